@@ -1,0 +1,12 @@
+//! Nouns with a grammar: the words every other room speaks.
+//!
+//! Invariant: nothing here does I/O, reads the clock or the environment, or is async. A string with a
+//! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
+
+mod flow;
+mod ifname;
+mod mac;
+
+pub use flow::{BadFlow, Flow, Proto};
+pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
+pub use mac::{BadMacAddr, MacAddr};

@@ -1,0 +1,1 @@
+//! The FastPath lane: BPF programs, their loader and the node's process.

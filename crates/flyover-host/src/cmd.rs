@@ -1,0 +1,207 @@
+//! Starts processes: logged, bounded in time, with both their outputs in the error.
+//!
+//! Invariant: no other module of the house starts a process. A child inherits the network namespace of the
+//! calling thread, so a caller that has entered one runs its tools there.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a tool may run unless told otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A process to be started.
+#[derive(Clone, Debug)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<OsString>,
+    stdin: Vec<u8>,
+    timeout: Duration,
+}
+
+/// Why a process did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CmdError {
+    /// The program could not be started at all.
+    #[error("failed to start `{command}`")]
+    Start {
+        /// What was to run.
+        command: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It ran and said no.
+    #[error("`{command}` ended with {status}: {stderr}")]
+    Failed {
+        /// What ran.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said on standard error.
+        stderr: String,
+    },
+    /// It ran for too long and was killed.
+    #[error("`{command}` did not end within {timeout:?}")]
+    Timeout {
+        /// What ran.
+        command: String,
+        /// How long it had.
+        timeout: Duration,
+    },
+}
+
+impl Cmd {
+    /// A process with no arguments and empty standard input.
+    #[must_use]
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            stdin: Vec::new(),
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives it something to read.
+    #[must_use]
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.stdin = input.into();
+        self
+    }
+
+    /// Bounds its time.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Runs it to its end; standard output is the result.
+    pub fn run(self) -> Result<String, CmdError> {
+        let command = self.to_string();
+        tracing::debug!(%command, "starting");
+        let started = Instant::now();
+        let mut child = Command::new(&self.program)
+            .args(&self.args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| CmdError::Start { command: command.clone(), source })?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            unreachable!("all three were asked to be pipes");
+        };
+        let input = self.stdin;
+        // A tool that ends without reading all of its input is judged by its exit status, not by our EPIPE.
+        let feeder = thread::spawn(move || {
+            let mut stdin = stdin;
+            stdin.write_all(&input).is_ok()
+        });
+        let (out, err) = (drain(stdout), drain(stderr));
+        let status = wait(&mut child, self.timeout, &command)?;
+        feeder.join().expect("the feeder does not panic");
+        let stdout = out.join().expect("a drain does not panic");
+        let stderr = err.join().expect("a drain does not panic");
+        tracing::debug!(%command, %status, elapsed = ?started.elapsed(), "ended");
+        if status.success() {
+            Ok(stdout)
+        } else {
+            Err(CmdError::Failed { command, status, stderr: stderr.trim().to_owned() })
+        }
+    }
+
+    /// Runs it in the foreground on our own standard streams, without a bound in time; tells how it ended.
+    pub fn foreground(self) -> Result<ExitStatus, CmdError> {
+        let command = self.to_string();
+        Command::new(&self.program)
+            .args(&self.args)
+            .status()
+            .map_err(|source| CmdError::Start { command, source })
+    }
+
+    /// Starts it in a session of its own, its outputs appended to `log`, and leaves it to itself.
+    pub fn daemon(self, log: std::fs::File) -> Result<Child, CmdError> {
+        let command = self.to_string();
+        let start = |source| CmdError::Start { command: command.clone(), source };
+        let second = log.try_clone().map_err(start)?;
+        let mut child = Command::new(&self.program);
+        child.args(&self.args).stdin(Stdio::null()).stdout(log).stderr(second);
+        std::os::unix::process::CommandExt::process_group(&mut child, 0);
+        child.spawn().map_err(start)
+    }
+}
+
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.program.to_string_lossy())?;
+        self.args.iter().try_for_each(|a| write!(f, " {}", a.to_string_lossy()))
+    }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is all there is to say.
+        let _read = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn wait(child: &mut Child, timeout: Duration, command: &str) -> Result<ExitStatus, CmdError> {
+    let failed = |source| CmdError::Start { command: command.to_owned(), source };
+    let deadline = Instant::now() + timeout;
+    let mut pause = Duration::from_micros(200);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(status);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    child.kill().map_err(failed)?;
+    child.wait().map_err(failed)?;
+    Err(CmdError::Timeout { command: command.to_owned(), timeout })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_output_of_a_tool_is_its_result() {
+        assert_eq!(Cmd::new("cat").stdin("hello").run().unwrap(), "hello");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_quotes_what_it_said() {
+        let error = Cmd::new("sh").args(["-c", "echo no such thing >&2; exit 3"]).run().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`sh -c echo no such thing >&2; exit 3` ended with exit status: 3: no such thing"
+        );
+    }
+
+    #[test]
+    fn a_tool_that_hangs_is_killed() {
+        let error = Cmd::new("sleep").args(["60"]).timeout(Duration::from_millis(50)).run().unwrap_err();
+        assert!(matches!(error, CmdError::Timeout { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = Cmd::new("/nonexistent/tool").run().unwrap_err();
+        assert_eq!(error.to_string(), "failed to start `/nonexistent/tool`");
+    }
+}

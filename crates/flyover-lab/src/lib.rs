@@ -1,0 +1,1 @@
+//! A cluster network of network namespaces on one machine.

@@ -1,0 +1,1 @@
+//! The measuring engine: ping-pong, streams, histograms and comparisons; prints nothing.

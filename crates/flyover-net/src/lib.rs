@@ -1,0 +1,1 @@
+//! Network namespaces, links, routes, rule sets and their notifications.

@@ -1,0 +1,1 @@
+//! Rigs that tests are built on: labs, packets, captures, virtual machines.

@@ -1,0 +1,3 @@
+//! Holds the arrows of the house, module heads, file sizes, licences.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Chores of the repository: set-up of kernels, generated files.
+
+fn main() {}
