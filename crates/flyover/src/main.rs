@@ -1,3 +1,7 @@
-//! The command line.
+//! The command line: parses, hands over to the rooms below, and prints.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

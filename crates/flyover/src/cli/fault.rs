@@ -1,0 +1,63 @@
+//! What a person sees when something failed: what and which, why, and what to do.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// How a run ends when not with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It failed.
+    Failed = 1,
+    /// Wrong usage or invalid input.
+    Usage = 2,
+    /// The state differs from what was asked.
+    Differs = 3,
+    /// Not possible on this machine.
+    Impossible = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A context for [`anyhow::Error`] that carries the exit code and a hint.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    exit: Exit,
+    what: String,
+    hint: Option<String>,
+}
+
+impl Fault {
+    /// A fault that says what failed.
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), hint: None }
+    }
+
+    /// Adds what the user can do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Prints the error, its causes and its hint; the exit code is the outermost fault's.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    error.chain().skip(1).for_each(|cause| eprintln!("  cause: {cause}"));
+    let fault = error.downcast_ref::<Fault>();
+    if let Some(hint) = fault.and_then(|f| f.hint.as_deref()) {
+        eprintln!("  hint:  {hint}");
+    }
+    fault.map_or(Exit::Failed, |f| f.exit).into()
+}

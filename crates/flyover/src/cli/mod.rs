@@ -1,0 +1,64 @@
+//! `flyover <noun> <verb>`: one module for each noun.
+//!
+//! Invariants: stdout is data, stderr is talk; every error is one sentence, the chain of its causes and, where
+//! the user can mend it, a hint; the exit code is that of [`fault::Exit`].
+
+mod bench;
+mod fastpath;
+mod fault;
+mod lab;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The shortest safe path to the wire for Kubernetes pods and VMs, proven on every node.
+#[derive(Debug, Parser)]
+#[command(name = "flyover", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// Build a cluster network of network namespaces on this machine.
+    #[command(subcommand)]
+    Lab(lab::Lab),
+    /// Bypass the node's network stack for established pod traffic.
+    #[command(subcommand)]
+    Fastpath(fastpath::Fastpath),
+    /// Measure paths beside their baseline.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// How a reading verb prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: documented, stable field names.
+    Json,
+}
+
+/// Parses the command line, does what it says, and tells how that ended.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("FLYOVER_LOG").unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false)
+        .init();
+    let done = match cli.noun {
+        Noun::Lab(verb) => verb.run(),
+        Noun::Fastpath(verb) => verb.run(),
+        Noun::Bench(verb) => verb.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => fault::report(&error),
+    }
+}
