@@ -1,1 +1,6 @@
-//! Network namespaces, links, routes, rule sets and their notifications.
+//! The hands of the house on the network: namespaces, links, routes, rule sets and their notifications.
+//!
+//! Invariant: everything here acts in the network namespace of the calling thread, and a function that needs
+//! another one enters it through [`netns`], which always comes back.
+
+pub mod netns;
