@@ -1,1 +1,31 @@
-//! The FastPath lane: BPF programs, their loader and the node's process.
+//! The FastPath lane: carries established pod traffic past the node's network stack.
+//!
+//! The programs in `bpf/` learn what the slow path does to a flow's packets and then do the same without it. This
+//! room loads them, tells them what changes on the node, and reads their books. It is the only room that links
+//! libbpf.
+//!
+//! Invariant: whatever happens to the process, packets flow: links are pinned, and without a heartbeat the programs
+//! stop bypassing by themselves.
+
+pub mod abi;
+mod attach;
+mod books;
+mod conntrack;
+mod instance;
+mod inventory;
+mod node;
+mod programs;
+mod reason;
+mod report;
+mod skel;
+#[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
+mod tcx;
+
+pub use attach::Means;
+pub use books::{Books, FlowEntry};
+pub use instance::{Instance, InstanceError, Lock, Restore};
+pub use inventory::{Device, Kind, Tunnel};
+pub use node::{NodeError, Settings, remove, run};
+pub use programs::{Hook, NodeTunnel, Programs};
+pub use reason::{REASONS, Reason, reason};
+pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * FastPath: carries packets of proven flows from a pod's veth to the wire, and from the wire or another pod's veth
+ * into the pod, past the node's stack.
+ *
+ * Four programs: two where packets enter the node (from_pod, from_wire) look an entry up and use it; two where they
+ * leave it (to_wire, to_pod) see what the slow path made of those that had none. Whatever is not certain is
+ * TC_ACT_UNSPEC: the packet goes on as if nobody had looked.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
+
+#include "shared.h"
+#include "maps.h"
+#include "parse.h"
+#include "forward.h"
+#include "learn.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Unencapsulated packets from the wire are looked at only while pods send such: in jiffies, a minute at HZ=1000. */
+#define PLAIN_LIFE 60000
+
+/* Takes the entry away whose flow begins or ends, and keeps what it had saved. */
+static __always_inline void forget(const struct fo_key *key)
+{
+	struct fo_way *way = bpf_map_lookup_elem(&ways, key);
+	struct fo_retired *sum, first = {};
+
+	if (!way)
+		return;
+	way->open = 0;
+	sum = bpf_map_lookup_elem(&retired, &key->ifindex);
+	if (sum) {
+		__sync_fetch_and_add(&sum->packets, way->packets);
+		__sync_fetch_and_add(&sum->bytes, way->bytes);
+	} else {
+		first.packets = way->packets;
+		first.bytes = way->bytes;
+		bpf_map_update_elem(&retired, &key->ifindex, &first, BPF_NOEXIST);
+	}
+	bpf_map_delete_elem(&ways, key);
+}
+
+SEC("tc")
+int from_pod(struct __sk_buff *skb)
+{
+	struct fo_key key = { .ifindex = skb->ifindex };
+	void *data, *end;
+	struct fo_way *way;
+	struct pkt p = {};
+	struct eth *eth;
+	__u64 guard;
+	int why;
+
+	if (reach(skb, ETH_LEN + sizeof(struct ip4) + sizeof(struct udp)))
+		return TC_ACT_UNSPEC;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	eth = data;
+	why = FO_MALFORMED;
+	if ((void *)(eth + 1) > end)
+		goto slow;
+	why = FO_VLAN;
+	if (skb->vlan_present)
+		goto slow;
+	why = FO_MULTICAST;
+	if (eth->dst[0] & 1)
+		goto slow;
+	why = parse_ip(eth + 1, end, eth->proto, &key, &p);
+	if (why == FO_TCP_FLAGS) {
+		forget(&key);
+		if (p.tcp_flags & (TCP_FIN | TCP_RST))
+			goto slow;
+		goto teach;
+	}
+	if (why)
+		goto slow;
+	why = FO_MALFORMED;
+	if (skb->len != ETH_LEN + p.l3_len)
+		goto slow;
+	why = FO_NO_ENTRY;
+	way = bpf_map_lookup_elem(&ways, &key);
+	if (!way)
+		goto teach;
+	guard = *(volatile __u64 *)&way->guard;
+	why = way_ready(way, guard, &key);
+	if (why)
+		goto teach;
+	why = FO_ETHERNET;
+	if (!same_eth(way, eth))
+		goto teach;
+	why = way_fits(skb, way, &p);
+	if (why)
+		goto slow;
+	switch (way->action) {
+	case FO_ENCAP:
+		if (way->flags & FO_OUTER_SUM) {
+			if (skb->gso_size && way->outer_family == 6)
+				return send_tunnel(skb, way, guard, &p);
+			why = FO_UDP_NO_CHECKSUM;
+			if (p.no_sum)
+				goto slow;
+		}
+		return send_encap(skb, way, guard, &p);
+	case FO_PEER:
+		return send_peer(skb, way, guard, &p);
+	case FO_PLAIN:
+		return send_plain(skb, way, guard, &p);
+	}
+	return TC_ACT_UNSPEC;
+teach:
+	if (p.l4 + sizeof(struct udp) <= end)
+		note(skb, &key, &p, eth + 1, eth, 0, 1);
+slow:
+	count(why);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int same_outer(const struct fo_way *way, const struct outer *o, const struct eth *eth, void *end)
+{
+	if (o->family != way->outer_family)
+		return 0;
+	if (o->family == 4) {
+		const struct ip4 *ip = (const void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		return ip->src == way->outer_src[0] && ip->dst == way->outer_dst[0] && !way->outer_src[1] &&
+		       !way->outer_dst[1];
+	} else {
+		const struct ip6 *ip = (const void *)(eth + 1);
+		__u32 i, diff = 0;
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		for (i = 0; i < 4; i++)
+			diff |= (ip->src[i] ^ way->outer_src[i]) | (ip->dst[i] ^ way->outer_dst[i]);
+		return !diff;
+	}
+}
+
+/* Geneve options are part of what was observed: a packet that carries others is another case. */
+static __always_inline int same_options(const struct fo_way *way, const struct outer *o, void *end)
+{
+	const __u32 *seen = (const void *)way->tunnel_hdr, *here = o->tun;
+	__u32 i;
+
+	if (o->strip != way->strip)
+		return 0;
+	for (i = 0; i < FO_TUNNEL_HDR / 4; i++) {
+		if (i * 4 >= o->tun_len)
+			break;
+		if ((void *)(here + i + 1) > end || here[i] != seen[i])
+			return 0;
+	}
+	return 1;
+}
+
+/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
+static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o)
+{
+	struct sk_buff *kernel;
+
+	if (o->no_sum)
+		return o->family == 4;
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
+		return 1;
+	kernel = bpf_cast_to_kern_ctx(skb);
+	return BPF_CORE_READ_BITFIELD(kernel, ip_summed) != CHECKSUM_NONE;
+}
+
+SEC("tc")
+int from_wire(struct __sk_buff *skb)
+{
+	struct fo_key key = { .ifindex = skb->ifindex };
+	struct eth *eth, *inner;
+	struct outer o = {};
+	void *data, *end;
+	struct fo_way *way;
+	struct pkt p = {};
+	__u64 guard;
+	int why;
+
+	if (skb->pkt_type != PACKET_HOST)
+		return TC_ACT_UNSPEC;
+	/* The usual case, VXLAN over IPv4 with a whole inner header; the longer ones are asked for below. */
+	if (reach(skb, 14 + 50 + 20 + 20))
+		return TC_ACT_UNSPEC;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	eth = data;
+	inner = eth;
+	why = FO_MALFORMED;
+	if ((void *)(eth + 1) > end)
+		goto slow;
+	why = FO_VLAN;
+	if (skb->vlan_present)
+		goto slow;
+	why = parse_outer(eth, end, skb->len, &state, &o);
+	if (why == FO_NO_TUNNEL) {
+		if (bpf_jiffies64() - state.plain_seen > PLAIN_LIFE)
+			return TC_ACT_UNSPEC;
+		o.family = 0;
+	} else if (why) {
+		goto slow;
+	} else {
+		inner = o.inner_eth;
+		key.place = FO_PLACE(o.vni, FO_CLASS_TUNNEL);
+		why = FO_MULTICAST;
+		if ((void *)(inner + 1) > end || inner->dst[0] & 1)
+			goto slow;
+	}
+	why = parse_ip(inner + 1, end, inner->proto, &key, &p);
+	if (why == FO_TCP_FLAGS) {
+		forget(&key);
+		if (p.tcp_flags & (TCP_FIN | TCP_RST))
+			goto slow;
+		goto teach;
+	}
+	if (why)
+		goto slow;
+	why = FO_MALFORMED;
+	if (skb->len != ETH_LEN + o.strip + p.l3_len)
+		goto slow;
+	why = FO_NO_ENTRY;
+	way = bpf_map_lookup_elem(&ways, &key);
+	if (!way)
+		goto teach;
+	guard = *(volatile __u64 *)&way->guard;
+	why = way_ready(way, guard, &key);
+	if (why)
+		goto teach;
+	why = FO_ETHERNET;
+	if (!same_eth(way, inner))
+		goto teach;
+	if (o.family) {
+		why = FO_OUTER_ADDRESS;
+		if (!same_outer(way, &o, eth, end))
+			goto slow;
+		why = FO_TUNNEL_FLAGS;
+		if (o.tun_len > 8 && !same_options(way, &o, end))
+			goto teach;
+		if (o.strip != way->strip)
+			goto teach;
+		why = FO_OUTER_CHECKSUM;
+		if (!outer_sum_holds(skb, &o))
+			goto slow;
+	}
+	why = way_fits(skb, way, &p);
+	if (why)
+		goto slow;
+	if (way->action == FO_PEER)
+		return send_peer(skb, way, guard, &p);
+	return TC_ACT_UNSPEC;
+teach:
+	if (p.l4 + sizeof(struct udp) <= end)
+		note(skb, &key, &p, inner + 1, inner, &o, 0);
+slow:
+	count(why);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int to_wire(struct __sk_buff *skb)
+{
+	struct scratch *s;
+
+	if (skb->cb[0] == FO_CB0 && skb->cb[1] == FO_CB1)
+		return TC_ACT_UNSPEC;
+	/* From the pod's veth to here a packet stays on its CPU: without a fresh note there is nothing to learn. */
+	s = scratch();
+	if (!s || bpf_jiffies64() - s->recent > PROBE_LIFE)
+		return TC_ACT_UNSPEC;
+	learn(skb, 0);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int to_pod(struct __sk_buff *skb)
+{
+	learn(skb, 1);
+	return TC_ACT_UNSPEC;
+}
+
+/* The process's heartbeat: it knows no jiffies. Called by BPF_PROG_RUN; `skb` is a stand-in. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} clock SEC(".maps");
+
+SEC("tc")
+int tell_time(struct __sk_buff *skb)
+{
+	__u64 now = bpf_jiffies64();
+	__u32 zero = 0;
+
+	bpf_map_update_elem(&clock, &zero, &now, BPF_ANY);
+	return 0;
+}

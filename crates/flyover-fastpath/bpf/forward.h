@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sends a packet the way its flow was seen to go.
+ *
+ * Invariants: a packet is not touched before everything that could refuse it has been asked; what is written into
+ * it was observed or is computed, never copied from another packet's variable fields.
+ */
+#ifndef FLYOVER_FORWARD_H
+#define FLYOVER_FORWARD_H
+
+#include "maps.h"
+#include "parse.h"
+
+/* Known from `linux/bpf.h` only since 6.3. */
+#define FO_DECAP_L3_IPV4 (1ULL << 7)
+#define FO_DECAP_L3_IPV6 (1ULL << 8)
+
+/* Tells our own egress hook that a packet is not one to learn from. The bytes are the driver's scratch below us. */
+#define FO_CB0 0x464c594f
+#define FO_CB1 0x56455221
+
+#define CHECKSUM_NONE 0
+#define CHECKSUM_COMPLETE 2
+
+extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
+
+/* Set before load from what the kernel can do. */
+const volatile __u8 can_decap_l3 = 0;
+
+static __always_inline __u32 key_mix(const struct fo_key *key)
+{
+	const struct fo_tuple *t = &key->tuple;
+	__u32 h = t->saddr[0] ^ t->saddr[3] ^ (t->daddr[0] ^ t->daddr[3]) * 0x9e3779b1;
+
+	h ^= (((__u32)t->sport << 16) | t->dport) * 0x85ebca6b;
+	return (h ^ key->ifindex ^ key->place) * 0xc2b2ae35 + t->proto;
+}
+
+/* Whether the entry may be used for this packet now. */
+static __always_inline int way_ready(const struct fo_way *way, __u64 guard, const struct fo_key *key)
+{
+	__u64 now = bpf_jiffies64();
+
+	/* The map may have given the element to another flow since the look-up. */
+	if (guard >> 32 != key_mix(key))
+		return FO_NO_ENTRY;
+	if (!way->open)
+		return FO_NOT_OPEN;
+	if (way->epoch != state.epoch)
+		return FO_EPOCH;
+	if (now >= way->lease)
+		return FO_LEASE;
+	if (now >= state.alive_until)
+		return FO_DEADMAN;
+	return FO_FAST;
+}
+
+static __always_inline int way_fits(const struct __sk_buff *skb, const struct fo_way *way, const struct pkt *p)
+{
+	__u32 segment = skb->gso_size ? skb->gso_size + p->l3_hdr + p->l4_len : p->l3_len;
+
+	if (p->ttl <= way->ttl_dec + 1)
+		return FO_TTL;
+	if (segment > way->mtu)
+		return FO_MTU;
+	/* A checksum of nought stays nought; only translation would have to invent one. */
+	return FO_FAST;
+}
+
+static __always_inline int same_eth(const struct fo_way *way, const struct eth *eth)
+{
+	const __u32 *a = (const void *)way->in_eth, *b = (const void *)eth;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+}
+
+/* Addresses, ports and TTL; `l3` is behind a check. Checksums of layer 4 are nat_sums()'s. */
+static __always_inline void rewrite_ip4(struct ip4 *ip, const struct fo_way *way, __be16 *ports)
+{
+	__u32 sum = (__u16)~ip->sum;
+
+	if (way->flags & FO_NAT) {
+		ip->src = way->to.saddr[0];
+		ip->dst = way->to.daddr[0];
+		ports[0] = way->to.sport;
+		ports[1] = way->to.dport;
+		sum += way->nat_ip;
+	}
+	if (way->ttl_dec) {
+		ip->ttl -= way->ttl_dec;
+		/* TTL is the first byte of its word: take it away in ones' complement. */
+		sum += (__u16)~bpf_htons(way->ttl_dec << 8);
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->sum = ~((sum & 0xffff) + (sum >> 16));
+}
+
+static __always_inline void rewrite_ip6(struct ip6 *ip, const struct fo_way *way, __be16 *ports)
+{
+	if (way->flags & FO_NAT) {
+		__builtin_memcpy(ip->src, way->to.saddr, 16);
+		__builtin_memcpy(ip->dst, way->to.daddr, 16);
+		ports[0] = way->to.sport;
+		ports[1] = way->to.dport;
+	}
+	ip->hops -= way->ttl_dec;
+}
+
+/* Layer 4 checksum for translation; knows CHECKSUM_PARTIAL. `l4` is an offset. */
+static __always_inline int nat_sums(struct __sk_buff *skb, const struct fo_way *way, __u32 l4)
+{
+	__u32 tcp = way->to.proto == IPPROTO_TCP;
+	__u32 at = l4 + (tcp ? __builtin_offsetof(struct tcp, sum) : __builtin_offsetof(struct udp, sum));
+	__u64 flags = tcp ? 0 : BPF_F_MARK_MANGLED_0;
+
+	if (way->nat_addr && bpf_l4_csum_replace(skb, at, 0, way->nat_addr, flags | BPF_F_PSEUDO_HDR))
+		return -1;
+	if (way->nat_port && bpf_l4_csum_replace(skb, at, 0, way->nat_port, flags))
+		return -1;
+	return 0;
+}
+
+/* Translation and TTL of the IP packet at offset `l3`, whose headers are `l3_hdr` and at least 8 bytes long. */
+static __always_inline int rewrite(struct __sk_buff *skb, const struct fo_way *way, __u32 l3, __u32 l3_hdr)
+{
+	void *data, *end;
+
+	if (way->flags & FO_NAT && nat_sums(skb, way, l3 + l3_hdr))
+		return -1;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (way->to.family == 4) {
+		struct ip4 *ip = data + l3;
+
+		if ((void *)(ip + 1) + 4 > end)
+			return -1;
+		rewrite_ip4(ip, way, (void *)(ip + 1));
+	} else {
+		struct ip6 *ip = data + l3;
+
+		if ((void *)(ip + 1) + 4 > end)
+			return -1;
+		rewrite_ip6(ip, way, (void *)(ip + 1));
+	}
+	return 0;
+}
+
+static __always_inline void spend(struct fo_way *way, __u32 len)
+{
+	__sync_fetch_and_add(&way->packets, 1);
+	__sync_fetch_and_add(&way->bytes, len);
+}
+
+/* A packet that was changed by an element which another flow has got meanwhile must not leave. */
+static __always_inline int way_held(const struct fo_way *way, __u64 guard)
+{
+	return *(volatile const __u64 *)&way->guard == guard;
+}
+
+static __always_inline int drop(__u32 reason)
+{
+	count(reason);
+	return TC_ACT_SHOT;
+}
+
+/* The outer UDP checksum, from constants of the flow, lengths, and the inner header's own sum. */
+static __always_inline __u16 outer_sum(const struct fo_way *way, __u32 udp_len, __u32 l4_total, const void *inner)
+{
+	__u64 sum = way->sum_udp;
+	__u16 folded;
+
+	/* The length stands in the pseudo header and in the header; the inner pseudo header takes its own away. */
+	sum += bpf_htons(udp_len);
+	sum += bpf_htons(udp_len);
+	if (way->to.family == 4) {
+		/* A sound IPv4 header sums to nought. */
+		sum += (__u16)~bpf_htons(l4_total);
+	} else {
+		/* Addresses and length cancel out against the inner pseudo header. */
+		const struct ip6 *ip = inner;
+
+		sum += ip->ver_class_flow;
+		sum += *(const __u16 *)&ip->next;
+	}
+	folded = ~fold16(sum);
+	return folded ? folded : 0xffff;
+}
+
+static __always_inline void finish_outer4(struct __sk_buff *skb, struct fo_way *way, struct ip4 *ip, __u8 ecn)
+{
+	__u32 len = skb->len - ETH_LEN;
+	__u16 id = way->packets ^ way->guard;
+
+	ip->len = bpf_htons(len);
+	ip->id = id;
+	ip->tos |= ecn;
+	ip->sum = ~fold16((__u64)way->sum_ip + ip->len + id + bpf_htons(ecn));
+}
+
+static __always_inline void finish_outer6(struct __sk_buff *skb, struct ip6 *ip, __u8 ecn)
+{
+	ip->len = bpf_htons(skb->len - ETH_LEN - sizeof(*ip));
+	ip->ver_class_flow |= bpf_htonl((__u32)ecn << 20);
+}
+
+/* Lengths, identification, ECN and checksums of the header that was just put in front. */
+static __always_inline int finish_outer(struct __sk_buff *skb, struct fo_way *way, __u8 tos, __u32 l4_total)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	/* RFC 6040 as the kernel does it: ECN is copied, but congestion met inside is not said outside. */
+	__u8 ecn = (tos & 3) == 3 ? 2 : tos & 3;
+	__u32 hdr_len = way->hdr_len, udp_len;
+	struct udp *udp;
+	void *inner;
+
+	if (way->outer_family == 4) {
+		struct ip4 *ip = data + ETH_LEN;
+
+		udp = (void *)(ip + 1);
+		if ((void *)(udp + 1) > end)
+			return -1;
+		finish_outer4(skb, way, ip, ecn);
+		udp_len = skb->len - ETH_LEN - sizeof(*ip);
+	} else {
+		struct ip6 *ip = data + ETH_LEN;
+
+		udp = (void *)(ip + 1);
+		if ((void *)(udp + 1) > end)
+			return -1;
+		finish_outer6(skb, ip, ecn);
+		udp_len = skb->len - ETH_LEN - sizeof(*ip);
+	}
+	udp->len = bpf_htons(udp_len);
+	/* Software segmentation does not write this field, so only a packet that is one segment may carry it. */
+	if (way->flags & FO_OUTER_SUM && !skb->gso_size) {
+		if (hdr_len > FO_HDR_MAX)
+			return -1;
+		inner = data + hdr_len;
+		if (inner + sizeof(struct ip6) > end && way->to.family == 6)
+			return -1;
+		if (inner + 8 > end)
+			return -1;
+		udp->sum = outer_sum(way, udp_len, l4_total, inner);
+	}
+	return 0;
+}
+
+/* Puts the observed header in front of the packet; the common sizes without a call. */
+static __always_inline int put_header(struct __sk_buff *skb, const struct fo_way *way)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 len = way->hdr_len;
+
+	if (len == 64 && data + 64 <= end) {
+		__builtin_memcpy(data, way->hdr, 64);
+		return 0;
+	}
+	if (len == 84 && data + 84 <= end) {
+		__builtin_memcpy(data, way->hdr, 84);
+		return 0;
+	}
+	if (len < ETH_LEN || len > FO_HDR_MAX)
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, way->hdr, len, 0);
+}
+
+static __always_inline int put_eth(struct __sk_buff *skb, const struct fo_way *way)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + ETH_LEN > end)
+		return -1;
+	__builtin_memcpy(data, way->hdr, ETH_LEN);
+	return 0;
+}
+
+/* Out of the uplink, in the tunnel's clothes. Until adjust_room has said yes the packet may still go the slow way. */
+static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_LEN) |
+		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	__u32 l3_hdr = p->l3_hdr, l4_total = p->l3_len - p->l3_hdr, len = skb->len;
+	__u8 tos = p->tos;
+
+	flags |= way->outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, (int)way->hdr_len - ETH_LEN, BPF_ADJ_ROOM_MAC, flags)) {
+		count(FO_NO_ROOM);
+		return TC_ACT_UNSPEC;
+	}
+	if (put_header(skb, way) || rewrite(skb, way, way->hdr_len & 0xff, l3_hdr) ||
+	    finish_outer(skb, way, tos, l4_total) || !way_held(way, guard))
+		return drop(FO_RACE);
+	skb->mark = way->mark;
+	skb->priority = way->priority;
+	skb->cb[0] = FO_CB0;
+	skb->cb[1] = FO_CB1;
+	spend(way, len);
+	return bpf_redirect(way->out, 0);
+}
+
+/* To the tunnel device, which writes the outer header itself: for segments whose outer checksum only it can ask for. */
+static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+{
+	__u32 inner_eth = way->hdr_len - ETH_LEN, l3_hdr = p->l3_hdr, len = skb->len;
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (inner_eth > FO_HDR_MAX - ETH_LEN || data + ETH_LEN > end)
+		return TC_ACT_UNSPEC;
+	__builtin_memcpy(data, way->hdr + inner_eth, ETH_LEN);
+	if (rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+		return drop(FO_RACE);
+	skb->mark = way->mark;
+	skb->priority = way->priority;
+	spend(way, len);
+	return bpf_redirect(way->tunnel, 0);
+}
+
+static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+{
+	__u32 l3_hdr = p->l3_hdr, len = skb->len;
+
+	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+		return drop(FO_RACE);
+	skb->mark = way->mark;
+	skb->priority = way->priority;
+	skb->cb[0] = FO_CB0;
+	skb->cb[1] = FO_CB1;
+	spend(way, len);
+	return bpf_redirect(way->out, 0);
+}
+
+/* Into the pod: no tunnel left, the pod's Ethernet addresses, and over the veth without a queue in between. */
+static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+{
+	__u32 l3_hdr = p->l3_hdr;
+
+	if (way->strip) {
+		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+
+		if (can_decap_l3)
+			flags |= way->to.family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
+		if (bpf_skb_adjust_room(skb, -(int)way->strip, BPF_ADJ_ROOM_MAC, flags)) {
+			count(FO_NO_ROOM);
+			return TC_ACT_UNSPEC;
+		}
+		/* What the device vouched for was the outer checksum first, the inner one only if it said "two". */
+		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+	}
+	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+		return drop(FO_RACE);
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	skb->mark = 0;
+	spend(way, skb->len);
+	return bpf_redirect_peer(way->out, 0);
+}
+
+#endif

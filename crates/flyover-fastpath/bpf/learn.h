@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Learns what the slow path does to a flow: notes each packet that enters, finds it again where it leaves, and keeps
+ * the difference.
+ *
+ * Invariants: an entry is made only from a packet that was seen at both ends; it opens only when the other direction
+ * was seen so too and conntrack, where it is in use, calls the flow established; nothing here changes a packet.
+ */
+#ifndef FLYOVER_LEARN_H
+#define FLYOVER_LEARN_H
+
+#include "forward.h"
+#include "vmlinux.h"
+
+#define CT_ORIGINAL 0
+#define CT_REPLY 1
+#define IPS_SEEN_REPLY (1 << 1)
+#define IPS_ASSURED (1 << 2)
+#define IPS_SEQ_ADJUST (1 << 6)
+#define IPS_DYING (1 << 9)
+#define IPS_HELPER (1 << 13)
+#define IPS_OFFLOAD (1 << 14)
+#define TCP_CT_ESTABLISHED 3
+
+/* A merged or delayed packet may take a while to its exit; older notes are forgotten. */
+#define PROBE_LIFE 16
+
+extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 tuple__sz,
+					 struct bpf_ct_opts *opts, __u32 opts__sz) __ksym __weak;
+extern void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
+
+/* What conntrack says of a flow, and the tuple it had when it entered. */
+struct verdict {
+	struct fo_tuple pre;
+	__u32 reason;
+	__u32 detail;
+	__u8 known;
+	__u8 established;
+};
+
+/* Marks of a packet that survive the way through the node. */
+static __always_inline void sign(const void *l3, void *end, const struct fo_key *key, const struct pkt *p, __u32 *id,
+				 __u32 *body)
+{
+	const __u32 *payload = p->l4 + sizeof(struct udp);
+
+	*id = key->tuple.family == 4 ? ((const struct ip4 *)l3)->id : ((const struct ip6 *)l3)->ver_class_flow;
+	if (key->tuple.proto == IPPROTO_TCP)
+		*body = ((const struct tcp *)p->l4)->seq;
+	else
+		*body = (void *)(payload + 1) <= end ? *payload : 0;
+}
+
+static __always_inline void invert(struct fo_tuple *to, const struct fo_tuple *of)
+{
+	__builtin_memcpy(to->saddr, of->daddr, 16);
+	__builtin_memcpy(to->daddr, of->saddr, 16);
+	to->sport = of->dport;
+	to->dport = of->sport;
+	to->proto = of->proto;
+	to->family = of->family;
+	to->zero = 0;
+}
+
+static __always_inline int same_tuple(const struct fo_tuple *a, const struct fo_tuple *b)
+{
+	const __u64 *x = (const void *)a, *y = (const void *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
+}
+
+/* Geneve's options; VXLAN has none. */
+static __always_inline int note_options(struct __sk_buff *skb, struct fo_probe *probe, const struct outer *o)
+{
+	/* `strip` counts from the end of the outer Ethernet header to that of the inner one. */
+	__u32 at = o->strip - o->tun_len, len = o->tun_len;
+
+	if (len == sizeof(struct tun))
+		return 0;
+	/* The verifier must see the bounds on the very register the helper gets. */
+	barrier_var(len);
+	if (len > FO_TUNNEL_HDR)
+		return -1;
+	barrier_var(len);
+	if (len < sizeof(struct tun))
+		return -1;
+	return bpf_skb_load_bytes(skb, at, probe->tunnel_hdr, len);
+}
+
+/* Notes a packet that enters and is about to take the slow path. */
+static __always_inline void note(struct __sk_buff *skb, const struct fo_key *key, const struct pkt *p, const void *l3,
+				 const struct eth *eth, const struct outer *o, __u8 from_pod)
+{
+	void *end = (void *)(long)skb->data_end;
+	struct fo_probe probe = {}, *old;
+	__u64 now = bpf_jiffies64();
+	struct scratch *s = scratch();
+
+	if (state.paused)
+		return;
+	if (s)
+		s->recent = now;
+	old = bpf_map_lookup_elem(&probes, &key->tuple);
+	/* First come: when segments are merged on the way, the first one's marks survive. */
+	if (old && old->pending && now - old->at < PROBE_LIFE)
+		return;
+	probe.at = now;
+	probe.ifindex = key->ifindex;
+	probe.place = key->place;
+	sign(l3, end, key, p, &probe.id, &probe.body);
+	probe.ttl = p->ttl;
+	probe.tos = p->tos;
+	probe.pending = 1;
+	probe.from_pod = from_pod;
+	__builtin_memcpy(probe.eth, eth, 12);
+	if (o && o->family) {
+		void *data = (void *)(long)skb->data;
+
+		probe.strip = o->strip;
+		probe.outer_family = o->family;
+		probe.tunnel_len = o->tun_len;
+		if (o->family == 4) {
+			struct ip4 *ip = data + ETH_LEN;
+
+			if ((void *)(ip + 1) > end)
+				return;
+			probe.outer_src[0] = ip->src;
+			probe.outer_dst[0] = ip->dst;
+		} else {
+			struct ip6 *ip = data + ETH_LEN;
+
+			if ((void *)(ip + 1) > end)
+				return;
+			__builtin_memcpy(probe.outer_src, ip->src, 16);
+			__builtin_memcpy(probe.outer_dst, ip->dst, 16);
+		}
+		if (note_options(skb, &probe, o))
+			return;
+	}
+	bpf_map_update_elem(&probes, &key->tuple, &probe, BPF_ANY);
+}
+
+static __always_inline void refuse(const struct fo_tuple *pre, __u32 reason, __u32 detail)
+{
+	struct fo_refusal refusal = { .at = bpf_jiffies64(), .reason = reason, .detail = detail };
+
+	count(reason);
+	bpf_map_update_elem(&refusals, pre, &refusal, BPF_ANY);
+}
+
+static __always_inline void from_ct(struct fo_tuple *to, const struct nf_conntrack_tuple *of, __u8 family)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		/* Conntrack leaves the rest of an IPv4 address nought. */
+		to->saddr[i] = of->src.u3.all[i];
+		to->daddr[i] = of->dst.u3.all[i];
+	}
+	to->sport = of->src.u.all;
+	to->dport = of->dst.u.all;
+	to->proto = of->dst.protonum;
+	to->family = family;
+	to->zero = 0;
+}
+
+static __always_inline void judge_ct(const struct nf_conn *ct, __u8 proto, struct verdict *v)
+{
+	unsigned long status = ct->status;
+
+	if (status & (IPS_HELPER | IPS_SEQ_ADJUST | IPS_OFFLOAD)) {
+		v->reason = FO_CT_HELPER;
+		return;
+	}
+	if (status & IPS_DYING) {
+		v->reason = FO_CT_STATE;
+		return;
+	}
+	if (proto == IPPROTO_TCP) {
+		v->detail = ct->proto.tcp.state;
+		v->established = status & IPS_ASSURED && v->detail == TCP_CT_ESTABLISHED;
+		if (!state.ct_liberal)
+			v->reason = FO_CT_WINDOW;
+	} else {
+		v->established = (status & IPS_SEEN_REPLY) != 0;
+	}
+}
+
+/*
+ * Asks conntrack about a packet that leaves as `post`. Its entry is found by the tuple of the answer to that packet,
+ * and the packet came in as the other tuple of the entry.
+ */
+static __always_inline void ask_ct(struct __sk_buff *skb, const struct fo_tuple *post, struct verdict *v)
+{
+	struct bpf_ct_opts opts = { .netns_id = -1, .l4proto = post->proto };
+	struct bpf_sock_tuple tuple = {};
+	struct nf_conn *ct;
+	__u32 size;
+
+	__builtin_memcpy(&v->pre, post, sizeof(v->pre));
+	if (!bpf_ksym_exists(bpf_skb_ct_lookup))
+		goto none;
+	if (post->family == 4) {
+		tuple.ipv4.saddr = post->daddr[0];
+		tuple.ipv4.daddr = post->saddr[0];
+		tuple.ipv4.sport = post->dport;
+		tuple.ipv4.dport = post->sport;
+		size = sizeof(tuple.ipv4);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, post->daddr, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, post->saddr, 16);
+		tuple.ipv6.sport = post->dport;
+		tuple.ipv6.dport = post->sport;
+		size = sizeof(tuple.ipv6);
+	}
+	ct = bpf_skb_ct_lookup(skb, &tuple, size, &opts, sizeof(opts));
+	if (!ct)
+		goto none;
+	v->known = 1;
+	if (opts.dir == CT_ORIGINAL)
+		from_ct(&v->pre, &ct->tuplehash[CT_REPLY].tuple, post->family);
+	else
+		from_ct(&v->pre, &ct->tuplehash[CT_ORIGINAL].tuple, post->family);
+	judge_ct(ct, post->proto, v);
+	bpf_ct_release(ct);
+	return;
+none:
+	/* A flow that conntrack does not see while it sees others is not one it calls established. */
+	v->established = !state.ct_in_use;
+	if (state.ct_in_use)
+		v->reason = FO_CT_NONE;
+}
+
+static __always_inline int masked(const __be32 *addr, const __be32 *want, const __be32 *mask)
+{
+	return !(((addr[0] ^ want[0]) & mask[0]) | ((addr[1] ^ want[1]) & mask[1]) | ((addr[2] ^ want[2]) & mask[2]) |
+		 ((addr[3] ^ want[3]) & mask[3]));
+}
+
+static __always_inline int judged(const struct fo_judge *j, const struct fo_tuple *t)
+{
+	__u16 sport = bpf_ntohs(t->sport), dport = bpf_ntohs(t->dport);
+
+	if ((j->family && j->family != t->family) || (j->proto && j->proto != t->proto))
+		return 0;
+	if (sport < j->sport[0] || sport > j->sport[1] || dport < j->dport[0] || dport > j->dport[1])
+		return 0;
+	return masked(t->saddr, j->src, j->src_mask) && masked(t->daddr, j->dst, j->dst_mask);
+}
+
+/* Index of the rule that judges this flow's packets one by one, before or after translation; -1 if none does. */
+static __noinline int find_judge(const struct fo_tuple *pre, const struct fo_tuple *post)
+{
+	__u32 i;
+
+	if (!pre || !post)
+		return -1;
+	for (i = 0; i < FO_JUDGES; i++) {
+		if (i >= state.judges)
+			break;
+		if (judged(&state.judge[i], pre) || judged(&state.judge[i], post))
+			return i;
+	}
+	return -1;
+}
+
+/* Differences for the checksums, from the tuple on entry to the one on exit. */
+static __always_inline void note_nat(struct fo_way *way, const struct fo_tuple *pre, const struct fo_tuple *post)
+{
+	__u64 addr = 0, port;
+	int i;
+
+	__builtin_memcpy(&way->to, post, sizeof(*post));
+	if (same_tuple(pre, post))
+		return;
+	way->flags |= FO_NAT;
+	for (i = 0; i < 4; i++) {
+		addr += (__u64)(__u32)~pre->saddr[i] + post->saddr[i];
+		addr += (__u64)(__u32)~pre->daddr[i] + post->daddr[i];
+	}
+	way->nat_ip = fold16(addr);
+	way->nat_addr = way->nat_ip == 0xffff ? 0 : way->nat_ip;
+	port = (__u64)(__u16)~pre->sport + post->sport + (__u16)~pre->dport + post->dport;
+	way->nat_port = fold16(port) == 0xffff ? 0 : fold16(port);
+}
+
+/* The constant part of the outer checksums, over the copied header whose variable fields are nought by now. */
+static __always_inline int note_sums(struct fo_way *way, const struct outer *o)
+{
+	__u32 at, tail, i;
+	__u64 sum = 0;
+
+	if (o->family == 4) {
+		struct ip4 *ip = (void *)way->hdr + ETH_LEN;
+		struct udp *udp = (void *)(ip + 1);
+
+		ip->len = 0;
+		ip->id = 0;
+		ip->sum = 0;
+		ip->tos &= FO_CLASS_DSCP;
+		way->flags |= udp->sum ? FO_OUTER_SUM : 0;
+		udp->len = 0;
+		udp->sum = 0;
+		/* Ethernet's 14 bytes leave the header on an odd word: sum by halves. */
+		for (i = 0; i < sizeof(*ip) / 2; i++)
+			sum += ((__u16 *)ip)[i];
+		way->sum_ip = fold16(sum);
+		sum = (__u64)ip->src + ip->dst + bpf_htons(IPPROTO_UDP) + udp->src + udp->dst;
+		at = ETH_LEN + sizeof(*ip) + sizeof(*udp);
+	} else {
+		struct ip6 *ip = (void *)way->hdr + ETH_LEN;
+		struct udp *udp = (void *)(ip + 1);
+
+		ip->len = 0;
+		ip->ver_class_flow &= bpf_htonl(~(3U << 20));
+		way->flags |= udp->sum ? FO_OUTER_SUM : 0;
+		udp->len = 0;
+		udp->sum = 0;
+		sum = bpf_htons(IPPROTO_UDP);
+		sum += udp->src;
+		sum += udp->dst;
+		for (i = 0; i < 4; i++)
+			sum += (__u64)ip->src[i] + ip->dst[i];
+		at = ETH_LEN + sizeof(*ip) + sizeof(*udp);
+	}
+	tail = o->tun_len + ETH_LEN;
+	for (i = 0; i < (FO_TUNNEL_HDR + ETH_LEN) / 2; i++) {
+		if (i * 2 >= tail || at + i * 2 + 2 > FO_HDR_MAX)
+			break;
+		sum += *(__u16 *)(way->hdr + at + i * 2);
+	}
+	/* The inner pseudo header is taken away: what it covers sums to its complement. */
+	if (way->to.family == 4)
+		sum += (__u64)(__u32)~way->to.saddr[0] + (__u32)~way->to.daddr[0];
+	sum += (__u16)~bpf_htons(way->to.proto);
+	way->sum_udp = fold16(sum);
+	return 0;
+}
+
+static __always_inline __u32 mtu_of(struct __sk_buff *skb, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	/* The answer says how this packet relates to the MTU; the MTU itself is what is asked. */
+	bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
+	return mtu;
+}
+
+static __always_inline __u32 tunnel_of(__be16 port, __u32 vni)
+{
+	__u32 i;
+
+	for (i = 0; i < FO_TUNNELS; i++) {
+		if (i >= state.tunnels)
+			break;
+		if (state.tunnel[i].port == port && state.tunnel[i].vni == vni)
+			return state.tunnel[i].ifindex;
+	}
+	return 0;
+}
+
+/* How the packet left: the header it wears now, and where it went. */
+static __always_inline int note_exit(struct __sk_buff *skb, struct fo_way *way, const struct outer *o, int to_pod)
+{
+	__u32 mtu = mtu_of(skb, skb->ifindex), overhead;
+	struct udp *udp;
+
+	way->out = skb->ifindex;
+	way->hdr_len = ETH_LEN;
+	if (to_pod) {
+		way->action = FO_PEER;
+		way->mtu = mtu;
+		return bpf_skb_load_bytes(skb, 0, way->hdr, ETH_LEN);
+	}
+	way->mark = skb->mark;
+	way->priority = skb->priority;
+	if (!o->family) {
+		way->action = FO_PLAIN;
+		way->mtu = mtu;
+		return bpf_skb_load_bytes(skb, 0, way->hdr, ETH_LEN);
+	}
+	way->action = FO_ENCAP;
+	way->outer_family = o->family;
+	overhead = o->strip;
+	if (overhead < 50 || overhead > FO_HDR_MAX - ETH_LEN || mtu <= overhead)
+		return -1;
+	way->hdr_len = overhead + ETH_LEN;
+	if (bpf_skb_load_bytes(skb, 0, way->hdr, overhead + ETH_LEN))
+		return -1;
+	udp = (void *)way->hdr + ETH_LEN + (o->family == 4 ? sizeof(struct ip4) : sizeof(struct ip6));
+	way->tunnel = tunnel_of(udp->dst, o->vni);
+	if (!way->tunnel)
+		return -1;
+	way->mtu = mtu_of(skb, way->tunnel);
+	if (!way->mtu || way->mtu > mtu - overhead)
+		way->mtu = mtu - overhead;
+	return note_sums(way, o);
+}
+
+static __always_inline int same_way(const struct fo_way *a, const struct fo_way *b)
+{
+	const __u64 *x = (const void *)a + FO_OBSERVED, *y = (const void *)b + FO_OBSERVED;
+	__u32 i;
+
+	for (i = 0; i < (sizeof(*a) - FO_OBSERVED) / 8; i++)
+		if (x[i] != y[i])
+			return 0;
+	return 1;
+}
+
+/* Keeps the other direction's proof of itself, and opens both if it was there first. */
+static __always_inline int pair_up(const struct fo_key *key, const struct fo_way *way, __u64 now, int from_pod)
+{
+	struct fo_key self = *key, other_key;
+	struct fo_seen mine = { .at = now, .ifindex = key->ifindex, .place = key->place }, *other;
+	struct fo_way *back;
+
+	self.place &= FO_PLACE(0xffffff, FO_CLASS_TUNNEL);
+	if (!from_pod)
+		self.ifindex = 0;
+	bpf_map_update_elem(&seen, &self, &mine, BPF_ANY);
+	other = bpf_map_lookup_elem(&seen, &way->twin);
+	if (!other)
+		return 0;
+	other_key = way->twin;
+	other_key.ifindex = other->ifindex;
+	other_key.place = other->place;
+	back = bpf_map_lookup_elem(&ways, &other_key);
+	if (back)
+		back->open = 1;
+	return 1;
+}
+
+/* Writes the entry, or renews the one that says the same. */
+static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod)
+{
+	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
+	__u64 now = bpf_jiffies64();
+	int open = v->established;
+
+	/* What was open and is still called established needs the other direction no second time. */
+	if (!pair_up(key, way, now, from_pod) && !(old && old->open))
+		open = 0;
+	if (old && same_way(old, way)) {
+		old->lease = now + state.lease;
+		old->epoch = state.epoch;
+		old->open = open;
+		old->renewals++;
+	} else {
+		way->guard = (__u64)key_mix(key) << 32 | bpf_get_prandom_u32();
+		way->lease = now + state.lease;
+		way->epoch = state.epoch;
+		way->open = open;
+		way->packets = old ? old->packets : 0;
+		way->bytes = old ? old->bytes : 0;
+		way->born = old ? old->born : now;
+		way->renewals = old ? old->renewals + 1 : 0;
+		bpf_map_update_elem(&ways, key, way, BPF_ANY);
+	}
+	if (!open)
+		count(FO_ONE_WAY);
+}
+
+/* The note taken when this very packet entered, or nothing. */
+static __always_inline struct fo_probe *match(const struct fo_tuple *pre, __u32 id, __u32 body)
+{
+	struct fo_probe *probe = bpf_map_lookup_elem(&probes, pre);
+
+	if (!probe || !probe->pending || bpf_jiffies64() - probe->at >= PROBE_LIFE)
+		return 0;
+	if (probe->id != id || probe->body != body)
+		return 0;
+	probe->pending = 0;
+	return probe;
+}
+
+/* A packet leaves by the slow path: if we saw it come, its entry is what happened to it in between. */
+static __always_inline void learn(struct __sk_buff *skb, int to_pod)
+{
+	void *data, *end, *l3;
+	struct verdict v = {};
+	struct fo_key key = {};
+	struct fo_probe *probe;
+	struct outer o = {};
+	struct scratch *s;
+	struct fo_way *way;
+	struct pkt p = {};
+	__u32 id, body;
+	__u64 epoch;
+	struct eth *eth;
+	int why, judge;
+
+	if (skb->len < ETH_LEN + sizeof(struct ip4) + sizeof(struct udp))
+		return;
+	if (reach(skb, ETH_LEN + sizeof(struct ip4) + sizeof(struct udp)))
+		return;
+	epoch = *(volatile __u32 *)&state.epoch;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	eth = data;
+	if ((void *)(eth + 1) > end)
+		return;
+	l3 = eth + 1;
+	if (!to_pod) {
+		why = parse_outer(eth, end, skb->len, &state, &o);
+		if (why == FO_FAST) {
+			eth = o.inner_eth;
+			l3 = eth + 1;
+		} else if (why == FO_NO_TUNNEL) {
+			o.family = 0;
+		} else {
+			return;
+		}
+	}
+	if (l3 + sizeof(struct ip4) > end || (void *)(eth + 1) > end)
+		return;
+	why = parse_ip(l3, end, eth->proto, &key, &p);
+	if (why != FO_FAST && (why != FO_TCP_FLAGS || p.tcp_flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (l3 + sizeof(struct ip4) > end || p.l4 + sizeof(struct udp) > end)
+		return;
+	sign(l3, end, &key, &p, &id, &body);
+	ask_ct(skb, &key.tuple, &v);
+	probe = match(&v.pre, id, body);
+	if (!probe || (!to_pod && !probe->from_pod))
+		return;
+	if (!to_pod && !o.family)
+		state.plain_seen = bpf_jiffies64();
+	if (v.reason) {
+		refuse(&v.pre, v.reason, v.detail);
+		return;
+	}
+	judge = find_judge(&v.pre, &key.tuple);
+	if (judge >= 0) {
+		refuse(&v.pre, FO_JUDGED, judge);
+		return;
+	}
+	if (probe->tos != p.tos || (__u8)(probe->ttl - p.ttl) > 4 ||
+	    ((FO_CLASS(probe->place) ^ FO_CLASS(key.place)) & ~FO_CLASS_TUNNEL)) {
+		refuse(&v.pre, FO_CHANGED, 0);
+		return;
+	}
+	if (probe->outer_family && !can_decap_l3 && probe->outer_family != v.pre.family) {
+		refuse(&v.pre, FO_FAMILY_MIX, 0);
+		return;
+	}
+	s = scratch();
+	if (!s)
+		return;
+	way = &s->way;
+	__builtin_memset(way, 0, sizeof(*way));
+	way->ttl_dec = probe->ttl - p.ttl;
+	way->strip = probe->strip;
+	way->outer_family = probe->outer_family;
+	__builtin_memcpy(way->in_eth, probe->eth, sizeof(way->in_eth));
+	__builtin_memcpy(way->outer_src, probe->outer_src, 16);
+	__builtin_memcpy(way->outer_dst, probe->outer_dst, 16);
+	__builtin_memcpy(way->tunnel_hdr, probe->tunnel_hdr, FO_TUNNEL_HDR);
+	note_nat(way, &v.pre, &key.tuple);
+	if (!v.known)
+		way->flags |= FO_NO_CT;
+	if (note_exit(skb, way, &o, to_pod)) {
+		refuse(&v.pre, FO_NO_ROOM, 0);
+		return;
+	}
+	invert(&way->twin.tuple, &key.tuple);
+	way->twin.ifindex = to_pod ? skb->ifindex : 0;
+	way->twin.place = FO_PLACE(o.vni, o.family ? FO_CLASS_TUNNEL : 0);
+	/* A change announced while this packet was on its way may concern what was just observed. */
+	if (epoch != *(volatile __u32 *)&state.epoch)
+		return;
+	__builtin_memcpy(&key.tuple, &v.pre, sizeof(key.tuple));
+	key.ifindex = probe->ifindex;
+	key.place = probe->place;
+	keep(&key, way, &v, probe->from_pod);
+}
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps, and the counters of reasons.
+ *
+ * Flow tables are LRU: what is evicted is only slow again. Sizes are set before load by the process.
+ */
+#ifndef FLYOVER_MAPS_H
+#define FLYOVER_MAPS_H
+
+#include "shared.h"
+
+/* Entries of the bypass. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct fo_key);
+	__type(value, struct fo_way);
+} ways SEC(".maps");
+
+/* Packets between their entry and their exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct fo_tuple);
+	__type(value, struct fo_probe);
+} probes SEC(".maps");
+
+/* Directions that were seen at both ends; keys without class, uplinks as ifindex 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct fo_key);
+	__type(value, struct fo_seen);
+} seen SEC(".maps");
+
+/* Flows that were refused; for people. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fo_tuple);
+	__type(value, struct fo_refusal);
+} refusals SEC(".maps");
+
+/* What ended flows had saved, by the device where their packets entered. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct fo_retired);
+} retired SEC(".maps");
+
+/* Packets by the reason that kept them slow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FO_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} reasons SEC(".maps");
+
+/* Where an entry is put together: it is too large for the stack. `recent` is when this CPU last probed. */
+struct scratch {
+	__u64 recent;
+	struct fo_way way;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct fo_state state = {};
+
+static __always_inline void count(__u32 reason)
+{
+	__u64 *n = bpf_map_lookup_elem(&reasons, &reason);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline struct scratch *scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+#endif

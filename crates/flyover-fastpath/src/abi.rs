@@ -1,0 +1,213 @@
+//! The layout of the maps, as `bpf/shared.h` has it.
+//!
+//! Invariant: field for field the same as the C structs; the sizes are asserted on both sides.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bytemuck::{Pod, Zeroable};
+use flyover_core::{Flow, Proto};
+
+/// Version of the layout, `FO_LAYOUT`.
+pub const LAYOUT: u32 = 1;
+
+/// `struct fo_tuple`: a flow as one end of a hop sees it, in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Tuple {
+    /// Source address; IPv4 in the first four bytes.
+    pub saddr: [u8; 16],
+    /// Destination address.
+    pub daddr: [u8; 16],
+    /// Source port, big-endian.
+    pub sport: [u8; 2],
+    /// Destination port, big-endian.
+    pub dport: [u8; 2],
+    /// Transport protocol.
+    pub proto: u8,
+    /// 4 or 6.
+    pub family: u8,
+    /// Always nought.
+    pub zero: [u8; 2],
+}
+
+impl Tuple {
+    /// The flow it stands for; none if the protocol or family is not one of ours.
+    #[must_use]
+    pub fn flow(&self) -> Option<Flow> {
+        let ip = |bytes: [u8; 16]| match self.family {
+            4 => Some(IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]))),
+            6 => Some(IpAddr::V6(Ipv6Addr::from(bytes))),
+            _ => None,
+        };
+        Some(Flow {
+            proto: Proto::from_number(self.proto)?,
+            src: SocketAddr::new(ip(self.saddr)?, u16::from_be_bytes(self.sport)),
+            dst: SocketAddr::new(ip(self.daddr)?, u16::from_be_bytes(self.dport)),
+        })
+    }
+}
+
+impl From<Flow> for Tuple {
+    fn from(flow: Flow) -> Self {
+        let bytes = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => {
+                let mut all = [0; 16];
+                all[..4].copy_from_slice(&v4.octets());
+                all
+            }
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        Self {
+            saddr: bytes(flow.src.ip()),
+            daddr: bytes(flow.dst.ip()),
+            sport: flow.src.port().to_be_bytes(),
+            dport: flow.dst.port().to_be_bytes(),
+            proto: flow.proto.number(),
+            family: if flow.src.is_ipv4() { 4 } else { 6 },
+            zero: [0; 2],
+        }
+    }
+}
+
+/// `struct fo_key`: where and as what a packet enters the node.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Key {
+    /// The flow on entry.
+    pub tuple: Tuple,
+    /// Device of entry.
+    pub ifindex: u32,
+    /// VNI in the low 24 bits, class in the high 8.
+    pub place: u32,
+}
+
+impl Key {
+    /// VNI of the tunnel it comes by; none if it comes by none.
+    #[must_use]
+    pub fn vni(&self) -> Option<u32> {
+        (self.place >> 24 & 0x02 != 0).then_some(self.place & 0x00ff_ffff)
+    }
+
+    /// DSCP of the packets, as it stands in the header's byte.
+    #[must_use]
+    pub fn dscp(&self) -> u8 {
+        (self.place >> 24) as u8 & 0xfc
+    }
+}
+
+/// What an entry does with a packet: `enum fo_action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Into a pod on this node.
+    Peer,
+    /// Out of the uplink in a tunnel.
+    Encap,
+    /// Out of the uplink as it is.
+    Plain,
+}
+
+/// `struct fo_way`: an entry of the bypass, one direction of a flow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[expect(missing_docs, reason = "the fields are described in bpf/shared.h")]
+pub struct Way {
+    pub guard: u64,
+    pub lease: u64,
+    pub epoch: u32,
+    pub open: u32,
+    pub packets: u64,
+    pub bytes: u64,
+    pub born: u64,
+    pub renewals: u64,
+    pub out: u32,
+    pub action: u8,
+    pub flags: u8,
+    pub ttl_dec: u8,
+    pub outer_family: u8,
+    pub hdr_len: u16,
+    pub strip: u16,
+    pub mtu: u16,
+    pub nat_ip: u16,
+    pub nat_addr: u32,
+    pub nat_port: u32,
+    pub sum_ip: u32,
+    pub sum_udp: u32,
+    pub in_eth: [u8; 12],
+    pub tunnel: u32,
+    pub mark: u32,
+    pub priority: u32,
+    pub hdr: [u8; 152],
+    pub tunnel_hdr: [u8; 72],
+    pub outer_src: [u8; 16],
+    pub outer_dst: [u8; 16],
+    pub to: Tuple,
+    pub twin: Key,
+}
+
+/// `FO_NAT`: the tuple changes on the way.
+pub const FLAG_NAT: u8 = 0x01;
+/// `FO_OUTER_SUM`: the tunnel device writes outer checksums.
+pub const FLAG_OUTER_SUM: u8 = 0x02;
+/// `FO_NO_CT`: conntrack does not know the flow.
+pub const FLAG_NO_CT: u8 = 0x04;
+
+impl Way {
+    /// What it does with a packet.
+    #[must_use]
+    pub fn action(&self) -> Option<Action> {
+        match self.action {
+            1 => Some(Action::Peer),
+            2 => Some(Action::Encap),
+            3 => Some(Action::Plain),
+            _ => None,
+        }
+    }
+}
+
+/// `struct fo_refusal`: why a flow was last refused.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Refusal {
+    /// When, in jiffies.
+    pub at: u64,
+    /// `enum fo_reason`.
+    pub reason: u32,
+    /// More about it.
+    pub detail: u32,
+}
+
+/// `struct fo_retired`: what ended flows had saved.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Retired {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+const _: () = assert!(size_of::<Tuple>() == 40);
+const _: () = assert!(size_of::<Key>() == 48);
+const _: () = assert!(size_of::<Way>() == 456);
+const _: () = assert!(size_of::<Refusal>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_survives_the_way_into_a_map_and_back() {
+        for text in ["tcp:10.244.1.2:4000-10.244.2.2:80", "udp:[fd00::1]:1-[fd00::2]:2"] {
+            let flow: Flow = text.parse().unwrap();
+            assert_eq!(Tuple::from(flow).flow(), Some(flow));
+        }
+    }
+
+    #[test]
+    fn a_key_tells_its_tunnel_and_its_dscp() {
+        let mut key = Key::zeroed();
+        assert_eq!((key.vni(), key.dscp()), (None, 0));
+        key.place = 0xba_000007;
+        assert_eq!((key.vni(), key.dscp()), (Some(7), 0xb8));
+    }
+}

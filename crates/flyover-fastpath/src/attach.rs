@@ -1,0 +1,141 @@
+//! Keeps programs on devices: by pinned tcx links, or by clsact filters where the kernel knows no tcx.
+//!
+//! Invariants: what was attached by an earlier process of the instance is taken over in one step, never detached
+//! first; nothing is taken away that the instance did not put there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use libbpf_rs::{TC_EGRESS, TC_INGRESS, TcHook, TcHookBuilder};
+
+use crate::instance::{Instance, InstanceError, failed};
+use crate::programs::{Hook, Programs};
+use crate::tcx::{self, Side};
+
+/// Priority of our clsact filters: behind what people and CNIs use.
+const PRIORITY: u32 = 0xf10;
+const HANDLE: u32 = 0xf10;
+
+/// How programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// tcx links, since 6.6.
+    Tcx,
+    /// clsact filters.
+    Clsact,
+}
+
+/// The attached programs of an instance.
+#[derive(Debug)]
+pub struct Attachments {
+    means: Means,
+    links: PathBuf,
+    held: BTreeSet<(u32, Hook)>,
+}
+
+impl Hook {
+    fn side(self) -> Side {
+        match self {
+            Self::FromPod | Self::FromWire => Side::Ingress,
+            Self::ToPod | Self::ToWire => Side::Egress,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::FromPod => "from_pod",
+            Self::ToPod => "to_pod",
+            Self::FromWire => "from_wire",
+            Self::ToWire => "to_wire",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::FromPod, Self::ToPod, Self::FromWire, Self::ToWire].into_iter().find(|h| h.name() == name)
+    }
+}
+
+impl Attachments {
+    /// Finds what an earlier process left. `loopback` is a device that is always there, to ask for tcx.
+    pub fn adopt(instance: &Instance, loopback: u32) -> Result<Self, InstanceError> {
+        let means = match tcx::query(loopback, Side::Ingress) {
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => Means::Clsact,
+            _ => Means::Tcx,
+        };
+        let links = instance.links();
+        let mut held = BTreeSet::new();
+        for entry in fs::read_dir(&links).map_err(failed("list", &links))? {
+            let name = entry.map_err(failed("list", &links))?.file_name().to_string_lossy().into_owned();
+            if let Some((ifindex, hook)) = name.split_once('-') {
+                held.extend(ifindex.parse().ok().zip(Hook::named(hook)));
+            }
+        }
+        Ok(Self { means, links, held })
+    }
+
+    /// How programs are attached here.
+    #[must_use]
+    pub fn means(&self) -> Means {
+        self.means
+    }
+
+    /// What is attached.
+    #[must_use]
+    pub fn held(&self) -> &BTreeSet<(u32, Hook)> {
+        &self.held
+    }
+
+    /// Puts the program of `hook` on the device, in place of an earlier process's if there is one.
+    pub fn attach(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+        match self.means {
+            Means::Tcx => self.attach_tcx(programs, ifindex, hook)?,
+            Means::Clsact => clsact(programs, ifindex, hook)?,
+        }
+        self.held.insert((ifindex, hook));
+        Ok(())
+    }
+
+    fn attach_tcx(&self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+        let pin = self.pin(ifindex, hook);
+        if let Ok(link) = tcx::open(&pin) {
+            if tcx::update(link.as_fd(), programs.program(hook)).is_ok() {
+                return Ok(());
+            }
+            // The link's device is gone: its number was given to another.
+            fs::remove_file(&pin)?;
+        }
+        let link = tcx::create(programs.program(hook), ifindex, hook.side())?;
+        tcx::pin(link.as_fd(), &pin)
+    }
+
+    /// Takes the program away. A device that is gone has taken it along.
+    pub fn detach(&mut self, ifindex: u32, hook: Hook) -> io::Result<()> {
+        self.held.remove(&(ifindex, hook));
+        match self.means {
+            Means::Tcx => match fs::remove_file(self.pin(ifindex, hook)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+                _ => Ok(()),
+            },
+            Means::Clsact => Ok(()),
+        }
+    }
+
+    fn pin(&self, ifindex: u32, hook: Hook) -> PathBuf {
+        self.links.join(format!("{ifindex}-{}", hook.name()))
+    }
+}
+
+fn clsact(programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+    let mut tc = tc_hook(programs, ifindex, hook)?;
+    tc.create().and_then(|mut tc| tc.attach()).map(drop).map_err(io::Error::other)
+}
+
+fn tc_hook(programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<TcHook> {
+    let mut builder = TcHookBuilder::new(programs.program(hook));
+    let index = i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    builder.ifindex(index).replace(true).handle(HANDLE).priority(PRIORITY);
+    Ok(builder.hook(if hook.side() == Side::Ingress { TC_INGRESS } else { TC_EGRESS }))
+}

@@ -1,0 +1,152 @@
+//! Reads what the programs wrote: flows, reasons, savings. Any process may, while the instance is there.
+
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+
+use flyover_core::Flow;
+
+use crate::abi::{Key, Refusal, Retired, Tuple, Way};
+use crate::instance::Instance;
+use crate::reason::{REASONS, Reason, reason};
+
+/// The pinned maps of an instance.
+#[derive(Debug)]
+pub struct Books {
+    ways: MapHandle,
+    refusals: MapHandle,
+    reasons: MapHandle,
+    retired: MapHandle,
+}
+
+/// Why the books cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// A map is not there.
+    #[error("failed to open map `{map}` of instance `{instance}`")]
+    Open {
+        /// The map.
+        map: &'static str,
+        /// The instance.
+        instance: String,
+        /// What libbpf said.
+        source: libbpf_rs::Error,
+    },
+    /// A map has the layout of another version.
+    #[error("map `{map}` was made by another version of flyover")]
+    Layout {
+        /// The map.
+        map: &'static str,
+    },
+    /// It could not be read.
+    #[error("failed to read map `{map}`")]
+    Read {
+        /// The map.
+        map: &'static str,
+        /// What libbpf said.
+        source: libbpf_rs::Error,
+    },
+}
+
+/// One direction of a flow, as it is in the books.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEntry {
+    /// How it enters.
+    pub key: Key,
+    /// What is done with it.
+    pub way: Way,
+}
+
+impl FlowEntry {
+    /// The flow on entry.
+    #[must_use]
+    pub fn flow(&self) -> Option<Flow> {
+        self.key.tuple.flow()
+    }
+
+    /// The flow on exit.
+    #[must_use]
+    pub fn translated(&self) -> Option<Flow> {
+        self.way.to.flow()
+    }
+}
+
+impl Books {
+    /// Opens the maps that the instance pinned.
+    pub fn open(instance: &Instance) -> Result<Self, BooksError> {
+        let open = |map: &'static str, key: u32, value: u32| {
+            let handle = MapHandle::from_pinned_path(instance.map_pin(map))
+                .map_err(|source| BooksError::Open { map, instance: instance.name().into(), source })?;
+            let fits = handle.key_size() == key && handle.value_size() == value;
+            if fits { Ok(handle) } else { Err(BooksError::Layout { map }) }
+        };
+        Ok(Self {
+            ways: open("ways", size::<Key>(), size::<Way>())?,
+            refusals: open("refusals", size::<Tuple>(), size::<Refusal>())?,
+            reasons: open("reasons", 4, 8)?,
+            retired: open("retired", 4, size::<Retired>())?,
+        })
+    }
+
+    /// All entries, in no order.
+    pub fn flows(&self) -> Result<Vec<FlowEntry>, BooksError> {
+        let mut flows = Vec::new();
+        for key in self.ways.keys() {
+            // An entry may go between the listing of its key and the look-up.
+            let Some(value) = self.ways.lookup(&key, MapFlags::ANY).map_err(read("ways"))? else { continue };
+            let (Ok(key), Ok(way)) =
+                (bytemuck::try_pod_read_unaligned(&key), bytemuck::try_pod_read_unaligned(&value))
+            else {
+                return Err(BooksError::Layout { map: "ways" });
+            };
+            flows.push(FlowEntry { key, way });
+        }
+        Ok(flows)
+    }
+
+    /// Packets by the reason that kept them slow; only reasons that occurred.
+    pub fn reasons(&self) -> Result<Vec<(Reason, u64)>, BooksError> {
+        let mut counts = Vec::new();
+        for number in 0..u32::try_from(REASONS.len()).unwrap_or(0) {
+            let per_cpu =
+                self.reasons.lookup_percpu(&number.to_ne_bytes(), MapFlags::ANY).map_err(read("reasons"))?;
+            let sum =
+                per_cpu.into_iter().flatten().filter_map(|v| v.try_into().ok()).map(u64::from_ne_bytes).sum();
+            if sum > 0 {
+                counts.push((reason(number), sum));
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Why that flow was last refused, and more about it.
+    pub fn refusal(&self, flow: Flow) -> Result<Option<Refusal>, BooksError> {
+        let tuple = Tuple::from(flow);
+        let value =
+            self.refusals.lookup(bytemuck::bytes_of(&tuple), MapFlags::ANY).map_err(read("refusals"))?;
+        value
+            .map(|v| bytemuck::try_pod_read_unaligned(&v).map_err(|_| BooksError::Layout { map: "refusals" }))
+            .transpose()
+    }
+
+    /// What ended flows had saved, by the device where they entered.
+    pub fn retired(&self) -> Result<Vec<(u32, Retired)>, BooksError> {
+        let mut sums = Vec::new();
+        for key in self.retired.keys() {
+            let Some(value) = self.retired.lookup(&key, MapFlags::ANY).map_err(read("retired"))? else {
+                continue;
+            };
+            let (Ok(key), Ok(sum)) = (key.try_into(), bytemuck::try_pod_read_unaligned(&value)) else {
+                return Err(BooksError::Layout { map: "retired" });
+            };
+            sums.push((u32::from_ne_bytes(key), sum));
+        }
+        Ok(sums)
+    }
+}
+
+fn size<T>() -> u32 {
+    u32::try_from(size_of::<T>()).expect("the structs are small")
+}
+
+fn read(map: &'static str) -> impl FnOnce(libbpf_rs::Error) -> BooksError {
+    move |source| BooksError::Read { map, source }
+}

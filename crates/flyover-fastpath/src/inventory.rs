@@ -1,0 +1,121 @@
+//! The devices of a node's network namespace, as far as FastPath cares.
+
+use futures::TryStreamExt;
+use netlink_packet_route::link::{
+    InfoData, InfoGeneve, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use flyover_core::IfName;
+
+/// A network device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its number.
+    pub ifindex: u32,
+    /// Its name.
+    pub name: IfName,
+    /// What it is, as far as it matters here.
+    pub kind: Kind,
+    /// Largest packet.
+    pub mtu: u32,
+    /// The bridge or bond it belongs to.
+    pub master: Option<u32>,
+    /// Whether its other end is in another namespace, and that namespace's number here.
+    pub peer_netns: Option<i32>,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One end of a veth pair.
+    Veth,
+    /// A tunnel device.
+    Tunnel(Tunnel),
+    /// A bridge.
+    Bridge,
+    /// Anything else.
+    Other,
+}
+
+/// A tunnel device's protocol, number and port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Whether it is Geneve (else VXLAN).
+    pub geneve: bool,
+    /// Network number.
+    pub vni: u32,
+    /// UDP port.
+    pub port: u16,
+}
+
+/// Reads all devices of the current namespace.
+pub(crate) async fn devices(handle: &rtnetlink::Handle) -> Result<Vec<Device>, rtnetlink::Error> {
+    handle.link().get().execute().try_filter_map(|m| async move { Ok(device(&m)) }).try_collect().await
+}
+
+fn device(message: &LinkMessage) -> Option<Device> {
+    let mut out = Device {
+        ifindex: message.header.index,
+        name: message.attributes.iter().find_map(|a| match a {
+            LinkAttribute::IfName(name) => name.parse().ok(),
+            _ => None,
+        })?,
+        kind: Kind::Other,
+        mtu: 0,
+        master: None,
+        peer_netns: None,
+        up: message.header.flags.contains(LinkFlags::Up),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::Mtu(mtu) => out.mtu = *mtu,
+            LinkAttribute::Controller(master) => out.master = Some(*master),
+            LinkAttribute::LinkNetNsId(id) => out.peer_netns = Some(*id),
+            LinkAttribute::LinkInfo(infos) => out.kind = kind(infos),
+            _ => {}
+        }
+    }
+    Some(out)
+}
+
+fn kind(infos: &[LinkInfo]) -> Kind {
+    let named = infos.iter().find_map(|i| if let LinkInfo::Kind(k) = i { Some(k) } else { None });
+    match named {
+        Some(InfoKind::Veth) => Kind::Veth,
+        Some(InfoKind::Bridge) => Kind::Bridge,
+        Some(InfoKind::Vxlan | InfoKind::Geneve) => {
+            infos.iter().find_map(tunnel).map_or(Kind::Other, Kind::Tunnel)
+        }
+        _ => Kind::Other,
+    }
+}
+
+fn tunnel(info: &LinkInfo) -> Option<Tunnel> {
+    let (mut vni, mut port) = (None, None);
+    let geneve = match info {
+        LinkInfo::Data(InfoData::Vxlan(data)) => {
+            for item in data {
+                match item {
+                    InfoVxlan::Id(id) => vni = Some(*id),
+                    InfoVxlan::Port(p) => port = Some(*p),
+                    _ => {}
+                }
+            }
+            false
+        }
+        LinkInfo::Data(InfoData::Geneve(data)) => {
+            for item in data {
+                match item {
+                    InfoGeneve::Id(id) => vni = Some(*id),
+                    InfoGeneve::Port(p) => port = Some(*p),
+                    _ => {}
+                }
+            }
+            true
+        }
+        _ => return None,
+    };
+    Some(Tunnel { geneve, vni: vni?, port: port? })
+}

@@ -1,0 +1,180 @@
+//! Loads the programs, and talks to them through the variables they share with us.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
+
+use crate::inventory::Tunnel;
+use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
+
+/// Where a program sits on the path of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hook {
+    /// A pod's packet enters the node.
+    FromPod,
+    /// A packet leaves for a pod.
+    ToPod,
+    /// A packet enters from the wire.
+    FromWire,
+    /// A packet leaves for the wire.
+    ToWire,
+}
+
+/// A tunnel of the node: the device, and what its packets look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeTunnel {
+    /// Number of the device.
+    pub ifindex: u32,
+    /// Protocol, network and port.
+    pub tunnel: Tunnel,
+}
+
+/// The loaded programs.
+pub struct Programs {
+    skel: FlyoverSkel<'static>,
+    hertz: u64,
+}
+
+impl std::fmt::Debug for Programs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Programs").field("hertz", &self.hertz).finish_non_exhaustive()
+    }
+}
+
+impl Programs {
+    /// Loads them into the kernel; nothing is attached yet.
+    pub fn load() -> libbpf_rs::Result<Self> {
+        // One object for the life of the process: the skeleton borrows it.
+        let storage = Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = FlyoverSkelBuilder::default().open(storage)?;
+        if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+            rodata.can_decap_l3 = u8::from(kernel_at_least(6, 3));
+        }
+        let skel = open.load()?;
+        let mut programs = Self { skel, hertz: 0 };
+        programs.hertz = programs.measure_hertz()?;
+        Ok(programs)
+    }
+
+    /// Jiffies now, as the programs see them.
+    pub fn jiffies(&self) -> libbpf_rs::Result<u64> {
+        let frame = [0u8; 64];
+        self.skel.progs.tell_time.test_run(ProgramInput { data_in: Some(&frame), ..Default::default() })?;
+        let value = self.skel.maps.clock.lookup(&0u32.to_ne_bytes(), MapFlags::ANY)?;
+        let bytes = value.and_then(|v| v.try_into().ok()).unwrap_or_default();
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    /// Ticks a second. No interface tells it to a process, so it is measured once, and rounded to what kernels offer.
+    fn measure_hertz(&self) -> libbpf_rs::Result<u64> {
+        let (from, start) = (self.jiffies()?, std::time::Instant::now());
+        std::thread::sleep(Duration::from_millis(120));
+        let (to, elapsed) = (self.jiffies()?, start.elapsed());
+        let measured = (to - from) as f64 / elapsed.as_secs_f64();
+        let nearest =
+            [100u64, 250, 300, 1000].into_iter().min_by_key(|hz| (*hz as f64 - measured).abs() as u64);
+        Ok(nearest.unwrap_or(1000))
+    }
+
+    /// A time as jiffies; at least one.
+    #[must_use]
+    pub fn ticks(&self, time: Duration) -> u64 {
+        u64::try_from(time.as_millis()).unwrap_or(u64::MAX).saturating_mul(self.hertz).div_ceil(1000).max(1)
+    }
+
+    /// Jiffies a second.
+    #[must_use]
+    pub fn hertz(&self) -> u64 {
+        self.hertz
+    }
+
+    fn state(&mut self) -> &mut crate::skel::types::fo_state {
+        &mut self.skel.maps.bss_data.as_deref_mut().expect("the programs have variables").state
+    }
+
+    /// How long an entry holds before a packet must prove it again.
+    pub fn set_lease(&mut self, lease: Duration) {
+        let ticks = self.ticks(lease);
+        self.state().lease = ticks;
+    }
+
+    /// Keeps the bypass alive for that long from now.
+    pub fn beat(&mut self, deadman: Duration) -> libbpf_rs::Result<()> {
+        let until = self.jiffies()? + self.ticks(deadman);
+        self.state().alive_until = until;
+        Ok(())
+    }
+
+    /// Revokes every entry: each flow's next packet takes the slow path.
+    pub fn revoke(&mut self) {
+        let state = self.state();
+        state.epoch = state.epoch.wrapping_add(1);
+    }
+
+    /// What conntrack does in this namespace.
+    pub fn set_conntrack(&mut self, in_use: bool, liberal: bool) {
+        let state = self.state();
+        (state.ct_in_use, state.ct_liberal) = (u32::from(in_use), u32::from(liberal));
+    }
+
+    /// Stops or resumes learning; stopping revokes as well.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.state().paused = u32::from(paused);
+        self.revoke();
+    }
+
+    /// Names the node's tunnels; those beyond the eighth stay slow.
+    pub fn set_tunnels(&mut self, tunnels: &[NodeTunnel]) {
+        let state = self.state();
+        let known = tunnels.len().min(state.tunnel.len());
+        for (slot, t) in state.tunnel.iter_mut().zip(tunnels) {
+            slot.port = t.tunnel.port.to_be();
+            slot.kind = if t.tunnel.geneve { 2 } else { 1 };
+            slot.vni = t.tunnel.vni;
+            slot.ifindex = t.ifindex;
+        }
+        state.tunnels = u32::try_from(known).unwrap_or(0);
+    }
+
+    /// The program of a hook.
+    #[must_use]
+    pub fn program(&self, hook: Hook) -> BorrowedFd<'_> {
+        let progs = &self.skel.progs;
+        match hook {
+            Hook::FromPod => progs.from_pod.as_fd(),
+            Hook::ToPod => progs.to_pod.as_fd(),
+            Hook::FromWire => progs.from_wire.as_fd(),
+            Hook::ToWire => progs.to_wire.as_fd(),
+        }
+    }
+
+    /// Pins the maps that other processes read, in place of earlier ones.
+    pub fn pin_maps(&mut self, dir: &Path) -> libbpf_rs::Result<()> {
+        let maps = &mut self.skel.maps;
+        let pin = |name: &str, fd: BorrowedFd<'_>| {
+            let path = dir.join(name);
+            let fresh = dir.join(format!("{name}-new"));
+            // Renaming inside the BPF file system replaces the old pin in one step.
+            crate::tcx::pin(fd, &fresh).and_then(|()| std::fs::rename(&fresh, &path))
+        };
+        pin("ways", maps.ways.as_fd())
+            .and_then(|()| pin("refusals", maps.refusals.as_fd()))
+            .and_then(|()| pin("reasons", maps.reasons.as_fd()))
+            .and_then(|()| pin("retired", maps.retired.as_fd()))
+            .and_then(|()| pin("state", maps.bss.as_fd()))
+            .map_err(libbpf_rs::Error::from)
+            .context("failed to pin the maps")
+    }
+}
+
+/// Whether the running kernel is of that version or later.
+pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
+    let Ok(uname) = nix::sys::utsname::uname() else { return false };
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|p| p.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (major, minor)
+}
