@@ -408,8 +408,12 @@ static __always_inline int same_way(const struct fo_way *a, const struct fo_way 
 	return 1;
 }
 
-/* Keeps the other direction's proof of itself, and opens both if it was there first. */
-static __always_inline int pair_up(const struct fo_key *key, const struct fo_way *way, __u64 now, int from_pod)
+/*
+ * Keeps this direction's proof for the other one; tells whether the other one's is there. If it is, and conntrack
+ * agrees, the other direction opens too, so that the first data packet after a handshake is fast both ways.
+ */
+static __always_inline int pair_up(const struct fo_key *key, const struct fo_way *way, __u64 now, int from_pod,
+				   int established)
 {
 	struct fo_key self = *key, other_key;
 	struct fo_seen mine = { .at = now, .ifindex = key->ifindex, .place = key->place }, *other;
@@ -426,7 +430,7 @@ static __always_inline int pair_up(const struct fo_key *key, const struct fo_way
 	other_key.ifindex = other->ifindex;
 	other_key.place = other->place;
 	back = bpf_map_lookup_elem(&ways, &other_key);
-	if (back)
+	if (back && established)
 		back->open = 1;
 	return 1;
 }
@@ -436,11 +440,13 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 {
 	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
 	__u64 now = bpf_jiffies64();
-	int open = v->established;
+	/* What was open needs the other direction no second time. */
+	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open), open = paired && v->established;
 
-	/* What was open and is still called established needs the other direction no second time. */
-	if (!pair_up(key, way, now, from_pod) && !(old && old->open))
-		open = 0;
+	if (!v->established)
+		refuse(&key->tuple, FO_CT_STATE, v->detail);
+	else if (!paired)
+		refuse(&key->tuple, FO_ONE_WAY, 0);
 	if (old && same_way(old, way)) {
 		old->lease = now + state.lease;
 		old->epoch = state.epoch;
@@ -457,8 +463,6 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 		way->renewals = old ? old->renewals + 1 : 0;
 		bpf_map_update_elem(&ways, key, way, BPF_ANY);
 	}
-	if (!open)
-		count(FO_ONE_WAY);
 }
 
 /* The note taken when this very packet entered, or nothing. */
