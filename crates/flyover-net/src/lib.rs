@@ -4,3 +4,11 @@
 //! another one enters it through [`netns`], which always comes back.
 
 pub mod netns;
+mod nl;
+mod sys;
+#[cfg(test)]
+mod testing;
+pub mod watch;
+pub mod xfrm;
+
+pub use nl::{Malformed, NlError};
