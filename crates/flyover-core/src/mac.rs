@@ -1,4 +1,4 @@
-//! Ethernet addresses.
+//! Ethernet addresses as the kernel writes them.
 
 use std::fmt;
 use std::str::FromStr;

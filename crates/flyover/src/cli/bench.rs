@@ -1,4 +1,4 @@
-//! `flyover bench`.
+//! `flyover bench`: measures paths beside their baseline.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `flyover fastpath`.
+//! `flyover fastpath`: the node's process, and questions about it.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `flyover lab`.
+//! `flyover lab`: a cluster network on this machine.
 
 use std::process::ExitCode;
 

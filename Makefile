@@ -1,0 +1,69 @@
+# What can be asked of this repository. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
+PACKAGES := clang-16 clang-format-16 lld-16 lld libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
+	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod sockperf iperf3 bpftool
+# What virtual machines need on top.
+VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static cpio xz-utils zstd
+
+KERNELS ?= 6.1 6.12 7.2
+FUZZ_SECONDS ?= 60
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+FLYOVER := $(SUDO) target/release/flyover
+BPF_SOURCES = $(wildcard crates/*/bpf/*.[ch])
+
+# Tests of network namespaces and BPF need root; the compiler does not.
+ifneq ($(SUDO),)
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
+endif
+
+.PHONY: help setup demo test bench lint fuzz test-kernels clean
+
+help: ## List what can be asked for
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install all packages and tools; does nothing when all is there
+	@scripts/install-packages $(PACKAGES)
+	@scripts/install-toolchain
+
+demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
+	cargo build --release --package flyover
+	@mkdir -p target/demo
+	@trap '$(FLYOVER) lab down --name demo' EXIT; \
+	$(FLYOVER) lab up --name demo; \
+	$(FLYOVER) bench compare --lab demo --quick --report target/demo
+
+test: setup ## Run every test: unit, root and BPF
+	cargo test --workspace
+
+bench: setup ## Measure at length; the report goes to target/bench
+	cargo build --release --package flyover
+	@mkdir -p target/bench
+	@trap '$(FLYOVER) lab down --name bench' EXIT; \
+	$(FLYOVER) lab up --name bench --services 200; \
+	$(FLYOVER) bench compare --lab bench --report target/bench
+
+lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run --quiet --package tidy
+	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
+
+fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and cargo-fuzz)
+	@scripts/install-fuzz
+	@for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
+	@scripts/install-packages $(VM_PACKAGES)
+	cargo xtask kernels $(KERNELS)
+
+clean: ## Remove what was built, and the labs left behind
+	@if [ -x target/release/flyover ]; then $(FLYOVER) lab down --all; fi
+	cargo clean

@@ -1,0 +1,39 @@
+//! Processes are started in one module, where they are logged and bounded in time.
+
+use crate::source::code_lines;
+use crate::tables::SPAWNERS;
+use crate::{Fault, File, Tree};
+
+/// What starts a process, written so that this file does not hold it.
+const START: &str = concat!("Command", "::new(");
+
+/// Faults of modules that start processes by themselves.
+pub fn check(tree: &Tree) -> Vec<Fault> {
+    let bound = |f: &&File| {
+        let path = f.path.to_string_lossy();
+        !SPAWNERS.iter().any(|s| path.starts_with(s)) && !f.path.ends_with("build.rs")
+    };
+    let lines =
+        tree.ending(&["rs"]).filter(bound).flat_map(|f| code_lines(&f.text).map(move |line| (f, line)));
+    lines
+        .filter(|(_, (_, line))| line.contains(START) && !line.contains(concat!("clap::", "Command")))
+        .map(|(f, (n, _))| Fault::at(&f.path, n, "starts a process by itself: use `flyover_host::cmd::Cmd`"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_one_module_and_build_scripts_start_processes() {
+        let start = format!("let c = {START}\"ip\");\n");
+        let tree = Tree::of([
+            ("crates/flyover-host/src/cmd.rs", &start),
+            ("crates/flyover-fastpath/build.rs", &start),
+            ("crates/flyover-net/src/link.rs", &start),
+        ]);
+        let faults: Vec<_> = check(&tree).into_iter().map(|f| f.path).collect();
+        assert_eq!(faults, [std::path::Path::new("crates/flyover-net/src/link.rs")]);
+    }
+}
