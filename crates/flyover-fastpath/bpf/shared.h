@@ -222,6 +222,8 @@ _Static_assert(sizeof(struct fo_key) == 48, "layout");
 _Static_assert(sizeof(struct fo_way) == 456, "layout");
 _Static_assert(sizeof(struct fo_probe) == 152, "layout");
 _Static_assert(sizeof(struct fo_refusal) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct fo_state, alive_until) == 0, "layout");
+_Static_assert(__builtin_offsetof(struct fo_state, epoch) == 24, "layout");
 _Static_assert(sizeof(struct fo_tunnel) == 12, "layout");
 _Static_assert(sizeof(struct fo_judge) == 76, "layout");
 

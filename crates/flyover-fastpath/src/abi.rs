@@ -186,6 +186,11 @@ pub struct Retired {
     pub bytes: u64,
 }
 
+/// Where `alive_until` is in `struct fo_state`.
+pub const STATE_ALIVE_UNTIL: usize = 0;
+/// Where `epoch` is in `struct fo_state`.
+pub const STATE_EPOCH: usize = 24;
+
 const _: () = assert!(size_of::<Tuple>() == 40);
 const _: () = assert!(size_of::<Key>() == 48);
 const _: () = assert!(size_of::<Way>() == 456);

@@ -4,7 +4,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use flyover_core::Flow;
 
-use crate::abi::{Key, Refusal, Retired, Tuple, Way};
+use crate::abi::{self, Key, Refusal, Retired, Tuple, Way};
 use crate::instance::Instance;
 use crate::reason::{REASONS, Reason, reason};
 
@@ -15,6 +15,7 @@ pub struct Books {
     refusals: MapHandle,
     reasons: MapHandle,
     retired: MapHandle,
+    state: MapHandle,
 }
 
 /// Why the books cannot be read.
@@ -83,7 +84,26 @@ impl Books {
             refusals: open("refusals", size::<Tuple>(), size::<Refusal>())?,
             reasons: open("reasons", 4, 8)?,
             retired: open("retired", 4, size::<Retired>())?,
+            state: MapHandle::from_pinned_path(instance.map_pin("state")).map_err(|source| {
+                BooksError::Open { map: "state", instance: instance.name().into(), source }
+            })?,
         })
+    }
+
+    fn state_word(&self, at: usize) -> Result<u64, BooksError> {
+        let state = self.state.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).map_err(read("state"))?;
+        let word = state.as_ref().and_then(|s| s.get(at..at + 8)).and_then(|w| w.try_into().ok());
+        word.map(u64::from_ne_bytes).ok_or(BooksError::Layout { map: "state" })
+    }
+
+    /// The present epoch: entries of another one are revoked.
+    pub fn epoch(&self) -> Result<u32, BooksError> {
+        Ok((self.state_word(abi::STATE_EPOCH)? & u64::from(u32::MAX)) as u32)
+    }
+
+    /// Until when, in jiffies, the heart was said to beat.
+    pub fn alive_until(&self) -> Result<u64, BooksError> {
+        self.state_word(abi::STATE_ALIVE_UNTIL)
     }
 
     /// All entries, in no order.

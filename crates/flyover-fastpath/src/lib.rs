@@ -20,9 +20,10 @@ mod report;
 mod skel;
 #[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
 mod tcx;
+pub mod view;
 
 pub use attach::Means;
-pub use books::{Books, FlowEntry};
+pub use books::{Books, BooksError, FlowEntry};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
 pub use node::{NodeError, Settings, remove, run};

@@ -7,14 +7,15 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use flyover_core::{IfName, IfPattern};
+use flyover_core::{Flow, IfName, IfPattern};
+use flyover_net::watch::{Event, Heard, Watch};
 
 use crate::attach::{Attachments, Means};
 use crate::conntrack;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::programs::{Hook, NodeTunnel, Programs};
-use crate::report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};
+use crate::report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel, monotonic_ticks};
 
 /// What the node's process is told.
 #[derive(Clone, Debug)]
@@ -102,15 +103,23 @@ pub async fn run(
     preflight()?;
     let _lock = instance.lock()?;
     let handle = netlink()?;
+    // Listen before looking, so that nothing falls in between.
+    let mut watch = Watch::open().map_err(|e| system("listen to the kernel")(io::Error::other(e)))?;
     let mut node = Node::start(instance, settings, &handle).await?;
     let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => return Ok(()),
-            _ = beat.tick() => {
-                node.programs.beat(node.settings.deadman).map_err(|source| NodeError::Load { source })?;
-                node.look(&handle).await?;
+            _ = beat.tick() => node.beat()?,
+            heard = watch.next() => {
+                let mut stale = node.hear(&heard);
+                while let Some(heard) = watch.take_pending() {
+                    stale |= node.hear(&heard);
+                }
+                if stale {
+                    node.look(&handle).await?;
+                }
             }
         }
     }
@@ -161,6 +170,37 @@ impl Node {
         node.follow_devices()?;
         node.report()?;
         Ok(node)
+    }
+
+    fn beat(&mut self) -> Result<(), NodeError> {
+        self.programs.beat(self.settings.deadman).map_err(|source| NodeError::Load { source })?;
+        self.follow_conntrack()
+    }
+
+    /// Revokes what an event may have made wrong; tells whether the node must be looked at again.
+    fn hear(&mut self, heard: &Heard) -> bool {
+        // What happens inside a pod changes nothing of the node's path.
+        if heard.nsid.is_some() {
+            return false;
+        }
+        match &heard.event {
+            Event::ConntrackGone { orig, reply, .. } => {
+                self.forget([*orig, *reply]);
+                return false;
+            }
+            event => tracing::debug!(?event, "revoking all entries"),
+        }
+        self.programs.revoke();
+        matches!(heard.event, Event::Link { .. } | Event::Lost)
+    }
+
+    fn forget(&mut self, flows: [Flow; 2]) {
+        for flow in flows {
+            if let Err(error) = self.programs.forget(flow) {
+                tracing::warn!(%flow, %error, "could not revoke one flow; revoking all");
+                self.programs.revoke();
+            }
+        }
     }
 
     /// Looks at the node again, and does what its changes ask for.
@@ -270,6 +310,11 @@ impl Node {
             lease_ms: millis(self.settings.lease),
             deadman_ms: millis(self.settings.deadman),
             hertz: self.programs.hertz(),
+            jiffies_at_zero: self
+                .programs
+                .jiffies()
+                .map_err(|source| NodeError::Load { source })?
+                .wrapping_sub(monotonic_ticks(self.programs.hertz())),
             uplinks: self.devices.iter().filter(|d| self.is_uplink(d)).map(device).collect(),
             pods: self.devices.iter().filter(|d| self.is_pod(d)).map(device).collect(),
             tunnels: self.devices.iter().filter_map(tunnel).collect(),

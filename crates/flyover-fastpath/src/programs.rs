@@ -8,6 +8,9 @@ use std::time::Duration;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 
+use flyover_core::Flow;
+
+use crate::abi::{Key, Tuple};
 use crate::inventory::Tunnel;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
 
@@ -113,6 +116,24 @@ impl Programs {
     pub fn revoke(&mut self) {
         let state = self.state();
         state.epoch = state.epoch.wrapping_add(1);
+    }
+
+    /// Revokes the entries of one flow, in the direction it is written.
+    ///
+    /// The note of its last slow packet says where it enters; a flow without one has not been slow for long enough
+    /// to have lost its entry too.
+    pub fn forget(&mut self, flow: Flow) -> libbpf_rs::Result<()> {
+        let tuple = Tuple::from(flow);
+        let Some(note) = self.skel.maps.probes.lookup(bytemuck::bytes_of(&tuple), MapFlags::ANY)? else {
+            return Ok(());
+        };
+        let word =
+            |at: usize| note.get(at..at + 4).and_then(|w| w.try_into().ok()).map_or(0, u32::from_ne_bytes);
+        let key = Key { tuple, ifindex: word(8), place: word(12) };
+        match self.skel.maps.ways.delete(bytemuck::bytes_of(&key)) {
+            Err(e) if e.kind() != libbpf_rs::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// What conntrack does in this namespace.

@@ -23,6 +23,8 @@ pub struct Report {
     pub deadman_ms: u64,
     /// Ticks a second of the kernel, in which the maps count time.
     pub hertz: u64,
+    /// Jiffies at the zero of the monotonic clock: what turns the maps' times into people's.
+    pub jiffies_at_zero: u64,
     /// Devices toward the wire.
     pub uplinks: Vec<ReportedDevice>,
     /// Devices of pods.
@@ -75,6 +77,19 @@ pub struct ReportedConntrack {
 }
 
 impl Report {
+    /// Jiffies now.
+    #[must_use]
+    pub fn jiffies(&self) -> u64 {
+        self.jiffies_at_zero.wrapping_add(monotonic_ticks(self.hertz))
+    }
+
+    /// Name of the device of that number, or the number.
+    #[must_use]
+    pub fn device(&self, ifindex: u32) -> String {
+        let known = self.uplinks.iter().chain(&self.pods).find(|d| d.ifindex == ifindex);
+        known.map_or_else(|| format!("if{ifindex}"), |d| d.name.clone())
+    }
+
     /// Writes it where readers find it.
     pub fn write(&self, instance: &Instance) -> Result<(), InstanceError> {
         let json = serde_json::to_vec_pretty(self).expect("plain data serialises");
@@ -87,4 +102,12 @@ impl Report {
         let bytes = std::fs::read(&path).map_err(failed("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|e| failed("read", &path)(e.into()))
     }
+}
+
+/// The monotonic clock in ticks of that many a second.
+pub(crate) fn monotonic_ticks(hertz: u64) -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .expect("the monotonic clock is always there");
+    let (sec, nsec) = (u64::try_from(now.tv_sec()).unwrap_or(0), u64::try_from(now.tv_nsec()).unwrap_or(0));
+    sec * hertz + nsec * hertz / 1_000_000_000
 }

@@ -7,6 +7,7 @@ mod bench;
 mod fastpath;
 mod fault;
 mod lab;
+mod print;
 
 use std::process::ExitCode;
 

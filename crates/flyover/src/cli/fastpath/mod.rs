@@ -1,5 +1,7 @@
 //! `flyover fastpath`: the node's process, and questions about it.
 
+mod read;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,6 +18,12 @@ pub(crate) enum Fastpath {
     Run(Run),
     /// Remove everything the instance left on the machine.
     Off(Which),
+    /// Show what is accelerated, and what is left alone and why.
+    Status(read::Status),
+    /// Show the flows of the bypass, the busiest first.
+    Flows(read::Flows),
+    /// Say why a pod or a flow is, or is not, accelerated.
+    Why(read::Why),
 }
 
 /// Which instance.
@@ -81,6 +89,9 @@ impl Fastpath {
         match self {
             Self::Run(run) => foreground(&run)?,
             Self::Off(which) => flyover_fastpath::remove(&which.instance()?)?,
+            Self::Status(status) => status.run()?,
+            Self::Flows(flows) => flows.run()?,
+            Self::Why(why) => why.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,0 +1,151 @@
+//! The books and the report put together, as people and programs read them.
+
+use std::time::Duration;
+
+use flyover_core::Flow;
+use serde::Serialize;
+
+use crate::abi::{Action, FLAG_NAT, FLAG_NO_CT};
+use crate::books::{Books, BooksError, FlowEntry};
+use crate::reason::reason;
+use crate::report::Report;
+
+/// One direction of a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FlowView {
+    /// As it enters the node.
+    pub flow: Flow,
+    /// As it leaves it, if that differs.
+    pub translated: Option<Flow>,
+    /// Device it enters by.
+    pub from: String,
+    /// Device it leaves by.
+    pub to: String,
+    /// `to-pod`, `tunnel` or `plain`.
+    pub action: &'static str,
+    /// Network number of the tunnel it comes by.
+    pub vni: Option<u32>,
+    /// `fast`, `renewing` (its next packet proves it again), `waiting` (not open yet).
+    pub state: &'static str,
+    /// Whether conntrack knows it.
+    pub conntrack: bool,
+    /// Since when it is known, in milliseconds.
+    pub age_ms: u64,
+    /// How long it holds from now, in milliseconds.
+    pub lease_left_ms: u64,
+    /// How often it was proven again.
+    pub renewals: u64,
+    /// Packets that were spared the slow path.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Why a flow, or a pod, is or is not accelerated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// What was asked about.
+    pub subject: String,
+    /// Whether its packets are bypassed now.
+    pub accelerated: bool,
+    /// One sentence each.
+    pub because: Vec<String>,
+}
+
+/// All flows, the busiest first.
+pub fn flows(report: &Report, books: &Books) -> Result<Vec<FlowView>, BooksError> {
+    let (epoch, now) = (books.epoch()?, report.jiffies());
+    let mut views: Vec<_> =
+        books.flows()?.iter().filter_map(|entry| view(report, entry, epoch, now)).collect();
+    views.sort_by_key(|v| (std::cmp::Reverse(v.packets), v.flow));
+    Ok(views)
+}
+
+fn view(report: &Report, entry: &FlowEntry, epoch: u32, now: u64) -> Option<FlowView> {
+    let (flow, way) = (entry.flow()?, &entry.way);
+    let millis = |ticks: u64| ticks.saturating_mul(1000) / report.hertz.max(1);
+    let holds = way.epoch == epoch && way.lease > now;
+    Some(FlowView {
+        flow,
+        translated: entry.translated().filter(|_| way.flags & FLAG_NAT != 0),
+        from: report.device(entry.key.ifindex),
+        to: report.device(way.out),
+        action: match way.action()? {
+            Action::Peer => "to-pod",
+            Action::Encap => "tunnel",
+            Action::Plain => "plain",
+        },
+        vni: entry.key.vni(),
+        state: if way.open == 0 {
+            "waiting"
+        } else if holds {
+            "fast"
+        } else {
+            "renewing"
+        },
+        conntrack: way.flags & FLAG_NO_CT == 0,
+        age_ms: millis(now.saturating_sub(way.born)),
+        lease_left_ms: if holds { millis(way.lease - now) } else { 0 },
+        renewals: way.renewals,
+        packets: way.packets,
+        bytes: way.bytes,
+    })
+}
+
+/// Why that flow is or is not accelerated; either of its directions, as it enters or as it leaves the node.
+pub fn why_flow(report: &Report, books: &Books, flow: Flow) -> Result<Why, BooksError> {
+    let mut because = report.paused.clone();
+    let found: Vec<_> = flows(report, books)?
+        .into_iter()
+        .filter(|v| {
+            [Some(v.flow), v.translated].into_iter().flatten().any(|f| f == flow || f == flow.reversed())
+        })
+        .collect();
+    for v in &found {
+        because.push(match v.state {
+            "fast" => format!(
+                "{} goes from {} to {} by the bypass; {} packets so far",
+                v.flow, v.from, v.to, v.packets
+            ),
+            "renewing" => format!("{} is known; its next packet takes the slow path and renews it", v.flow),
+            _ => format!(
+                "{} was seen at both ends, and waits for its other direction or for conntrack",
+                v.flow
+            ),
+        });
+    }
+    for asked in [flow, flow.reversed()] {
+        if let Some(refusal) = books.refusal(asked)? {
+            let ago = Duration::from_secs(report.jiffies().saturating_sub(refusal.at) / report.hertz.max(1));
+            let more = judge_name(report, refusal.reason, refusal.detail);
+            because.push(format!(
+                "{asked} was refused {} ago because {}{more}",
+                humantime::format_duration(ago),
+                reason(refusal.reason).because
+            ));
+        }
+    }
+    if because.is_empty() {
+        because.push(
+            "no packet of it was seen to enter here by a pod or an uplink, or none yet left again".into(),
+        );
+    }
+    let accelerated = report.paused.is_empty() && found.iter().any(|v| v.state == "fast");
+    Ok(Why { subject: flow.to_string(), accelerated, because })
+}
+
+fn judge_name(report: &Report, number: u32, detail: u32) -> String {
+    let judged = reason(number).name == "judged";
+    let name = usize::try_from(detail).ok().and_then(|i| report.judges.get(i)).filter(|_| judged);
+    name.map_or_else(String::new, |name| format!(": {name}"))
+}
+
+/// Why the pod behind that device is or is not accelerated; none if it is no pod's device.
+#[must_use]
+pub fn why_pod(report: &Report, device: &str) -> Option<Why> {
+    let pod = report.pods.iter().find(|p| p.name == device)?;
+    let because: Vec<_> = report.paused.iter().chain(&pod.out_because).cloned().collect();
+    let accelerated = because.is_empty();
+    let because = if accelerated { vec!["its established flows are bypassed".into()] } else { because };
+    Some(Why { subject: device.into(), accelerated, because })
+}

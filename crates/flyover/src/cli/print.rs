@@ -1,0 +1,21 @@
+//! Standard output: data, and nothing else.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use serde::Serialize;
+
+/// Prints a value for programs.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    text(&serde_json::to_string_pretty(value).context("failed to write JSON")?)
+}
+
+/// Prints text for people. A reader that went away early is no error.
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(e).context("failed to write to standard output")
+        }
+        _ => Ok(()),
+    }
+}
