@@ -27,6 +27,6 @@ pub use books::{Books, BooksError, FlowEntry};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
 pub use node::{NodeError, Settings, remove, run};
-pub use programs::{Hook, NodeTunnel, Programs};
+pub use programs::{Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
 pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};

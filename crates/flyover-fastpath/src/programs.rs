@@ -10,7 +10,7 @@ use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 
 use flyover_core::Flow;
 
-use crate::abi::{Key, Tuple};
+use crate::abi::{Key, Tuple, Way};
 use crate::inventory::Tunnel;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
 
@@ -34,6 +34,24 @@ pub struct NodeTunnel {
     pub ifindex: u32,
     /// Protocol, network and port.
     pub tunnel: Tunnel,
+}
+
+/// Where a packet is when a program is run on it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The device.
+    pub ifindex: u32,
+    /// Bytes of each segment, if it stands for several.
+    pub gso_size: u32,
+}
+
+/// What a program did with a packet when it was run on it alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// What is to become of the packet: a `TC_ACT_*` value.
+    pub verdict: i32,
+    /// The packet, as the program left it.
+    pub frame: Vec<u8>,
 }
 
 /// The loaded programs.
@@ -171,6 +189,37 @@ impl Programs {
             Hook::FromWire => progs.from_wire.as_fd(),
             Hook::ToWire => progs.to_wire.as_fd(),
         }
+    }
+
+    /// Runs the program of a hook on one packet, as if the device had it; nothing is sent.
+    pub fn run(&self, hook: Hook, frame: &[u8], at: Place) -> libbpf_rs::Result<Ran> {
+        let progs = &self.skel.progs;
+        let program = match hook {
+            Hook::FromPod => &progs.from_pod,
+            Hook::ToPod => &progs.to_pod,
+            Hook::FromWire => &progs.from_wire,
+            Hook::ToWire => &progs.to_wire,
+        };
+        // `struct __sk_buff` is ABI: two of its words are ours to set.
+        let mut context = [0u8; 192];
+        context[40..44].copy_from_slice(&at.ifindex.to_ne_bytes());
+        context[176..180].copy_from_slice(&at.gso_size.to_ne_bytes());
+        let mut out = vec![0; frame.len() + 256];
+        let input = ProgramInput {
+            data_in: Some(frame),
+            data_out: Some(&mut out),
+            context_in: Some(&mut context),
+            ..Default::default()
+        };
+        let ran = program.test_run(input)?;
+        let verdict = ran.return_value.cast_signed();
+        let frame = ran.data.map(|d| d.to_vec()).unwrap_or_default();
+        Ok(Ran { verdict, frame })
+    }
+
+    /// Writes an entry as if it had been learnt.
+    pub fn put(&self, key: &Key, way: &Way) -> libbpf_rs::Result<()> {
+        self.skel.maps.ways.update(bytemuck::bytes_of(key), bytemuck::bytes_of(way), MapFlags::ANY)
     }
 
     /// Pins the maps that other processes read, in place of earlier ones.
