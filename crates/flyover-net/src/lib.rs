@@ -5,6 +5,7 @@
 
 pub mod netns;
 mod nl;
+pub mod qdisc;
 mod sys;
 #[cfg(test)]
 mod testing;
