@@ -3,8 +3,11 @@
 //! Invariant: everything here acts in the network namespace of the calling thread, and a function that needs
 //! another one enters it through [`netns`], which always comes back.
 
+pub mod hooks;
 pub mod netns;
 mod nl;
+pub mod qdisc;
+pub mod ruleset;
 mod sys;
 #[cfg(test)]
 mod testing;

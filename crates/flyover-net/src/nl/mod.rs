@@ -10,7 +10,7 @@ mod attr;
 mod message;
 mod socket;
 
-pub(crate) use attr::{Attr, Attrs, be16, be32, be64, ne16, ne32, text};
+pub(crate) use attr::{Attrs, be16, be32, be64, ne16, ne32, text};
 pub(crate) use message::{Message, Request, messages};
 pub(crate) use socket::Talk;
 

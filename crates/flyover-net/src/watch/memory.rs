@@ -44,26 +44,27 @@ pub(super) struct Entry {
 }
 
 impl Memory {
-    /// Knows every entry of the calling thread's namespace.
-    pub(super) fn of_this_namespace() -> Result<Self, NlError> {
-        const WHAT: &str = "neighbours";
-        let mut memory = Self { known: HashMap::new(), complete: true };
-        let mut talk = Talk::open(libc::NETLINK_ROUTE, WHAT)?;
-        for family in [libc::AF_UNSPEC, libc::AF_BRIDGE] {
+    /// Learns every entry of the namespace in which `talk` was opened. On failure what is unknown counts as changed.
+    pub(super) fn learn(&mut self, talk: &mut Talk) -> Result<(), NlError> {
+        *self = Self { known: HashMap::new(), complete: true };
+        let learned = [libc::AF_UNSPEC, libc::AF_BRIDGE].into_iter().try_for_each(|family| {
             let mut head = [0; 12];
-            head[0] = u8::try_from(family).expect("address families here are below 256");
-            talk.ask(WHAT, &Request::dump(GET_NEIGHBOURS, &head), |message| {
+            head[0] = u8::try_from(family).expect("these address families are below 256");
+            talk.ask("neighbours", &Request::dump(GET_NEIGHBOURS, &head), |message| {
                 if message.kind == NEW_NEIGHBOUR {
-                    memory.is_change(&Entry::parse(message.body)?, false);
+                    self.is_change(&Entry::parse(message.body)?, false);
                 }
                 Ok(())
-            })?;
+            })
+        });
+        if learned.is_err() {
+            self.forget();
         }
-        Ok(memory)
+        learned
     }
 
-    /// Forgets everything: announcements were lost.
-    pub(super) fn forget(&mut self) {
+    /// Forgets everything.
+    fn forget(&mut self) {
         *self = Self::default();
     }
 

@@ -24,13 +24,14 @@ pub use memory::Memory;
 pub use netfilter::decode as decode_netfilter;
 pub use route::decode as decode_route;
 
-use socket::{Ear, Source};
+use socket::{Ear, Read, Source};
 
-use crate::nl::NlError;
+use crate::nl::{NlError, Talk};
 
 /// Listens in the network namespace in which it was opened, and for rule sets also in all that this one knows.
 pub struct Watch {
     ears: Vec<Ear>,
+    neighbours: Talk,
     memory: Memory,
     heard: VecDeque<Heard>,
     buffer: Vec<u8>,
@@ -40,9 +41,12 @@ impl Watch {
     /// Starts to listen in the calling thread's namespace. Must be called within a tokio runtime.
     pub fn open() -> Result<Self, NlError> {
         let ears = Source::ALL.into_iter().map(Ear::open).collect::<Result<Vec<_>, _>>()?;
+        let neighbours = Talk::open(libc::NETLINK_ROUTE, "neighbours")?;
+        let (memory, heard, buffer) = (Memory::default(), VecDeque::new(), vec![0; socket::BUFFER]);
+        let mut watch = Self { ears, neighbours, memory, heard, buffer };
         // The sockets hear already, so nothing falls between the list and the first event.
-        let memory = Memory::of_this_namespace()?;
-        Ok(Self { ears, memory, heard: VecDeque::new(), buffer: vec![0; socket::BUFFER] })
+        watch.learn();
+        Ok(watch)
     }
 
     /// The next event; safe to drop and call again.
@@ -55,17 +59,33 @@ impl Watch {
         self.heard.pop_front()
     }
 
+    fn learn(&mut self) {
+        if let Err(error) = self.memory.learn(&mut self.neighbours) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to learn the neighbours");
+        }
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
         loop {
             if let Some(heard) = self.heard.pop_front() {
                 return Poll::Ready(heard);
             }
             let mut any = false;
+            let mut lost = false;
             for ear in &self.ears {
-                if let Poll::Ready(datagram) = ear.poll_read(context, &mut self.buffer) {
-                    any = true;
-                    hear(ear.source(), datagram, &mut self.memory, &mut self.heard);
+                match ear.poll_read(context, &mut self.buffer) {
+                    Poll::Pending => continue,
+                    Poll::Ready(Read::Lost) => lost = true,
+                    Poll::Ready(Read::Datagram { nsid, bytes }) => {
+                        let events = meaning(ear.source(), bytes, &mut self.memory);
+                        self.heard.extend(events.into_iter().map(|event| Heard { nsid, event }));
+                    }
                 }
+                any = true;
+            }
+            if lost {
+                self.learn();
+                self.heard.push_back(Heard { nsid: None, event: Event::Lost });
             }
             if !any {
                 return Poll::Pending;
@@ -74,22 +94,12 @@ impl Watch {
     }
 }
 
-/// Adds to `heard` what one datagram means.
-fn hear(source: Source, read: socket::Read<'_>, memory: &mut Memory, heard: &mut VecDeque<Heard>) {
-    let (nsid, bytes) = match read {
-        socket::Read::Datagram { nsid, bytes } => (nsid, bytes),
-        socket::Read::Lost => {
-            memory.forget();
-            heard.push_back(Heard { nsid: None, event: Event::Lost });
-            return;
-        }
-    };
-    let events = match source {
-        Source::Route => decode_route(bytes, memory),
+fn meaning(source: Source, datagram: &[u8], memory: &mut Memory) -> Vec<Event> {
+    match source {
+        Source::Route => decode_route(datagram, memory),
         Source::Xfrm => vec![Event::Xfrm],
-        Source::Ruleset | Source::Conntrack => decode_netfilter(bytes),
-    };
-    heard.extend(events.into_iter().map(|event| Heard { nsid, event }));
+        Source::Ruleset | Source::Conntrack => decode_netfilter(datagram),
+    }
 }
 
 #[cfg(test)]
