@@ -30,7 +30,7 @@ pub enum Means {
 
 /// The attached programs of an instance.
 #[derive(Debug)]
-pub struct Attachments {
+pub(crate) struct Attachments {
     means: Means,
     links: PathBuf,
     held: BTreeSet<(u32, Hook)>,
@@ -60,7 +60,7 @@ impl Hook {
 
 impl Attachments {
     /// Finds what an earlier process left. `loopback` is a device that is always there, to ask for tcx.
-    pub fn adopt(instance: &Instance, loopback: u32) -> Result<Self, InstanceError> {
+    pub(crate) fn adopt(instance: &Instance, loopback: u32) -> Result<Self, InstanceError> {
         let means = match tcx::query(loopback, Side::Ingress) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => Means::Clsact,
             _ => Means::Tcx,
@@ -78,24 +78,66 @@ impl Attachments {
 
     /// How programs are attached here.
     #[must_use]
-    pub fn means(&self) -> Means {
+    pub(crate) fn means(&self) -> Means {
         self.means
     }
 
     /// What is attached.
     #[must_use]
-    pub fn held(&self) -> &BTreeSet<(u32, Hook)> {
+    pub(crate) fn held(&self) -> &BTreeSet<(u32, Hook)> {
         &self.held
     }
 
     /// Puts the program of `hook` on the device, in place of an earlier process's if there is one.
-    pub fn attach(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+    pub(crate) fn attach(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
         match self.means {
             Means::Tcx => self.attach_tcx(programs, ifindex, hook)?,
             Means::Clsact => clsact(programs, ifindex, hook)?,
         }
         self.held.insert((ifindex, hook));
         Ok(())
+    }
+
+    /// How many tcx programs on the device are not the instance's.
+    pub(crate) fn foreign(&self, ifindex: u32) -> usize {
+        if self.means == Means::Clsact {
+            return 0;
+        }
+        let on = |side| tcx::query(ifindex, side).map_or(0, |ids| ids.len());
+        let ours = self.held.iter().filter(|(held, _)| *held == ifindex).count();
+        (on(Side::Ingress) + on(Side::Egress)).saturating_sub(ours)
+    }
+
+    /// Whether somebody attached a tcx program behind ours, where it would judge what we have seen already.
+    pub(crate) fn overtaken(&self, programs: &Programs, ifindex: u32, hook: Hook) -> bool {
+        let ours = libbpf_rs::Program::id_from_fd(programs.program(hook)).ok();
+        self.means == Means::Tcx
+            && tcx::query(ifindex, hook.side()).is_ok_and(|ids| ids.last().copied() != ours)
+    }
+
+    /// Puts ours behind the others' again.
+    pub(crate) fn attach_last(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+        // The new link is there before the old one goes: no packet finds the hook empty.
+        let link = tcx::create(programs.program(hook), ifindex, hook.side());
+        let link = match link {
+            // One program may be on a hook only once: then it must go first.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                self.detach(ifindex, hook)?;
+                tcx::create(programs.program(hook), ifindex, hook.side())?
+            }
+            other => {
+                let link = other?;
+                self.detach(ifindex, hook)?;
+                link
+            }
+        };
+        self.held.insert((ifindex, hook));
+        tcx::pin(link.as_fd(), &self.pin(ifindex, hook))
+    }
+
+    /// Whether a clsact filter runs one of our programs.
+    pub(crate) fn is_ours(program: Option<&str>) -> bool {
+        program.is_some_and(|name| Hook::named(name).is_some())
     }
 
     fn attach_tcx(&self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
@@ -112,7 +154,7 @@ impl Attachments {
     }
 
     /// Takes the program away. A device that is gone has taken it along.
-    pub fn detach(&mut self, ifindex: u32, hook: Hook) -> io::Result<()> {
+    pub(crate) fn detach(&mut self, ifindex: u32, hook: Hook) -> io::Result<()> {
         self.held.remove(&(ifindex, hook));
         match self.means {
             Means::Tcx => match fs::remove_file(self.pin(ifindex, hook)) {

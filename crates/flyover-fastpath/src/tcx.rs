@@ -13,7 +13,7 @@ use libbpf_sys as sys;
 
 /// Where on a device a program sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Side {
+pub(crate) enum Side {
     /// Packets the device received.
     Ingress,
     /// Packets it is about to send.

@@ -3,6 +3,8 @@
 //! Invariants: it acts in the network namespace in which it was started; when it ends, however it ends, packets keep
 //! flowing, and only [`remove`] takes anything away.
 
+mod survey;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +12,18 @@ use std::time::Duration;
 use flyover_core::{Flow, IfName, IfPattern};
 use flyover_net::watch::{Event, Heard, Watch};
 
+use self::survey::Survey;
 use crate::attach::{Attachments, Means};
 use crate::conntrack;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::programs::{Hook, NodeTunnel, Programs};
 use crate::report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel, monotonic_ticks};
+
+/// Changes come in bursts: what they revoke is revoked at once, what they ask to be read anew waits this long.
+const SETTLE: Duration = Duration::from_millis(10);
+/// Every so many heartbeats the node is looked at for what announces nothing.
+const SURVEY_EVERY: u32 = 5;
 
 /// What the node's process is told.
 #[derive(Clone, Debug)]
@@ -79,13 +87,15 @@ fn system(verb: &'static str) -> impl FnOnce(io::Error) -> NodeError {
 }
 
 /// The process.
-pub struct Node {
+struct Node {
     instance: Instance,
     settings: Settings,
     programs: Programs,
     attachments: Attachments,
     devices: Vec<Device>,
     liberal_was: Option<String>,
+    survey: Survey,
+    beats: u32,
 }
 
 impl std::fmt::Debug for Node {
@@ -107,6 +117,7 @@ pub async fn run(
     let mut watch = Watch::open().map_err(|e| system("listen to the kernel")(io::Error::other(e)))?;
     let mut node = Node::start(instance, settings, &handle).await?;
     let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
+    let mut look_at = None;
     tokio::pin!(stop);
     loop {
         tokio::select! {
@@ -117,9 +128,13 @@ pub async fn run(
                 while let Some(heard) = watch.take_pending() {
                     stale |= node.hear(&heard);
                 }
-                if stale {
-                    node.look(&handle).await?;
+                if stale && look_at.is_none() {
+                    look_at = Some(tokio::time::Instant::now() + SETTLE);
                 }
+            }
+            () = tokio::time::sleep_until(look_at.unwrap_or_else(tokio::time::Instant::now)), if look_at.is_some() => {
+                look_at = None;
+                node.look(&handle).await?;
             }
         }
     }
@@ -164,17 +179,65 @@ impl Node {
         programs.beat(settings.deadman).map_err(|source| NodeError::Load { source })?;
         programs.pin_maps(&instance.maps()).map_err(|source| NodeError::Load { source })?;
         let attachments = Attachments::adopt(&instance, 1)?;
-        let mut node =
-            Self { instance, settings, programs, attachments, devices, liberal_was: restore.tcp_be_liberal };
-        node.follow_conntrack()?;
-        node.follow_devices()?;
-        node.report()?;
+        let mut node = Self {
+            instance,
+            settings,
+            programs,
+            attachments,
+            devices,
+            liberal_was: restore.tcp_be_liberal,
+            survey: Survey::default(),
+        };
+        node.follow()?;
         Ok(node)
     }
 
     fn beat(&mut self) -> Result<(), NodeError> {
         self.programs.beat(self.settings.deadman).map_err(|source| NodeError::Load { source })?;
-        self.follow_conntrack()
+        self.stay_last()?;
+        self.beats = self.beats.wrapping_add(1);
+        // tcx programs and legacy rules announce nothing.
+        if self.beats.is_multiple_of(SURVEY_EVERY) { self.follow_if_changed() } else { Ok(()) }
+    }
+
+    /// Others may attach behind us at any time, and nothing announces it.
+    fn stay_last(&mut self) -> Result<(), NodeError> {
+        let uplinks: Vec<_> = self.devices.iter().filter(|d| self.is_uplink(d)).map(|d| d.ifindex).collect();
+        for ifindex in uplinks {
+            for hook in [Hook::FromWire, Hook::ToWire] {
+                let ours = self.attachments.held().contains(&(ifindex, hook));
+                if ours && self.attachments.overtaken(&self.programs, ifindex, hook) {
+                    tracing::info!(
+                        ifindex,
+                        ?hook,
+                        "another program was attached behind ours; moving behind it"
+                    );
+                    self.attachments
+                        .attach_last(&self.programs, ifindex, hook)
+                        .map_err(system("attach behind others"))?;
+                    self.programs.revoke();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn survey(&self) -> Survey {
+        let uplinks: Vec<_> = self.devices.iter().filter(|d| self.is_uplink(d)).map(|d| d.ifindex).collect();
+        survey::look(&self.devices, &uplinks, &self.attachments)
+    }
+
+    fn follow_if_changed(&mut self) -> Result<(), NodeError> {
+        if self.survey() == self.survey { Ok(()) } else { self.follow() }
+    }
+
+    /// Makes everything as the node is now asks for.
+    fn follow(&mut self) -> Result<(), NodeError> {
+        self.survey = self.survey();
+        self.programs.set_paused(!self.survey.paused.is_empty());
+        self.follow_conntrack()?;
+        self.follow_devices()?;
+        self.report()
     }
 
     /// Revokes what an event may have made wrong; tells whether the node must be looked at again.
@@ -191,7 +254,7 @@ impl Node {
             event => tracing::debug!(?event, "revoking all entries"),
         }
         self.programs.revoke();
-        matches!(heard.event, Event::Link { .. } | Event::Lost)
+        true
     }
 
     fn forget(&mut self, flows: [Flow; 2]) {
@@ -207,17 +270,13 @@ impl Node {
     async fn look(&mut self, handle: &rtnetlink::Handle) -> Result<(), NodeError> {
         let devices =
             inventory::devices(handle).await.map_err(|e| system("list devices")(io::Error::other(e)))?;
-        if devices != self.devices {
-            self.devices = devices;
-            self.programs.revoke();
-            self.follow_devices()?;
-            self.report()?;
-        }
-        self.follow_conntrack()
+        let same = devices == self.devices;
+        self.devices = devices;
+        if same { self.follow_if_changed() } else { self.follow() }
     }
 
     fn follow_conntrack(&mut self) -> Result<(), NodeError> {
-        let in_use = conntrack::has_entries();
+        let in_use = self.conntrack_in_use();
         let mut liberal = conntrack::be_liberal().is_none_or(|v| v != "0");
         if in_use && !liberal && self.settings.may_set_liberal {
             let was = conntrack::be_liberal();
@@ -230,6 +289,14 @@ impl Node {
         }
         self.programs.set_conntrack(in_use, liberal);
         Ok(())
+    }
+
+    fn conntrack_in_use(&self) -> bool {
+        self.survey.conntrack.unwrap_or_else(conntrack::has_entries)
+    }
+
+    fn out_because(&self, device: &Device) -> Vec<String> {
+        self.survey.devices.get(&device.ifindex).cloned().unwrap_or_default()
     }
 
     fn is_uplink(&self, device: &Device) -> bool {
@@ -258,7 +325,7 @@ impl Node {
     fn follow_devices(&mut self) -> Result<(), NodeError> {
         self.programs.set_tunnels(&self.tunnels());
         let mut wanted = std::collections::BTreeMap::new();
-        for device in &self.devices {
+        for device in self.devices.iter().filter(|d| self.out_because(d).is_empty()) {
             let hooks = if self.is_uplink(device) {
                 [Hook::FromWire, Hook::ToWire]
             } else if self.is_pod(device) {
@@ -319,12 +386,12 @@ impl Node {
             pods: self.devices.iter().filter(|d| self.is_pod(d)).map(device).collect(),
             tunnels: self.devices.iter().filter_map(tunnel).collect(),
             conntrack: ReportedConntrack {
-                in_use: conntrack::has_entries(),
+                in_use: self.conntrack_in_use(),
                 be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
                 be_liberal_was: self.liberal_was.clone(),
             },
             judges: Vec::new(),
-            paused: Vec::new(),
+            paused: self.survey.paused.clone(),
         };
         Ok(report.write(&self.instance)?)
     }
