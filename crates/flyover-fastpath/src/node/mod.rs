@@ -187,6 +187,7 @@ impl Node {
             devices,
             liberal_was: restore.tcp_be_liberal,
             survey: Survey::default(),
+            beats: 0,
         };
         node.follow()?;
         Ok(node)
