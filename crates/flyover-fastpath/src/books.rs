@@ -37,6 +37,12 @@ pub enum BooksError {
         /// The map.
         map: &'static str,
     },
+    /// The process has written no report.
+    #[error("the agent has written no report")]
+    NoReport {
+        /// Why not.
+        source: crate::instance::InstanceError,
+    },
     /// It could not be read.
     #[error("failed to read map `{map}`")]
     Read {

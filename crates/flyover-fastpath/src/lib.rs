@@ -13,6 +13,7 @@ mod books;
 mod conntrack;
 mod instance;
 mod inventory;
+pub mod metrics;
 mod node;
 mod programs;
 mod reason;

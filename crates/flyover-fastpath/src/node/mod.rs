@@ -17,6 +17,7 @@ use crate::attach::{Attachments, Means};
 use crate::conntrack;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
+use crate::metrics;
 use crate::programs::{Hook, NodeTunnel, Programs};
 use crate::report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel, monotonic_ticks};
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub deadman: Duration,
     /// Whether `nf_conntrack_tcp_be_liberal` may be set.
     pub may_set_liberal: bool,
+    /// Where to serve metrics, if anywhere.
+    pub metrics: Option<std::net::SocketAddr>,
 }
 
 /// Why the process could not start, or had to end.
@@ -69,6 +72,14 @@ pub enum NodeError {
     Attach {
         /// The device.
         device: IfName,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The metrics' address cannot be listened on.
+    #[error("failed to serve metrics on {address}")]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
         /// What the system said.
         source: io::Error,
     },
@@ -113,11 +124,20 @@ pub async fn run(
     preflight()?;
     let _lock = instance.lock()?;
     let handle = netlink()?;
+    let metrics = match settings.metrics {
+        Some(address) => {
+            Some(metrics::listen(address).await.map_err(|source| NodeError::Metrics { address, source })?)
+        }
+        None => None,
+    };
     // Listen before looking, so that nothing falls in between.
     let mut watch = Watch::open().map_err(|e| system("listen to the kernel")(io::Error::other(e)))?;
     let mut node = Node::start(instance, settings, &handle).await?;
     let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
+    if let Some(listener) = metrics {
+        tokio::spawn(metrics::serve(listener, node.instance.clone()));
+    }
     tokio::pin!(stop);
     loop {
         tokio::select! {

@@ -54,6 +54,9 @@ pub(crate) struct Run {
     /// After how long without a heartbeat the bypass turns itself off.
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     deadman: Duration,
+    /// Address to serve Prometheus metrics on, such as 127.0.0.1:9475.
+    #[arg(long)]
+    metrics: Option<std::net::SocketAddr>,
     /// Never set `nf_conntrack_tcp_be_liberal`; TCP flows that conntrack tracks then stay slow.
     #[arg(long)]
     no_liberal: bool,
@@ -79,6 +82,7 @@ impl Run {
             lease: self.lease,
             deadman: self.deadman,
             may_set_liberal: !self.no_liberal,
+            metrics: self.metrics,
         })
     }
 }

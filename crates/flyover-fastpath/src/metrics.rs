@@ -1,0 +1,171 @@
+//! The books as Prometheus metrics, and the small server that hands them out.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::books::{Books, BooksError};
+use crate::instance::Instance;
+use crate::report::Report;
+use crate::view;
+
+/// Content type of the OpenMetrics text format.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What one scrape shows.
+#[derive(Debug)]
+struct Scrape {
+    report: Report,
+    bypassing: bool,
+    /// Packets and bytes by device of entry.
+    saved: Vec<(String, u64, u64)>,
+    slow: Vec<(&'static str, u64)>,
+    flows: Vec<(&'static str, i64)>,
+}
+
+impl Scrape {
+    fn read(instance: &Instance) -> Result<Self, BooksError> {
+        let books = Books::open(instance)?;
+        let report = Report::read(instance).map_err(|source| BooksError::NoReport { source })?;
+        let flows = view::flows(&report, &books)?;
+        let mut saved = std::collections::BTreeMap::<String, (u64, u64)>::new();
+        for (ifindex, retired) in books.retired()? {
+            saved.insert(report.device(ifindex), (retired.packets, retired.bytes));
+        }
+        for flow in &flows {
+            let sum = saved.entry(flow.from.clone()).or_default();
+            *sum = (sum.0 + flow.packets, sum.1 + flow.bytes);
+        }
+        let count = |state| {
+            (state, i64::try_from(flows.iter().filter(|f| f.state == state).count()).unwrap_or(i64::MAX))
+        };
+        Ok(Self {
+            bypassing: report.paused.is_empty() && books.alive_until()? > report.jiffies(),
+            saved: saved.into_iter().map(|(device, (packets, bytes))| (device, packets, bytes)).collect(),
+            slow: books.reasons()?.into_iter().map(|(reason, n)| (reason.name, n)).collect(),
+            flows: ["fast", "renewing", "waiting"].map(count).to_vec(),
+            report,
+        })
+    }
+}
+
+impl prometheus_client::collector::Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut counters = |name: &str, help: &str, label: &'static str, rows: Vec<(&str, u64)>| {
+            let kind = ConstCounter::new(0u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            rows.into_iter().try_for_each(|(value, n)| {
+                ConstCounter::new(n).encode(family.encode_family(&[(label, value)])?)
+            })
+        };
+        let by_device = |pick: fn(&(String, u64, u64)) -> u64| {
+            self.saved.iter().map(|s| (s.0.as_str(), pick(s))).collect()
+        };
+        counters(
+            "flyover_fastpath_bypassed_packets",
+            "Packets spared the slow path, by device of entry",
+            "device",
+            by_device(|s| s.1),
+        )?;
+        counters("flyover_fastpath_bypassed_bytes", "Their bytes", "device", by_device(|s| s.2))?;
+        counters(
+            "flyover_fastpath_slow_packets",
+            "Packets that took the slow path, by reason",
+            "reason",
+            self.slow.clone(),
+        )?;
+        let mut gauges = |name: &str, help: &str, label: &'static str, rows: Vec<(&str, i64)>| {
+            let kind = ConstGauge::new(0i64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            rows.into_iter().try_for_each(|(value, n)| {
+                ConstGauge::new(n).encode(family.encode_family(&[(label, value)])?)
+            })
+        };
+        gauges(
+            "flyover_fastpath_flows",
+            "Directions of flows in the books, by state",
+            "state",
+            self.flows.clone(),
+        )?;
+        let (on, out): (Vec<_>, Vec<_>) = self.report.pods.iter().partition(|p| p.out_because.is_empty());
+        let len = |v: Vec<_>| i64::try_from(Vec::len(&v)).unwrap_or(i64::MAX);
+        gauges(
+            "flyover_fastpath_pods",
+            "Pods' devices, by whether they are accelerated",
+            "state",
+            vec![("on", len(on)), ("out", len(out))],
+        )?;
+        gauges(
+            "flyover_fastpath_bypassing",
+            "Whether packets are bypassed now",
+            "instance",
+            vec![(&self.report.name, self.bypassing.into())],
+        )
+    }
+}
+
+/// The metrics of an instance as text.
+pub fn text(instance: &Instance) -> Result<String, BooksError> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape::read(instance)?));
+    let mut out = String::new();
+    encode(&mut out, &registry).expect("writing to a string cannot fail");
+    Ok(out)
+}
+
+/// Listens there; from then on anybody who can reach the address may read the metrics.
+pub(crate) async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until the process ends. A connection's failure is its own.
+pub(crate) async fn serve(listener: TcpListener, instance: Instance) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, most likely: others will be closed meanwhile.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        let instance = instance.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, instance.clone()));
+            let served = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "a reader of metrics went away");
+            }
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>, instance: Instance) -> Result<Response<Full<Bytes>>, Infallible> {
+    let reply = |status: StatusCode, kind: &str, body: String| {
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = status;
+        if let Ok(kind) = kind.parse() {
+            response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+        }
+        Ok(response)
+    };
+    if request.method() != Method::GET || request.uri().path() != "/metrics" {
+        return reply(StatusCode::NOT_FOUND, "text/plain", "metrics are at /metrics\n".into());
+    }
+    // Tens of thousands of flows take a while to read: not on the thread that follows the kernel's events.
+    match tokio::task::spawn_blocking(move || text(&instance)).await {
+        Ok(Ok(body)) => reply(StatusCode::OK, OPENMETRICS, body),
+        Ok(Err(error)) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
+        Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
+    }
+}
