@@ -3,10 +3,12 @@
 //! Invariant: nothing here does I/O, reads the clock or the environment, or is async. A string with a
 //! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
 
+mod cidr;
 mod flow;
 mod ifname;
 mod mac;
 
+pub use cidr::{BadIpCidr, IpCidr};
 pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};

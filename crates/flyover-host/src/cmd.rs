@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,6 +151,20 @@ impl fmt::Display for Cmd {
     }
 }
 
+/// Where a program is, looked for as the system would, and where administrators' tools are even if the path of
+/// an ordinary user does not say so.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    dirs.map(|dir| dir.join(program)).find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    let mode = |meta: std::fs::Metadata| std::os::unix::fs::PermissionsExt::mode(&meta.permissions());
+    file.is_file() && file.metadata().is_ok_and(|meta| mode(meta) & 0o111 != 0)
+}
+
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -197,6 +212,12 @@ mod tests {
     fn a_tool_that_hangs_is_killed() {
         let error = Cmd::new("sleep").args(["60"]).timeout(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, CmdError::Timeout { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_found_where_the_system_would_find_it() {
+        assert!(find("sh").is_some_and(|file| file.is_absolute()));
+        assert_eq!(find("no-such-tool"), None);
     }
 
     #[test]

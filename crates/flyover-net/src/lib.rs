@@ -1,14 +1,23 @@
 //! The hands of the house on the network: namespaces, links, routes, rule sets and their notifications.
 //!
-//! Invariant: everything here acts in the network namespace of the calling thread, and a function that needs
-//! another one enters it through [`netns`], which always comes back.
+//! Invariant: everything here acts in the network namespace of the calling thread or, through a
+//! [`netlink::Netlink`], in the one that handle was opened in; a function that needs another one enters it
+//! through [`netns`], which always comes back.
 
+pub mod address;
 pub mod hooks;
+pub mod inhabitants;
+pub mod link;
+pub mod neigh;
+pub mod netlink;
 pub mod netns;
 mod nl;
+pub mod offload;
 pub mod qdisc;
+pub mod route;
 pub mod ruleset;
 mod sys;
+pub mod sysctl;
 #[cfg(test)]
 mod testing;
 pub mod watch;
