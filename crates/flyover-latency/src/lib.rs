@@ -9,6 +9,7 @@
 #![expect(unsafe_code, reason = "the time stamp counter is read by an instruction; see clock")]
 
 pub mod clock;
+pub mod compare;
 pub mod connect;
 mod duet;
 mod error;
