@@ -164,14 +164,9 @@ static __always_inline int same_options(const struct fo_way *way, const struct o
 /* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
 static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o)
 {
-	struct sk_buff *kernel;
-
 	if (o->no_sum)
 		return o->family == 4;
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
-		return 1;
-	kernel = bpf_cast_to_kern_ctx(skb);
-	return BPF_CORE_READ_BITFIELD(kernel, ip_summed) != CHECKSUM_NONE;
+	return sum_state(skb) != CHECKSUM_NONE;
 }
 
 SEC("tc")

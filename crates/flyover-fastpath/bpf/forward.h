@@ -10,6 +10,7 @@
 
 #include "maps.h"
 #include "parse.h"
+#include "vmlinux.h"
 
 /* Known from `linux/bpf.h` only since 6.3. */
 #define FO_DECAP_L3_IPV4 (1ULL << 7)
@@ -20,12 +21,24 @@
 #define FO_CB1 0x56455221
 
 #define CHECKSUM_NONE 0
-#define CHECKSUM_COMPLETE 2
+#define CHECKSUM_UNNECESSARY 1
+#define CHECKSUM_PARTIAL 3
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 
 /* Set before load from what the kernel can do. */
 const volatile __u8 can_decap_l3 = 0;
+
+/* What the kernel knows of the packet's checksum; CHECKSUM_UNNECESSARY, which asks, where it does not let us see. */
+static __always_inline int sum_state(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel;
+
+	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
+		return CHECKSUM_UNNECESSARY;
+	kernel = bpf_cast_to_kern_ctx(skb);
+	return BPF_CORE_READ_BITFIELD(kernel, ip_summed);
+}
 
 static __always_inline __u32 key_mix(const struct fo_key *key)
 {
@@ -75,15 +88,14 @@ static __always_inline int same_eth(const struct fo_way *way, const struct eth *
 }
 
 /* Addresses, ports and TTL; `l3` is behind a check. Checksums of layer 4 are nat_sums()'s. */
-static __always_inline void rewrite_ip4(struct ip4 *ip, const struct fo_way *way, __be16 *ports)
+static __always_inline void rewrite_ip4(struct ip4 *ip, const struct fo_way *way, void *ports)
 {
 	__u32 sum = (__u16)~ip->sum;
 
 	if (way->flags & FO_NAT) {
 		ip->src = way->to.saddr[0];
 		ip->dst = way->to.daddr[0];
-		ports[0] = way->to.sport;
-		ports[1] = way->to.dport;
+		*(__u32 *)ports = way->to.ports;
 		sum += way->nat_ip;
 	}
 	if (way->ttl_dec) {
@@ -95,13 +107,12 @@ static __always_inline void rewrite_ip4(struct ip4 *ip, const struct fo_way *way
 	ip->sum = ~((sum & 0xffff) + (sum >> 16));
 }
 
-static __always_inline void rewrite_ip6(struct ip6 *ip, const struct fo_way *way, __be16 *ports)
+static __always_inline void rewrite_ip6(struct ip6 *ip, const struct fo_way *way, void *ports)
 {
 	if (way->flags & FO_NAT) {
 		__builtin_memcpy(ip->src, way->to.saddr, 16);
 		__builtin_memcpy(ip->dst, way->to.daddr, 16);
-		ports[0] = way->to.sport;
-		ports[1] = way->to.dport;
+		*(__u32 *)ports = way->to.ports;
 	}
 	ip->hops -= way->ttl_dec;
 }
@@ -147,8 +158,9 @@ static __always_inline int rewrite(struct __sk_buff *skb, const struct fo_way *w
 
 static __always_inline void spend(struct fo_way *way, __u32 len)
 {
-	__sync_fetch_and_add(&way->packets, 1);
-	__sync_fetch_and_add(&way->bytes, len);
+	/* Not atomic: a flow's packets are on one CPU at a time, save when it moves, and then a count may be lost. */
+	way->packets++;
+	way->bytes += len;
 }
 
 /* A packet that was changed by an element which another flow has got meanwhile must not leave. */
@@ -252,11 +264,11 @@ static __always_inline int put_header(struct __sk_buff *skb, const struct fo_way
 	__u32 len = way->hdr_len;
 
 	if (len == 64 && data + 64 <= end) {
-		__builtin_memcpy(data, way->hdr, 64);
+		copy_words(data, way->hdr, 64);
 		return 0;
 	}
 	if (len == 84 && data + 84 <= end) {
-		__builtin_memcpy(data, way->hdr, 84);
+		copy_words(data, way->hdr, 84);
 		return 0;
 	}
 	if (len < ETH_LEN || len > FO_HDR_MAX)
@@ -270,7 +282,7 @@ static __always_inline int put_eth(struct __sk_buff *skb, const struct fo_way *w
 
 	if (data + ETH_LEN > end)
 		return -1;
-	__builtin_memcpy(data, way->hdr, ETH_LEN);
+	copy_words(data, way->hdr, ETH_LEN);
 	return 0;
 }
 
@@ -306,7 +318,7 @@ static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way
 
 	if (inner_eth > FO_HDR_MAX - ETH_LEN || data + ETH_LEN > end)
 		return TC_ACT_UNSPEC;
-	__builtin_memcpy(data, way->hdr + inner_eth, ETH_LEN);
+	copy_words(data, way->hdr + inner_eth, ETH_LEN);
 	if (rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);
 	skb->mark = way->mark;
@@ -344,7 +356,8 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 			return TC_ACT_UNSPEC;
 		}
 		/* What the device vouched for was the outer checksum first, the inner one only if it said "two". */
-		bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
+		if (sum_state(skb) != CHECKSUM_PARTIAL)
+			bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	}
 	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);

@@ -57,9 +57,7 @@ static __always_inline void invert(struct fo_tuple *to, const struct fo_tuple *o
 	__builtin_memcpy(to->daddr, of->saddr, 16);
 	to->sport = of->dport;
 	to->dport = of->sport;
-	to->proto = of->proto;
-	to->family = of->family;
-	to->zero = 0;
+	to->kind = of->kind;
 }
 
 static __always_inline int same_tuple(const struct fo_tuple *a, const struct fo_tuple *b)
@@ -159,9 +157,7 @@ static __always_inline void from_ct(struct fo_tuple *to, const struct nf_conntra
 	}
 	to->sport = of->src.u.all;
 	to->dport = of->dst.u.all;
-	to->proto = of->dst.protonum;
-	to->family = family;
-	to->zero = 0;
+	to->kind = FO_KIND(of->dst.protonum, family);
 }
 
 static __always_inline void judge_ct(const struct nf_conn *ct, __u8 proto, struct verdict *v)

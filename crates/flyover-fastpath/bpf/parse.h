@@ -28,7 +28,7 @@ struct eth {
 	__u8 dst[6];
 	__u8 src[6];
 	__be16 proto;
-} __attribute__((packed));
+};
 
 struct ip4 {
 	__u8 ver_ihl;
@@ -99,18 +99,31 @@ static __always_inline int reach(struct __sk_buff *skb, __u32 want)
 	return bpf_skb_pull_data(skb, skb->len < want ? skb->len : want);
 }
 
-static __always_inline __u32 fold32(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (__u32)sum + (__u32)(sum >> 32);
-}
-
 static __always_inline __u16 fold16(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+/*
+ * Copies whole words. The compiler would copy to a packet byte by byte, for it may assume no alignment there; the
+ * machines we run on do not mind.
+ */
+static __always_inline void copy_words(void *to, const void *from, __u32 bytes)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i + 8 <= bytes; i += 8)
+		*(__u64 *)(to + i) = *(const __u64 *)(from + i);
+	if (bytes & 4) {
+		*(__u32 *)(to + i) = *(const __u32 *)(from + i);
+		i += 4;
+	}
+	if (bytes & 2)
+		*(__u16 *)(to + i) = *(const __u16 *)(from + i);
 }
 
 /* The sum over a sound IPv4 header is all ones. */
@@ -137,7 +150,6 @@ static __always_inline int parse_ip4(void *l3, void *end, struct fo_key *key, st
 	/* Class D and E, and the limited broadcast. */
 	if ((ip->dst & bpf_htonl(0xe0000000)) == bpf_htonl(0xe0000000))
 		return FO_MULTICAST;
-	key->tuple.family = 4;
 	key->tuple.saddr[0] = ip->src;
 	key->tuple.daddr[0] = ip->dst;
 	p->l3_len = bpf_ntohs(ip->len);
@@ -162,7 +174,6 @@ static __always_inline int parse_ip6(void *l3, void *end, struct fo_key *key, st
 		return FO_MALFORMED;
 	if ((ip->dst[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000))
 		return FO_MULTICAST;
-	key->tuple.family = 6;
 	__builtin_memcpy(key->tuple.saddr, ip->src, 16);
 	__builtin_memcpy(key->tuple.daddr, ip->dst, 16);
 	p->l3_len = bpf_ntohs(ip->len) + sizeof(*ip);
@@ -184,8 +195,7 @@ static __always_inline int parse_tcp(void *end, struct fo_key *key, struct pkt *
 	p->l4_len = (tcp->doff >> 4) * 4;
 	if (p->l4_len < sizeof(*tcp) || p->l3_hdr + p->l4_len > p->l3_len)
 		return FO_MALFORMED;
-	key->tuple.sport = tcp->src;
-	key->tuple.dport = tcp->dst;
+	key->tuple.ports = *(__u32 *)tcp;
 	p->tcp_flags = tcp->flags;
 	p->no_sum = 0;
 	return (tcp->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK ? FO_FAST : FO_TCP_FLAGS;
@@ -200,8 +210,7 @@ static __always_inline int parse_udp(void *end, struct fo_key *key, struct pkt *
 	p->l4_len = sizeof(*udp);
 	if (bpf_ntohs(udp->len) + p->l3_hdr != p->l3_len)
 		return FO_MALFORMED;
-	key->tuple.sport = udp->src;
-	key->tuple.dport = udp->dst;
+	key->tuple.ports = *(__u32 *)udp;
 	p->tcp_flags = 0;
 	p->no_sum = udp->sum == 0;
 	return FO_FAST;
@@ -224,7 +233,7 @@ static __always_inline int parse_ip(void *l3, void *end, __be16 proto, struct fo
 		return FO_NOT_IP;
 	if (why)
 		return why;
-	key->tuple.proto = next;
+	key->tuple.kind = FO_KIND(next, proto == bpf_htons(ETH_P_IP) ? 4 : 6);
 	switch (next) {
 	case IPPROTO_TCP:
 		return parse_tcp(end, key, p);

@@ -67,12 +67,25 @@ enum fo_reason {
 struct fo_tuple {
 	__be32 saddr[4];
 	__be32 daddr[4];
-	__be16 sport;
-	__be16 dport;
-	__u8 proto;
-	__u8 family; /* 4 or 6 */
-	__u16 zero;
+	/* Written as whole words: the hash reads words, and a word put together from smaller stores stalls. */
+	union {
+		struct {
+			__be16 sport;
+			__be16 dport;
+		};
+		__u32 ports;
+	};
+	union {
+		struct {
+			__u8 proto;
+			__u8 family; /* 4 or 6 */
+			__u16 zero;
+		};
+		__u32 kind;
+	};
 };
+
+#define FO_KIND(proto, family) ((__u32)(proto) | (__u32)(family) << 8)
 
 /* `class` bits: the packet's DSCP where the IP header has it, and two flags where ECN would be. */
 #define FO_CLASS_DSCP 0xfc
