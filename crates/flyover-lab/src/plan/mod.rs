@@ -83,10 +83,12 @@ pub fn devices(spec: &LabSpec, place: Place) -> Vec<IfName> {
         Place::Node(i) => {
             // A bridge without ports carries nothing and is not up.
             let bridge = (spec.pods > 0).then(bridge);
-            let peers = (1..=spec.nodes).filter(|&peer| peer != i);
-            let tunnels = peers.flat_map(|peer| {
-                spec.ip.families().iter().filter_map(move |&family| tunnel(spec, family, peer))
-            });
+            // One VXLAN device serves all peers.
+            let one_for_all = spec.overlay == Overlay::Vxlan;
+            let ends = (1..=spec.nodes).filter(|&end| (end == i) == one_for_all);
+            let families = spec.ip.families();
+            let tunnels =
+                ends.flat_map(|end| families.iter().filter_map(move |&family| tunnel(spec, family, end)));
             [uplink()]
                 .into_iter()
                 .chain(bridge)
@@ -126,3 +128,6 @@ pub fn mark(lab: &LabName) -> String {
 fn name(s: &str) -> IfName {
     s.parse().expect("the names of a lab's devices are short and plain")
 }
+
+#[cfg(test)]
+mod tests;
