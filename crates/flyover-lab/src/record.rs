@@ -107,7 +107,7 @@ mod tests {
         records.claim(&spec).unwrap();
         assert!(matches!(records.claim(&spec), Err(LabError::Taken(name)) if name == spec.name));
         assert_eq!(records.read(&spec.name).unwrap(), Some(spec.clone()));
-        assert_eq!(records.names().unwrap(), [spec.name.clone()]);
+        assert_eq!(records.names().unwrap(), std::slice::from_ref(&spec.name));
         records.forget(&spec.name).unwrap();
         records.forget(&spec.name).unwrap();
         assert_eq!(records.read(&spec.name).unwrap(), None);

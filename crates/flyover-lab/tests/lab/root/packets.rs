@@ -1,6 +1,6 @@
 //! The means to see whether something arrives: echo requests, and small TCP and UDP conversations.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,8 @@ use flyover_net::netns::Netns;
 use socket2::{Domain, Protocol, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Nothing in a lab takes this long to answer.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// Whether an echo request is answered.
 pub(super) fn ping(from: &Netns, to: IpAddr) -> bool {
@@ -66,6 +68,20 @@ pub(super) fn udp(client: &Netns, to: SocketAddr, server: &Netns, at: SocketAddr
     let len = socket.recv(&mut heard).ok()?;
     assert_eq!(&heard[..len], b"ask");
     Some(from.ip())
+}
+
+/// Whether a port nobody listens on is not even refused: what was sent to it was dropped on the way.
+pub(super) fn dropped(client: &Netns, to: SocketAddr) -> bool {
+    let connected = client.run(|| TcpStream::connect_timeout(&to, SILENCE)).unwrap();
+    let tcp = connected.unwrap_err().kind() == ErrorKind::TimedOut;
+    let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
+    let socket = client.run(|| UdpSocket::bind((any, 0))).unwrap().unwrap();
+    socket.set_read_timeout(Some(SILENCE)).unwrap();
+    socket.connect(to).unwrap();
+    socket.send(b"ask").unwrap();
+    let udp = socket.recv(&mut [0]).unwrap_err().kind() == ErrorKind::WouldBlock;
+    assert_eq!(tcp, udp, "{to}");
+    tcp
 }
 
 fn checksum(bytes: &[u8]) -> [u8; 2] {
