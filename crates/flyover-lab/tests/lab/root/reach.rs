@@ -88,7 +88,8 @@ fn three_nodes_meet_on_a_wire_and_one_has_it_to_itself() {
 
 #[test]
 fn geneve_reaches_all_where_the_kernel_has_it_and_is_refused_where_not() {
-    let spec = LabSpec { overlay: Overlay::Geneve, ip: IpMode::Dual, nodes: 3, pods: 1, ..spec("gnv") };
+    let plain = LabSpec { rules: RuleForm::None, ip: IpMode::Dual, nodes: 3, pods: 1, ..spec("gnv") };
+    let spec = LabSpec { overlay: Overlay::Geneve, ..plain };
     let root = tempfile::tempdir().unwrap();
     let labs = flyover_lab::Labs::below(root.path());
     match labs.up(&spec) {
