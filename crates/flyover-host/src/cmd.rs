@@ -151,13 +151,11 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// Where a program is, looked for as the system would, and where administrators' tools are even if the path of
-/// an ordinary user does not say so.
+/// Where a program is, looked for where starting it will look.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    dirs.map(|dir| dir.join(program)).find(|file| is_executable(file))
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| is_executable(file))
 }
 
 fn is_executable(file: &Path) -> bool {

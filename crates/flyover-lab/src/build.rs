@@ -106,3 +106,27 @@ impl Drop for Site {
         }
     }
 }
+
+#[cfg(test)]
+mod root {
+    use super::*;
+    use crate::plan;
+    use crate::spec::LabSpec;
+
+    #[test]
+    fn a_step_that_fails_takes_back_all_steps_before_it() {
+        let name = format!("fo-site-{}", std::process::id()).parse().unwrap();
+        let spec = LabSpec { services: 0, ..LabSpec::new(name) };
+        let mut steps = plan::steps(&spec);
+        let last = steps.last_mut().unwrap();
+        last.deed = Deed::Up { device: "missing".parse().unwrap() };
+        let mut site = Site::default();
+        let error = steps.iter().try_for_each(|step| site.perform(step)).unwrap_err();
+        assert_eq!(error.to_string(), format!("failed at `ip -n {}-n2 link set missing up`", spec.name));
+        let ours =
+            |names: Vec<String>| names.into_iter().filter(|n| n.starts_with(spec.name.as_str())).count();
+        assert_eq!(ours(Netns::list().unwrap()), 6);
+        drop(site);
+        assert_eq!(ours(Netns::list().unwrap()), 0);
+    }
+}

@@ -148,6 +148,9 @@ impl LabError {
             {
                 "modprobe br_netfilter, or choose --rules none; nothing was left behind".to_owned()
             }
+            Self::Record { verb: "read", .. } => {
+                "`flyover lab down` removes the lab without reading it".to_owned()
+            }
             _ => return None,
         })
     }

@@ -59,7 +59,7 @@ impl Labs {
             return Err(error);
         }
         site.keep();
-        tracing::info!(name = %spec.name, "lab is up");
+        tracing::debug!(name = %spec.name, "lab is up");
         Ok(Lab::new(self.clone(), spec.clone()))
     }
 

@@ -35,7 +35,11 @@ impl Records {
         };
         let mut json = serde_json::to_vec_pretty(spec).expect("a specification has nothing JSON cannot say");
         json.push(b'\n');
-        file.write_all(&json).map_err(failed("write", &path))
+        file.write_all(&json).map_err(|error| {
+            // Half a record would claim the name and tell nothing.
+            _ = fs::remove_file(&path);
+            failed("write", &path)(error)
+        })
     }
 
     /// The specification of a lab, if there is a record of it that can be read.
@@ -88,4 +92,35 @@ impl Records {
 fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LabError {
     let path = path.to_owned();
     move |source| LabError::Record { verb, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_claim_until_it_is_forgotten() {
+        let root = tempfile::tempdir().unwrap();
+        let records = Records::below(root.path());
+        let spec = LabSpec::new("a".parse().unwrap());
+        assert_eq!(records.names().unwrap(), []);
+        records.claim(&spec).unwrap();
+        assert!(matches!(records.claim(&spec), Err(LabError::Taken(name)) if name == spec.name));
+        assert_eq!(records.read(&spec.name).unwrap(), Some(spec.clone()));
+        assert_eq!(records.names().unwrap(), std::slice::from_ref(&spec.name));
+        records.forget(&spec.name).unwrap();
+        records.forget(&spec.name).unwrap();
+        assert_eq!(records.read(&spec.name).unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_still_claims_the_name() {
+        let root = tempfile::tempdir().unwrap();
+        let records = Records::below(root.path());
+        let spec = LabSpec::new("a".parse().unwrap());
+        records.claim(&spec).unwrap();
+        fs::write(records.path(&spec.name), "{").unwrap();
+        assert!(matches!(records.read(&spec.name), Err(LabError::Record { verb: "read", .. })));
+        assert!(records.has(&spec.name));
+    }
 }

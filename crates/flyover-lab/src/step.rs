@@ -134,6 +134,8 @@ fn kind(f: &mut fmt::Formatter<'_>, link: &NewLink) -> fmt::Result {
         LinkKind::Vxlan(v) => {
             write!(f, "vxlan id {} dstport {} local {} dev {} nolearning", v.vni, v.port, v.local, v.device)
         }
-        LinkKind::Geneve(g) => write!(f, "geneve id {} dstport {} remote {}", g.vni, g.port, g.remote),
+        LinkKind::Geneve(g) => {
+            write!(f, "geneve id {} dstport {} remote {} udpcsum", g.vni, g.port, g.remote)
+        }
     }
 }

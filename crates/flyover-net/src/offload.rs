@@ -10,10 +10,12 @@ use flyover_core::IfName;
 
 /// `ETHTOOL_STXCSUM`: set transmit checksumming.
 const SET_TX_CHECKSUM: u32 = 0x17;
+/// `ETHTOOL_GTXCSUM`: tell whether transmit checksumming is on.
+const GET_TX_CHECKSUM: u32 = 0x16;
 
-/// Why offloads could not be changed.
+/// Why offloads could not be changed or read.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to turn the transmit offloads of `{device}` off")]
+#[error("failed to reach the transmit offloads of `{device}`")]
 pub struct OffloadError {
     device: IfName,
     source: io::Error,
@@ -29,9 +31,19 @@ struct EthtoolValue {
 /// Makes the kernel compute the checksums of what a device of the calling thread's namespace sends. Segmentation
 /// offload depends on them and goes too. As `ethtool -K DEVICE tx off`.
 pub fn disable_transmit(device: &IfName) -> Result<(), OffloadError> {
+    ethtool(device, SET_TX_CHECKSUM).map(|_| ())
+}
+
+/// Whether a device of the calling thread's namespace leaves the checksums of what it sends to the hardware.
+pub fn transmit_checksum(device: &IfName) -> Result<bool, OffloadError> {
+    ethtool(device, GET_TX_CHECKSUM).map(|value| value != 0)
+}
+
+/// Carries out a command with the value 0; what the kernel wrote there is the answer.
+fn ethtool(device: &IfName, cmd: u32) -> Result<u32, OffloadError> {
     let failed = |source| OffloadError { device: device.clone(), source };
     let socket = UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0))).map_err(failed)?;
-    let mut value = EthtoolValue { cmd: SET_TX_CHECKSUM, data: 0 };
+    let mut value = EthtoolValue { cmd, data: 0 };
     let mut name = [0; libc::IFNAMSIZ];
     for (to, from) in name.iter_mut().zip(device.as_str().bytes()) {
         *to = libc::c_char::from_ne_bytes([from]);
@@ -41,7 +53,7 @@ pub fn disable_transmit(device: &IfName) -> Result<(), OffloadError> {
         ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data: (&raw mut value).cast() },
     };
     // SAFETY: the request and the value it points to live until the call returns, the name is shorter than its
-    // field (an `IfName` has at most 15 bytes) and so ends with a zero, and the command reads 8 bytes.
+    // field (an `IfName` has at most 15 bytes) and so ends with a zero, and both commands know 8 bytes.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    if done == 0 { Ok(()) } else { Err(failed(io::Error::last_os_error())) }
+    if done == 0 { Ok(value.data) } else { Err(failed(io::Error::last_os_error())) }
 }

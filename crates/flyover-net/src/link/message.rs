@@ -72,10 +72,10 @@ fn vxlan_of(name: &str, vxlan: &Vxlan) -> LinkMessageBuilder<LinkVxlan> {
 }
 
 fn geneve_of(name: &str, geneve: &Geneve) -> LinkMessageBuilder<LinkGeneve> {
-    let builder = LinkGeneve::new(name, geneve.vni).port(geneve.port);
+    // Unless asked, the kernel sends no outer checksum, even over IPv6; OVN asks for it, and so do we.
+    let builder = LinkGeneve::new(name, geneve.vni).port(geneve.port).udp_csum(true);
     match geneve.remote {
         IpAddr::V4(remote) => builder.remote(remote),
-        // Without this the kernel sends and demands no checksum over IPv6 for some callers of old; say it.
-        IpAddr::V6(remote) => builder.remote6(remote).udp_zero_csum6_tx(false).udp_zero_csum6_rx(false),
+        IpAddr::V6(remote) => builder.remote6(remote).udp_zero_csum6_rx(false),
     }
 }

@@ -41,7 +41,7 @@ pub enum LinkKind {
     Veth(VethPeer),
     /// A VXLAN tunnel device that learns nothing.
     Vxlan(Vxlan),
-    /// A Geneve tunnel device to one peer.
+    /// A Geneve tunnel device to one peer, with checksums outside.
     Geneve(Geneve),
 }
 
@@ -163,5 +163,40 @@ impl Netlink {
     ) -> Result<(), NetlinkError> {
         let message = how(LinkUnspec::new_with_index(self.link_index(name)?)).build();
         self.ask(what, self.handle().link().change(message).execute())
+    }
+}
+
+#[cfg(test)]
+mod root {
+    use super::*;
+    use crate::netns::Netns;
+
+    #[test]
+    fn a_device_is_made_changed_listed_and_deleted_in_the_namespace_of_the_handle() {
+        let name = format!("fo-link-{}", std::process::id());
+        let netlink = Netlink::open_in(&Netns::create(&name).unwrap()).unwrap();
+        let bridge: IfName = "br0".parse().unwrap();
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let wanted = NewLink {
+            name: bridge.clone(),
+            kind: LinkKind::Bridge,
+            mac: Some(mac),
+            mtu: Some(1400),
+            master: None,
+        };
+        netlink.add_link(&wanted).unwrap();
+        netlink.set_alias(&bridge, "a remark").unwrap();
+        netlink.add_address(&bridge, "fd00::1/64".parse().unwrap()).unwrap();
+        let links = netlink.links().unwrap();
+        let found = links.iter().find(|link| link.name == bridge).unwrap();
+        assert_eq!((found.kind.as_str(), found.mac, found.mtu), ("bridge", Some(mac), 1400));
+        assert_eq!(found.alias.as_deref(), Some("a remark"));
+        assert!(netlink.addresses().unwrap().contains(&(found.index, "fd00::1/64".parse().unwrap())));
+        let again = netlink.add_link(&wanted).unwrap_err();
+        assert_eq!(again.to_string(), "failed to make the bridge device `br0`");
+        netlink.delete_link(&bridge).unwrap();
+        let gone = netlink.set_up(&bridge).unwrap_err();
+        assert_eq!(gone.to_string(), "there is no network device `br0`");
+        Netns::delete(&name).unwrap();
     }
 }

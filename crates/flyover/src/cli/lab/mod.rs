@@ -135,14 +135,14 @@ impl Up {
         let started = Instant::now();
         let lab = Built::up(&spec).map_err(|error| fault(&what, error))?;
         table::line(&format!(
-            "lab `{}` is up: {} nodes, {} pods, {}, IP {}, {} rules ({:.1?})",
+            "lab `{}` is up in {:.1?}: nodes {}, pods {}, overlay {}, IP {}, rules {}",
             lab.name(),
+            started.elapsed(),
             spec.nodes,
             lab.pods().count(),
             spec.overlay,
             spec.ip,
-            spec.rules,
-            started.elapsed()
+            spec.rules
         ));
         Ok(ExitCode::SUCCESS)
     }

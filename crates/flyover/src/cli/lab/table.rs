@@ -1,24 +1,23 @@
 //! What `flyover lab` prints for people.
 
-#![expect(clippy::print_stdout, reason = "stdout is where data goes, and this is the one place it goes from")]
+use std::io::Write;
 
 use comfy_table::{Table, presets};
 use flyover_lab::status::{DeviceStatus, LabStatus, ServiceStatus};
 
-/// Prints a line.
+/// Prints a line. A reader that went away, such as `head`, wants no more: that is no error.
 pub(super) fn line(text: &str) {
-    println!("{text}");
+    _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Prints a lab.
 pub(super) fn print(lab: &LabStatus) {
-    println!("lab {}: {}", lab.name, if lab.up { "up" } else { "not all up" });
-    println!("{}", devices(lab));
+    line(&format!("lab {}: {}", lab.name, if lab.up { "up" } else { "not all up" }));
+    line(&devices(lab).trim_fmt());
     if !lab.services.is_empty() {
-        println!("{}", services(&lab.services));
-        println!("and {} dummy services", lab.dummy_services);
+        line(&services(&lab.services).trim_fmt());
+        line(&format!("and {} dummy services", lab.dummy_services));
     }
-    println!();
 }
 
 fn devices(lab: &LabStatus) -> Table {

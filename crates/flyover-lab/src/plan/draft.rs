@@ -1,128 +1,25 @@
-//! From what a lab shall be to the steps that build it.
-//!
-//! Invariants: pure and total; a namespace's step stands before every other step in it, a device's before its
-//! addresses, and settings before devices, because a device takes the defaults it finds when it is made.
+//! Writes the steps of each part of a lab.
 
-use flyover_core::IfName;
+use flyover_core::{IfName, IpCidr};
 use flyover_net::link::{Geneve, LinkKind, NewLink, VethPeer, Vxlan};
 use flyover_net::route::Route;
 
+use super::{
+    GENEVE_PORT, VNI, VXLAN_PORT, bridge, has_wire, host_veth, mark, tunnel, uplink, wire, wire_port,
+};
 use crate::address::{self, Family};
-use crate::name::{LabName, Place};
-use crate::rules;
+use crate::name::Place;
 use crate::spec::{LabSpec, Overlay, RuleForm};
 use crate::step::{Deed, Step};
 
-/// VXLAN and Geneve network identifier.
-const VNI: u32 = 1;
-/// Flannel's port: Linux had VXLAN before it had a number.
-const VXLAN_PORT: u16 = 8472;
-/// Geneve's port.
-const GENEVE_PORT: u16 = 6081;
-
-/// The name of a node's device on the wire, and of a pod's device.
-#[must_use]
-pub fn uplink() -> IfName {
-    name("eth0")
+/// The steps so far, and what they are for.
+pub(super) struct Draft<'a> {
+    pub(super) spec: &'a LabSpec,
+    pub(super) steps: Vec<Step>,
 }
 
-/// The name of a node's bridge.
-#[must_use]
-pub fn bridge() -> IfName {
-    name("cni0")
-}
-
-/// The name of the node's end of a pod's pair.
-#[must_use]
-pub fn host_veth(j: u8) -> IfName {
-    name(&format!("veth{j}"))
-}
-
-fn wire() -> IfName {
-    name("wire")
-}
-
-fn wire_port(i: u8) -> IfName {
-    name(&format!("n{i}"))
-}
-
-/// The name of a node's tunnel device of that outer family that leads to that peer, if the lab has any.
-#[must_use]
-pub fn tunnel(spec: &LabSpec, family: Family, peer: u8) -> Option<IfName> {
-    match (spec.overlay, family) {
-        (Overlay::Routed, _) => None,
-        (Overlay::Vxlan, Family::V4) => Some(name("flannel.1")),
-        (Overlay::Vxlan, Family::V6) => Some(name("flannel-v6.1")),
-        (Overlay::Geneve, Family::V4) => Some(name(&format!("geneve.{peer}"))),
-        (Overlay::Geneve, Family::V6) => Some(name(&format!("geneve-v6.{peer}"))),
-    }
-}
-
-/// Whether the nodes are joined by a bridge in a namespace of its own, not by one pair of devices.
-#[must_use]
-pub fn has_wire(spec: &LabSpec) -> bool {
-    spec.nodes != 2
-}
-
-/// The places of a lab, in the order they are made.
-#[must_use]
-pub fn places(spec: &LabSpec) -> Vec<Place> {
-    let wire = has_wire(spec).then_some(Place::Wire);
-    let nodes = (1..=spec.nodes).map(Place::Node);
-    let pods = (1..=spec.nodes).flat_map(|i| (1..=spec.pods).map(move |j| Place::Pod(i, j)));
-    wire.into_iter().chain(nodes).chain(pods).collect()
-}
-
-/// The devices that are up at a place of a lab.
-#[must_use]
-pub fn devices(spec: &LabSpec, place: Place) -> Vec<IfName> {
-    match place {
-        Place::Wire => (1..=spec.nodes).map(wire_port).chain([wire()]).collect(),
-        Place::Pod(..) => vec![uplink()],
-        Place::Node(i) => {
-            // A bridge without ports carries nothing and is not up.
-            let bridge = (spec.pods > 0).then(bridge);
-            let peers = (1..=spec.nodes).filter(|&peer| peer != i);
-            let tunnels = peers.flat_map(|peer| {
-                spec.ip.families().iter().filter_map(move |&family| tunnel(spec, family, peer))
-            });
-            [uplink()]
-                .into_iter()
-                .chain(bridge)
-                .chain((1..=spec.pods).map(host_veth))
-                .chain(tunnels)
-                .collect()
-        }
-    }
-}
-
-/// The steps that build a lab.
-#[must_use]
-pub fn steps(spec: &LabSpec) -> Vec<Step> {
-    let mut plan = Plan { spec, steps: Vec::new() };
-    if has_wire(spec) {
-        plan.wire();
-    }
-    (1..=spec.nodes).for_each(|i| plan.node(i));
-    plan.uplinks();
-    for i in 1..=spec.nodes {
-        plan.bridge(i);
-        (1..=spec.pods).for_each(|j| plan.pod(i, j));
-        plan.overlay(i);
-    }
-    for i in 1..=spec.nodes {
-        rules::of_node(spec, i).into_iter().for_each(|text| plan.push(Place::Node(i), Deed::Rules(text)));
-    }
-    plan.steps
-}
-
-struct Plan<'a> {
-    spec: &'a LabSpec,
-    steps: Vec<Step>,
-}
-
-impl Plan<'_> {
-    fn push(&mut self, place: Place, deed: Deed) {
+impl Draft<'_> {
+    pub(super) fn push(&mut self, place: Place, deed: Deed) {
         self.steps.push(Step { netns: self.spec.name.netns(place), deed });
     }
 
@@ -149,7 +46,7 @@ impl Plan<'_> {
         }
     }
 
-    fn wire(&mut self) {
+    pub(super) fn wire(&mut self) {
         self.namespace(Place::Wire);
         self.sysctl(Place::Wire, "net.ipv6.conf.default.disable_ipv6", "1", true);
         bridge_rules(self, Place::Wire, false);
@@ -163,7 +60,7 @@ impl Plan<'_> {
         self.push(Place::Wire, Deed::Link(link));
     }
 
-    fn node(&mut self, i: u8) {
+    pub(super) fn node(&mut self, i: u8) {
         let place = Place::Node(i);
         self.namespace(place);
         self.ipv6_settings(place);
@@ -174,7 +71,7 @@ impl Plan<'_> {
         bridge_rules(self, place, self.spec.rules != RuleForm::None);
     }
 
-    fn uplinks(&mut self) {
+    pub(super) fn uplinks(&mut self) {
         let spec = self.spec;
         let peer = |i: u8| VethPeer {
             name: uplink(),
@@ -205,7 +102,7 @@ impl Plan<'_> {
         }
     }
 
-    fn bridge(&mut self, i: u8) {
+    pub(super) fn bridge(&mut self, i: u8) {
         let link = NewLink {
             name: bridge(),
             kind: LinkKind::Bridge,
@@ -219,7 +116,7 @@ impl Plan<'_> {
         }
     }
 
-    fn pod(&mut self, i: u8, j: u8) {
+    pub(super) fn pod(&mut self, i: u8, j: u8) {
         let (node, pod) = (Place::Node(i), Place::Pod(i, j));
         self.namespace(pod);
         self.ipv6_settings(pod);
@@ -245,7 +142,7 @@ impl Plan<'_> {
         }
     }
 
-    fn overlay(&mut self, i: u8) {
+    pub(super) fn overlay(&mut self, i: u8) {
         for &family in self.families() {
             if self.spec.overlay == Overlay::Vxlan {
                 self.vxlan(family, i);
@@ -272,7 +169,7 @@ impl Plan<'_> {
             master: None,
         };
         self.push(Place::Node(i), Deed::Link(link));
-        self.address(Place::Node(i), device, flyover_core::IpCidr::host(address::vtep(family, i)));
+        self.address(Place::Node(i), device, IpCidr::host(address::vtep(family, i)));
     }
 
     fn peer(&mut self, family: Family, i: u8, peer: u8) {
@@ -293,7 +190,7 @@ impl Plan<'_> {
         self.push(place, Deed::Route(Route { to, via, device, onlink: true }));
     }
 
-    fn address(&mut self, place: Place, device: IfName, cidr: flyover_core::IpCidr) {
+    fn address(&mut self, place: Place, device: IfName, cidr: IpCidr) {
         self.push(place, Deed::Address { device, cidr });
     }
 
@@ -308,14 +205,8 @@ impl Plan<'_> {
     }
 }
 
-/// The alias that marks a namespace's loopback as ours.
-#[must_use]
-pub fn mark(lab: &LabName) -> String {
-    format!("flyover lab {lab}")
-}
-
 /// Whether frames on a bridge pass through the rules. Where there are none, the switch may be missing.
-fn bridge_rules(plan: &mut Plan<'_>, place: Place, on: bool) {
+fn bridge_rules(plan: &mut Draft<'_>, place: Place, on: bool) {
     for (key, family) in [
         ("net.bridge.bridge-nf-call-iptables", Family::V4),
         ("net.bridge.bridge-nf-call-ip6tables", Family::V6),
@@ -323,8 +214,4 @@ fn bridge_rules(plan: &mut Plan<'_>, place: Place, on: bool) {
         let wanted = on && plan.families().contains(&family);
         plan.sysctl(place, key, if on { "1" } else { "0" }, !wanted);
     }
-}
-
-fn name(s: &str) -> IfName {
-    s.parse().expect("the names of a lab's devices are short and plain")
 }

@@ -1,0 +1,101 @@
+//! `flyover lab` as a person meets it: what it prints, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
+
+fn flyover(root: &str, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flyover")).args(args).env("FLYOVER_ROOT", root).output().unwrap()
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_dry_run_prints_commands_and_needs_no_privilege() {
+    let ran = flyover("/nonexistent", &["lab", "up", "--dry-run", "--pods", "1"]);
+    assert_eq!(ran.status.code(), Some(0));
+    let first = "ip netns add lab-n1; ip -n lab-n1 link set lo up alias 'flyover lab lab'";
+    assert_eq!(said(&ran.stdout).lines().next(), Some(first));
+}
+
+#[test]
+fn a_spec_that_cannot_be_built_is_wrong_usage() {
+    let ran = flyover("/nonexistent", &["lab", "up", "--dry-run", "--mtu", "100"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(said(&ran.stderr).contains("cause: a lab cannot have 100 bytes of MTU"), "{ran:?}");
+    let ran = flyover("/nonexistent", &["lab", "up", "--overlay", "vlan"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(said(&ran.stderr).contains("[possible values: vxlan, geneve, routed]"), "{ran:?}");
+}
+
+#[test]
+fn a_lab_that_is_not_there_is_an_error_with_a_hint() {
+    let root = std::env::temp_dir();
+    let ran = flyover(root.to_str().unwrap(), &["lab", "status", "--name", "no-such-lab"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(
+        said(&ran.stderr),
+        "error: failed to look at lab `no-such-lab`\n  cause: there is no lab `no-such-lab`\n  \
+         hint:  `flyover lab status` names the labs there are\n"
+    );
+}
+
+mod root {
+    use super::*;
+
+    #[test]
+    fn who_is_not_root_is_told_so() {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flyover"));
+        let ran =
+            command.args(["lab", "up", "--name", "fo-nobody"]).uid(65_534).gid(65_534).output().unwrap();
+        assert_eq!(ran.status.code(), Some(1));
+        assert_eq!(
+            said(&ran.stderr),
+            "error: failed to build lab `fo-nobody`\n  cause: a lab needs root: it makes network namespaces\n  \
+             hint:  run it with sudo\n"
+        );
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_makes_it_impossible() {
+        let bare = Command::new(env!("CARGO_BIN_EXE_flyover"))
+            .args(["lab", "up", "--name", "fo-bare", "--rules", "nft"])
+            .env("PATH", "/nonexistent")
+            .output()
+            .unwrap();
+        assert_eq!(bare.status.code(), Some(4), "{bare:?}");
+        assert!(said(&bare.stderr).contains("hint:  install it (Debian: apt install nftables)"), "{bare:?}");
+    }
+
+    #[test]
+    fn a_lab_comes_runs_a_command_tells_its_state_and_goes() {
+        let (root, name) = (std::env::temp_dir(), format!("fo-cli-{}", std::process::id()));
+        let root = root.join(&name);
+        let lab = |verb: &[&str]| {
+            let args = [&["lab"], &verb[..1], &["--name", &name], &verb[1..]].concat();
+            flyover(root.to_str().unwrap(), &args)
+        };
+        assert_eq!(lab(&["up", "--services", "0", "--ip", "dual"]).status.code(), Some(0));
+        assert_eq!(lab(&["up"]).status.code(), Some(1));
+        let ran = lab(&["exec", "n1/p1", "--", "sh", "-c", "echo in $0; exit 9", "here"]);
+        assert_eq!((ran.status.code(), said(&ran.stdout)), (Some(9), "in here\n".to_owned()));
+        let status = lab(&["status", "-o", "json"]);
+        assert_eq!(status.status.code(), Some(0), "{status:?}");
+        let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(json["labs"][0]["up"], true);
+        assert_eq!(json["labs"][0]["spec"]["ip"], "dual");
+        assert_eq!(json["labs"][0]["namespaces"][2]["place"], "n1/p1");
+        assert_eq!(json["labs"][0]["namespaces"][2]["devices"][0]["addresses"][0], "10.244.1.11/24");
+        assert_eq!(json["labs"][0]["services"][0]["backends"][1], "10.244.2.11");
+        assert_eq!(lab(&["exec", "n2", "--", "ip", "link", "set", "eth0", "down"]).status.code(), Some(0));
+        assert_eq!(lab(&["status"]).status.code(), Some(3));
+        assert_eq!(said(&lab(&["down", "--dry-run"]).stdout).lines().count(), 1);
+        assert_eq!(lab(&["status"]).status.code(), Some(3));
+        assert_eq!(lab(&["down"]).status.code(), Some(0));
+        assert_eq!(lab(&["down"]).status.code(), Some(0));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}
