@@ -5,10 +5,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
-PACKAGES := clang-16 clang-format-16 lld-16 lld libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
-	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod sockperf iperf3 bpftool
+PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
+	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
 # What virtual machines need on top.
-VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static cpio xz-utils zstd
+VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static xz-utils zstd
 
 KERNELS ?= 6.1 6.12 7.2
 FUZZ_SECONDS ?= 60
