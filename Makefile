@@ -52,6 +52,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run --quiet --package tidy
+	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
 
 fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and cargo-fuzz)

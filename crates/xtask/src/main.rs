@@ -1,6 +1,7 @@
 //! Chores of the repository: other kernels, generated files.
 
 mod built;
+mod generated;
 mod kernels;
 
 use std::path::Path;
@@ -13,11 +14,14 @@ use clap::Parser;
 enum Chore {
     /// Boot kernels in virtual machines and run the guest's list of commands there.
     Kernels(kernels::Kernels),
+    /// Write the files of the repository that are made from its programs.
+    Gen(generated::Gen),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     match Chore::parse() {
         Chore::Kernels(kernels) => kernels.run(&root),
+        Chore::Gen(gen_files) => gen_files.run(&root),
     }
 }
