@@ -22,7 +22,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz test-kernels clean
+.PHONY: help setup demo test bench lint fuzz test-kernels test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,10 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
 	cargo xtask kernels $(KERNELS)
+
+test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
+	@scripts/install-packages mmdebstrap
+	$(SUDO) scripts/in-fresh-debian make setup lint test
 
 clean: ## Remove what was built, and the labs left behind
 	@if [ -x target/release/flyover ]; then $(FLYOVER) lab down --all; fi
