@@ -5,10 +5,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
-PACKAGES := clang-16 clang-format-16 lld-16 lld libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
-	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod sockperf iperf3 bpftool
+PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
+	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
 # What virtual machines need on top.
-VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static cpio xz-utils zstd
+VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static xz-utils zstd
 
 KERNELS ?= 6.1 6.12 7.2
 FUZZ_SECONDS ?= 60
@@ -22,7 +22,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz test-kernels clean
+.PHONY: help setup demo test bench lint fuzz test-kernels test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run --quiet --package tidy
+	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
 
 fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and cargo-fuzz)
@@ -63,6 +64,10 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
 	cargo xtask kernels $(KERNELS)
+
+test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
+	@scripts/install-packages mmdebstrap
+	$(SUDO) scripts/in-fresh-debian make setup lint test
 
 clean: ## Remove what was built, and the labs left behind
 	@if [ -x target/release/flyover ]; then $(FLYOVER) lab down --all; fi

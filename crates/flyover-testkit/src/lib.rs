@@ -1,1 +1,5 @@
 //! Rigs that tests are built on: labs, packets, captures, virtual machines.
+//!
+//! Invariant: a rig that cannot be built fails its test; nothing skips itself.
+
+pub mod vm;

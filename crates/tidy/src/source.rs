@@ -1,14 +1,18 @@
-//! Rust source without what is not code of the product: comments and the tests at its end.
+//! Rust source without its comments and, where only the product counts, without the tests at its end.
 //!
 //! This is no parser. It knows enough to judge formatted code: `cargo fmt --check` runs before it.
 
-/// The lines of the product's code with their numbers, comments cut off.
+/// The lines of code with their numbers, comments cut off.
 pub(crate) fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines()
         .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
         .map(|(i, line)| (i + 1, line.split_once("//").map_or(line, |(code, _)| code)))
         .filter(|(_, line)| !line.trim().is_empty())
+}
+
+/// The same without the tests that close a module.
+pub(crate) fn product_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    code_lines(text).take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
 }
 
 /// Every path that the `use` items of the code bring in, groups spread out: `use std::{fs, io};` gives
@@ -16,7 +20,7 @@ pub(crate) fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 pub(crate) fn used_paths(text: &str) -> Vec<(usize, String)> {
     let mut paths = Vec::new();
     let mut item: Option<(usize, String)> = None;
-    for (number, line) in code_lines(text) {
+    for (number, line) in product_lines(text) {
         let line = line.trim();
         match &mut item {
             Some((_, text)) => text.push_str(line),
@@ -56,9 +60,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_tests_are_no_code() {
+    fn comments_are_no_code_and_tests_are_no_product() {
         let text = "//! head\nlet a = 1; // why\n#[cfg(test)]\nmod tests {}\n";
-        assert_eq!(code_lines(text).collect::<Vec<_>>(), [(2, "let a = 1; ")]);
+        assert_eq!(product_lines(text).collect::<Vec<_>>(), [(2, "let a = 1; ")]);
+        assert_eq!(code_lines(text).count(), 3);
     }
 
     #[test]

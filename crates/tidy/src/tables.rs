@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 14] = [
+pub const FLOORS: [(&str, Floor); 13] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -32,7 +32,6 @@ pub const FLOORS: [(&str, Floor); 14] = [
     ("flyover-latency", Floor::Hands),
     ("flyover", Floor::Bins),
     ("flyover-testkit", Floor::Dev),
-    ("flyover-fuzz", Floor::Dev),
     ("tidy", Floor::Dev),
     ("xtask", Floor::Dev),
 ];

@@ -1,3 +1,27 @@
-//! Chores of the repository: set-up of kernels, generated files.
+//! Chores of the repository: other kernels, generated files.
 
-fn main() {}
+mod built;
+mod generated;
+mod kernels;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Chores of the repository.
+#[derive(Debug, Parser)]
+enum Chore {
+    /// Boot kernels in virtual machines and run the guest's list of commands there.
+    Kernels(kernels::Kernels),
+    /// Write the files of the repository that are made from its programs.
+    Gen(generated::Gen),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    match Chore::parse() {
+        Chore::Kernels(kernels) => kernels.run(&root),
+        Chore::Gen(gen_files) => gen_files.run(&root),
+    }
+}

@@ -6,12 +6,13 @@
 mod bench;
 mod fastpath;
 mod fault;
+mod generate;
 mod lab;
 mod print;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// The shortest safe path to the wire for Kubernetes pods and VMs, proven on every node.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ enum Noun {
     /// Measure paths beside their baseline.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write the reference, manual pages and completions.
+    #[command(subcommand, hide = true)]
+    Generate(generate::Generate),
 }
 
 /// How a reading verb prints.
@@ -61,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
         Noun::Lab(verb) => verb.run(),
         Noun::Fastpath(verb) => verb.run(),
         Noun::Bench(verb) => verb.run(),
+        Noun::Generate(verb) => verb.run(Cli::command()),
     };
     match done {
         Ok(code) => code,

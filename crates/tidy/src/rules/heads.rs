@@ -11,8 +11,7 @@ const A_SENTENCE: usize = 3;
 
 /// Faults at the heads of Rust and C files.
 pub fn check(tree: &Tree) -> Vec<Fault> {
-    let rust = tree.ending(&["rs"]).filter(|f| f.crate_name().is_some());
-    let rust = rust.filter(|f| !says_something(&rust_head(&f.text))).map(|f| {
+    let rust = tree.ending(&["rs"]).filter(|f| !says_something(&rust_head(&f.text))).map(|f| {
         Fault::at(&f.path, 1, "has no head: begin with `//!` and a sentence on why the module exists")
     });
     let c = || tree.ending(&["c", "h"]);

@@ -16,7 +16,7 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     let lines =
         tree.ending(&["rs"]).filter(bound).flat_map(|f| code_lines(&f.text).map(move |line| (f, line)));
     lines
-        .filter(|(_, (_, line))| line.contains(START) && !line.contains(concat!("clap::", "Command")))
+        .filter(|(_, (_, line))| line.contains(START) && !line.contains(&format!("clap::{START}")))
         .map(|(f, (n, _))| Fault::at(&f.path, n, "starts a process by itself: use `flyover_host::cmd::Cmd`"))
         .collect()
 }
@@ -24,6 +24,14 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tests_are_no_exception_and_clap_has_commands_too() {
+        let path = "crates/flyover/src/cli/mod.rs";
+        let in_tests = format!("#[cfg(test)]\nlet c = {START}\"ip\");\n");
+        assert_eq!(check(&Tree::of([(path, &in_tests)])).len(), 1);
+        assert!(check(&Tree::of([(path, &format!("clap::{START}\"flyover\")"))])).is_empty());
+    }
 
     #[test]
     fn only_the_one_module_and_build_scripts_start_processes() {

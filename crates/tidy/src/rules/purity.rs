@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::{code_lines, used_paths};
+use crate::source::{product_lines, used_paths};
 use crate::tables::{IO_CRATES, IO_NAMES, PURE};
 use crate::{Fault, File, Packages, Reach, Tree};
 
@@ -46,13 +46,13 @@ fn source(file: &File) -> Vec<Fault> {
     let used = used
         .iter()
         .flat_map(|(n, path)| IO_NAMES.iter().filter(|io| begins_with(path, io)).map(|io| (*n, *io)));
-    let said = code_lines(&file.text)
+    let said = product_lines(&file.text)
         .filter(|(_, line)| !line.trim_start().starts_with("use "))
         .flat_map(|(n, line)| IO_NAMES.iter().filter(|io| line.contains(**io)).map(move |io| (n, *io)));
     let found: BTreeSet<(usize, &str)> = used.chain(said).collect();
     let mut faults: Vec<Fault> = found.into_iter().map(|(n, io)| named(n, io)).collect();
     faults.extend(
-        code_lines(&file.text).filter(|(_, l)| l.contains("async fn")).map(|(n, _)| named(n, "async")),
+        product_lines(&file.text).filter(|(_, l)| l.contains("async fn")).map(|(n, _)| named(n, "async")),
     );
     faults
 }
