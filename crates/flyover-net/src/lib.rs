@@ -3,6 +3,7 @@
 //! Invariant: everything here acts in the network namespace of the calling thread, and a function that needs
 //! another one enters it through [`netns`], which always comes back.
 
+pub mod analysis;
 pub mod hooks;
 pub mod netns;
 mod nl;
