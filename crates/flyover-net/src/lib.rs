@@ -7,9 +7,11 @@ pub mod analysis;
 pub mod hooks;
 pub mod netns;
 mod nl;
+pub mod pod;
 pub mod qdisc;
 pub mod ruleset;
 mod sys;
+pub mod tcx;
 #[cfg(test)]
 mod testing;
 pub mod watch;
