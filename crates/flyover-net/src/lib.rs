@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod hooks;
 pub mod netns;
 mod nl;
+pub mod nsid;
 pub mod pod;
 pub mod qdisc;
 pub mod ruleset;
