@@ -5,6 +5,7 @@
 //! through [`netns`], which always comes back.
 
 pub mod address;
+pub mod analysis;
 pub mod hooks;
 pub mod inhabitants;
 pub mod link;
@@ -13,11 +14,14 @@ pub mod netlink;
 pub mod netns;
 mod nl;
 pub mod offload;
+pub mod nsid;
+pub mod pod;
 pub mod qdisc;
 pub mod route;
 pub mod ruleset;
 mod sys;
 pub mod sysctl;
+pub mod tcx;
 #[cfg(test)]
 mod testing;
 pub mod watch;

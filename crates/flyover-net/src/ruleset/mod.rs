@@ -1,6 +1,6 @@
 //! The packet filter rules of a network namespace, read from the kernel without `nft` or `iptables`.
 //!
-//! Flyover must stay out of flows that the node judges packet by packet. Which those are, [`analysis`] says; this
+//! Flyover must stay out of flows that the node judges packet by packet. which those are, [`analysis`](crate::analysis) says; this
 //! reads what it needs: nf_tables by netlink, legacy xtables by `getsockopt`.
 //!
 //! Invariant: reading changes nothing. A legacy table is asked for only if it is there already, since the mere

@@ -68,6 +68,13 @@ impl Prefix {
         short.contains(long.addr).then_some(long)
     }
 
+    /// The longest prefix that holds both, if they are of one family.
+    #[must_use]
+    pub fn or(self, other: Self) -> Option<Self> {
+        let around = Self::around(self.addr, other.addr)?;
+        Some(Self::new(self.addr, around.len.min(self.len).min(other.len)))
+    }
+
     /// Whether it is of IPv6.
     #[must_use]
     pub fn is_v6(self) -> bool {

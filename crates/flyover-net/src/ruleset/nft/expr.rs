@@ -123,6 +123,7 @@ impl<'a> Run<'a> {
         let offset = data.be32(3).unwrap_or(u32::MAX);
         let len = data.be32(4).and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
         let field = match data.be32(2) {
+            Some(0) if (offset, len) == (12, 2) => Field::EtherType,
             Some(0) if offset.saturating_add(u32::try_from(len).unwrap_or(u32::MAX)) <= 18 => Field::Other,
             Some(1) => Field::Network(offset),
             Some(2) => Field::Transport(offset),

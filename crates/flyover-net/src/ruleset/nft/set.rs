@@ -97,6 +97,8 @@ pub(crate) fn parse_elements(body: &[u8], sets: &mut Sets) -> Result<(), Malform
             set.cut = true;
         }
     }
+    // A hash table lists them in any order; what is reported must not depend on it.
+    set.elements.sort_by(|a, b| (&a.key, a.end).cmp(&(&b.key, b.end)));
     Ok(())
 }
 

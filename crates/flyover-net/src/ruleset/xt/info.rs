@@ -83,6 +83,8 @@ pub(super) enum Conntrack {
 /// `XT_CONNTRACK_STATE`, `XT_CONNTRACK_EXPIRES`.
 const STATE: u16 = 1;
 const EXPIRES: u16 = 1 << 7;
+/// `XT_CONNTRACK_STATE_ALIAS`: it was written as `-m state`.
+const ALIAS: u16 = 1 << 13;
 /// `XT_CONNTRACK_STATE_SNAT`, `DNAT`: not states, but marks of translation.
 const TRANSLATED: u16 = 1 << 6 | 1 << 7;
 /// `XT_CONNTRACK_STATE_UNTRACKED`.
@@ -103,7 +105,7 @@ pub(super) fn conntrack(revision: u32, data: &[u8]) -> Option<Conntrack> {
     if flags & STATE != 0 {
         conditions.push(state_mask(mask, inverted & STATE != 0));
     }
-    if flags & !STATE != 0 {
+    if flags & !(STATE | ALIAS) != 0 {
         conditions.push(Condition::Unknown);
     }
     Some(Conntrack::Conditions(conditions))
