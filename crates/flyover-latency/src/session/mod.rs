@@ -21,7 +21,8 @@ pub use game::{Game, Limits, Rules};
 pub use others::{connect, stream, throughput};
 pub use seat::Seat;
 pub use server::{Families, Server};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+pub use socket2::Socket;
+use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::error::{MeasureError, failed};
 
@@ -67,4 +68,28 @@ fn look_up(host: &str, port: u16, families: Families) -> Result<SocketAddr, Meas
     let mut found = found.map_err(failed("resolve", host))?.filter(|a| families.admits(*a));
     let none = std::io::ErrorKind::AddrNotAvailable;
     found.next().ok_or_else(|| failed::<std::io::Error>("resolve", host)(none.into()))
+}
+
+/// Serves one client on a thread of this process, for a client that has no server elsewhere.
+pub fn serve_on_a_thread(
+    port: u16,
+    families: Families,
+) -> Result<thread::JoinHandle<Result<(), MeasureError>>, MeasureError> {
+    let (tell, bound) = std::sync::mpsc::channel();
+    let serving = thread::spawn(move || {
+        // Its sockets then end with it, whatever this thread leaves open.
+        let listening = crate::place::Place::here().settle().and_then(|()| Server::bind(port, families));
+        match listening {
+            Ok(server) => {
+                let _heard = tell.send(Ok(()));
+                server.serve(|| {})
+            }
+            Err(error) => {
+                let _heard = tell.send(Err(error));
+                Ok(())
+            }
+        }
+    });
+    bound.recv().expect("the thread tells how it went")?;
+    Ok(serving)
 }

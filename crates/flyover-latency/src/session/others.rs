@@ -34,18 +34,20 @@ fn begin(
     }
 }
 
-/// UDP round trips, one rate after the other; `tell` hears of each as it is known.
+/// UDP round trips, one rate after the other; `tell` hears of each as it is known, and says whether to go on.
 pub fn stream(
     control: Socket,
     seats: &[Seat; 2],
     offers: &[Offer],
-    tell: &mut dyn FnMut(&Offer, &Outcome),
+    tell: &mut dyn FnMut(&Offer, &Outcome) -> bool,
 ) -> Result<(), MeasureError> {
     let (control, there) = begin(control, seats, Task::Stream)?;
     let (socket, _) = seats[0].udp(server::near(&control)?)?;
     socket.connect(there).map_err(failed("connect to", there.to_string()))?;
     for offer in offers {
-        tell(offer, &stream::offer(&socket, offer)?);
+        if !tell(offer, &stream::offer(&socket, offer)?) {
+            break;
+        }
     }
     control.close();
     Ok(())

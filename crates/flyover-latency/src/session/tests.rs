@@ -109,6 +109,7 @@ fn streams_bulk_and_connections_have_servers_too() {
         stream(control, &seats, &offers, &mut |offer, outcome| {
             seen.push((offer.rate, outcome.sent));
             assert!(outcome.received <= outcome.sent && outcome.samples.len() as u64 == outcome.received);
+            true
         })
         .unwrap();
         assert_eq!(seen, [(1000, 20), (5000, 100)]);
