@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::duet::Duet;
 use crate::error::{MeasureError, failed};
-use crate::pingpong::open;
+use crate::pingpong::{open, play};
 use crate::place::Way;
 use crate::samples::Samples;
 
@@ -54,13 +54,7 @@ pub fn measure(spec: &Connect, way: &Way) -> Result<Transactions, MeasureError> 
         || {
             way.client.run(|| {
                 way.client.settle()?;
-                transact_for(spec.warmup, dial, &mut vec![0; MOST])?;
-                let mut ticks = vec![1; MOST];
-                let (count, elapsed) = transact_for(spec.duration, dial, &mut ticks)?;
-                Ok(Transactions {
-                    samples: Samples::new(whole_ns(&ticks[..count])),
-                    per_second: count as f64 / elapsed.as_secs_f64(),
-                })
+                transactions(spec, dial)
             })?
         },
         |over| {
@@ -68,6 +62,17 @@ pub fn measure(spec: &Connect, way: &Way) -> Result<Transactions, MeasureError> 
             serve(&listener, over)
         },
     )
+}
+
+/// The client's part.
+pub(crate) fn transactions(spec: &Connect, dial: SocketAddr) -> Result<Transactions, MeasureError> {
+    let mut ticks = vec![1; MOST];
+    transact_for(spec.warmup, dial, &mut ticks)?;
+    let (count, elapsed) = transact_for(spec.duration, dial, &mut ticks)?;
+    Ok(Transactions {
+        samples: Samples::new(play::nanos(&ticks[..count], 1.0)),
+        per_second: count as f64 / elapsed.as_secs_f64(),
+    })
 }
 
 /// Transactions until the time is over; their latencies in ticks, how many, and how long it took.
@@ -116,12 +121,6 @@ pub(crate) fn serve(listener: &TcpListener, over: &AtomicBool) -> Result<(), Mea
             Ok(()) | Err(_) => drop(connection),
         }
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time, rounded")]
-fn whole_ns(ticks: &[u64]) -> Vec<u64> {
-    let clock = Clock::get();
-    ticks.iter().map(|t| clock.elapsed_ns(*t).round() as u64).collect()
 }
 
 #[cfg(test)]

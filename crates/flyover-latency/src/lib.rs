@@ -14,12 +14,15 @@ pub mod connect;
 mod duet;
 mod error;
 pub mod host;
+pub mod list;
 pub mod pingpong;
 pub mod place;
 #[cfg(test)]
 mod rig;
 pub mod samples;
+pub mod session;
 pub mod stats;
+pub mod stream;
 pub mod throughput;
 
 pub use error::MeasureError;

@@ -77,7 +77,11 @@ fn connect(streams: usize, way: &Way) -> Result<Vec<(TcpStream, TcpStream)>, Mea
 }
 
 /// Waits for the warm-up, then counts for the duration.
-fn watch(spec: &Throughput, arrived: &AtomicU64, ended: impl Fn() -> bool) -> Result<Carried, MeasureError> {
+pub(crate) fn watch(
+    spec: &Throughput,
+    arrived: &AtomicU64,
+    ended: impl Fn() -> bool,
+) -> Result<Carried, MeasureError> {
     thread::sleep(spec.warmup);
     let (start, from) = (Instant::now(), arrived.load(Ordering::Relaxed));
     while start.elapsed() < spec.duration && !ended() {
@@ -90,7 +94,7 @@ fn watch(spec: &Throughput, arrived: &AtomicU64, ended: impl Fn() -> bool) -> Re
     Ok(carried)
 }
 
-fn send(mut socket: &TcpStream, place: &Place, over: &AtomicBool) -> Result<(), MeasureError> {
+pub(crate) fn send(mut socket: &TcpStream, place: &Place, over: &AtomicBool) -> Result<(), MeasureError> {
     place.settle()?;
     let chunk = vec![0_u8; CHUNK];
     while !over.load(Ordering::Relaxed) {
@@ -102,7 +106,7 @@ fn send(mut socket: &TcpStream, place: &Place, over: &AtomicBool) -> Result<(), 
     Ok(())
 }
 
-fn count(
+pub(crate) fn count(
     mut socket: &TcpStream,
     place: &Place,
     over: &AtomicBool,

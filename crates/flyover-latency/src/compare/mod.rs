@@ -6,6 +6,7 @@
 mod case;
 mod report;
 mod sample;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use rand::seq::SliceRandom;
 pub use report::{CaseReport, PathReport, Report, Rounds};
 pub use sample::Length;
 use sample::{Gathered, Sample};
+pub use ways::Ways;
 
 use crate::error::MeasureError;
 use crate::host;

@@ -16,7 +16,7 @@ use super::options::Side;
 use crate::error::{MeasureError, failed};
 
 /// An end that is connected to the other one.
-pub(super) struct End {
+pub(crate) struct End {
     read: OwnedFd,
     /// Only a pipe writes elsewhere than it reads.
     write: Option<OwnedFd>,
@@ -28,7 +28,7 @@ pub(super) struct End {
 }
 
 /// What lies between the two ends.
-pub(super) enum Link {
+pub(crate) enum Link {
     /// A connected socket; stream or datagram.
     Socket { socket: OwnedFd, stream: bool },
     /// A UDP socket whose messages each name the peer.
@@ -39,7 +39,7 @@ pub(super) enum Link {
 
 impl End {
     /// Makes an end that behaves as `side` says.
-    pub(super) fn new(link: Link, side: &Side) -> Result<Self, MeasureError> {
+    pub(crate) fn new(link: Link, side: &Side) -> Result<Self, MeasureError> {
         let (read, write, stream, to) = match link {
             Link::Socket { socket, stream } => (socket, None, stream, None),
             Link::Unconnected { socket, peer } => (socket, None, false, Some(SockaddrStorage::from(peer))),
@@ -59,7 +59,7 @@ impl End {
 
     /// Sends one message.
     #[inline]
-    pub(super) fn send(&self, message: &[u8], flags: MsgFlags) -> Result<(), MeasureError> {
+    pub(crate) fn send(&self, message: &[u8], flags: MsgFlags) -> Result<(), MeasureError> {
         let sent = match (&self.write, &self.to) {
             (Some(pipe), _) => write(pipe, message),
             (None, Some(to)) => sendto(self.read.as_raw_fd(), message, to, flags),
@@ -76,7 +76,7 @@ impl End {
 
     /// Receives one message, and says how long it was: shorter than `into` only if the other end is gone.
     #[inline]
-    pub(super) fn receive(&self, into: &mut [u8]) -> Result<usize, MeasureError> {
+    pub(crate) fn receive(&self, into: &mut [u8]) -> Result<usize, MeasureError> {
         let received = if !self.mux.is_none() {
             self.receive_by_mux(into)
         } else if self.mux.spins() {
@@ -133,7 +133,7 @@ impl End {
     }
 
     /// Ends the wait for a message of up to `size` bytes: of this end if it is a socket, of the other end of a pipe.
-    pub(super) fn wake(&self, size: usize) {
+    pub(crate) fn wake(&self, size: usize) {
         self.woken.store(true, Ordering::Relaxed);
         match &self.write {
             // A closed or full pipe has woken its reader already.

@@ -4,11 +4,11 @@
 //! on two, what waking up the other end costs is in it as well.
 
 mod bystanders;
-mod end;
+pub(crate) mod end;
 mod mux;
 pub(crate) mod open;
 mod options;
-mod play;
+pub(crate) mod play;
 #[cfg(test)]
 mod root;
 

@@ -29,7 +29,7 @@ pub(super) fn ends(spec: &PingPong, way: &Way) -> Result<(End, End), MeasureErro
 }
 
 /// Both ends of something that never leaves the machine.
-pub(super) fn local(proto: Proto) -> Result<(Link, Link), MeasureError> {
+pub(crate) fn local(proto: Proto) -> Result<(Link, Link), MeasureError> {
     let opened = |e| failed("open", format!("a {proto}"))(e);
     let stream = proto.is_stream();
     let pair =

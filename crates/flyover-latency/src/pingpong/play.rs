@@ -15,17 +15,17 @@ const MSG_MORE: MsgFlags = MsgFlags::from_bits_retain(libc::MSG_MORE);
 
 /// The messages of one round trip.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     /// Bytes of a message of ours.
-    pub(super) send: usize,
+    pub(crate) send: usize,
     /// Bytes of a message of the other end.
-    pub(super) receive: usize,
+    pub(crate) receive: usize,
     /// Messages we send.
-    pub(super) pings: u32,
+    pub(crate) pings: u32,
     /// Messages the other end sends.
-    pub(super) pongs: u32,
+    pub(crate) pongs: u32,
     /// `MSG_MORE` on all but the last of a burst.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 impl Exchange {
@@ -55,7 +55,7 @@ impl Exchange {
 }
 
 /// Answers `rounds` round trips, or until the exchange is over.
-pub(super) fn pong(
+pub(crate) fn pong(
     end: &End,
     exchange: Exchange,
     rounds: u64,
@@ -78,7 +78,7 @@ pub(super) fn pong(
 }
 
 /// Measures round trips into `ticks` until it is full or `until` has passed; says how many.
-pub(super) fn ping(
+pub(crate) fn ping(
     end: &End,
     exchange: Exchange,
     gap: Gap,
@@ -113,9 +113,9 @@ fn pause(gap: Gap, clock: Clock) {
     }
 }
 
-/// Half round trips in whole nanoseconds.
+/// A share of each time, in whole nanoseconds: one half of a round trip, for example.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time, rounded")]
-pub(super) fn nanos(ticks: &[u64], share: f64) -> Vec<u64> {
+pub(crate) fn nanos(ticks: &[u64], share: f64) -> Vec<u64> {
     let clock = Clock::get();
     ticks.iter().map(|t| (clock.elapsed_ns(*t) * share).round() as u64).collect()
 }
