@@ -34,6 +34,8 @@ pub(crate) struct Attachments {
     means: Means,
     links: PathBuf,
     held: BTreeSet<(u32, Hook)>,
+    /// Those of them that run this process's programs.
+    fresh: BTreeSet<(u32, Hook)>,
 }
 
 impl Hook {
@@ -73,7 +75,7 @@ impl Attachments {
                 held.extend(ifindex.parse().ok().zip(Hook::named(hook)));
             }
         }
-        Ok(Self { means, links, held })
+        Ok(Self { means, links, held, fresh: BTreeSet::new() })
     }
 
     /// How programs are attached here.
@@ -90,11 +92,15 @@ impl Attachments {
 
     /// Puts the program of `hook` on the device, in place of an earlier process's if there is one.
     pub(crate) fn attach(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
+        if self.fresh.contains(&(ifindex, hook)) {
+            return Ok(());
+        }
         match self.means {
             Means::Tcx => self.attach_tcx(programs, ifindex, hook)?,
             Means::Clsact => clsact(programs, ifindex, hook)?,
         }
         self.held.insert((ifindex, hook));
+        self.fresh.insert((ifindex, hook));
         Ok(())
     }
 
@@ -132,6 +138,7 @@ impl Attachments {
             }
         };
         self.held.insert((ifindex, hook));
+        self.fresh.insert((ifindex, hook));
         tcx::pin(link.as_fd(), &self.pin(ifindex, hook))
     }
 
@@ -156,6 +163,7 @@ impl Attachments {
     /// Takes the program away. A device that is gone has taken it along.
     pub(crate) fn detach(&mut self, ifindex: u32, hook: Hook) -> io::Result<()> {
         self.held.remove(&(ifindex, hook));
+        self.fresh.remove(&(ifindex, hook));
         match self.means {
             Means::Tcx => match fs::remove_file(self.pin(ifindex, hook)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),

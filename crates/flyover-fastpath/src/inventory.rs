@@ -1,9 +1,13 @@
 //! The devices of a node's network namespace, as far as FastPath cares.
 
+use std::net::IpAddr;
+
 use futures::TryStreamExt;
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
     InfoData, InfoGeneve, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute};
 
 use flyover_core::IfName;
 
@@ -22,8 +26,14 @@ pub struct Device {
     pub master: Option<u32>,
     /// Whether its other end is in another namespace, and that namespace's number here.
     pub peer_netns: Option<i32>,
+    /// Number of its other end, in that end's namespace.
+    pub peer: Option<u32>,
     /// Whether it is up.
     pub up: bool,
+    /// A tunnel's own address.
+    pub local: Option<IpAddr>,
+    /// A tunnel's one peer, if it has but one.
+    pub remote: Option<IpAddr>,
 }
 
 /// What a device is.
@@ -66,6 +76,9 @@ fn device(message: &LinkMessage) -> Option<Device> {
         mtu: 0,
         master: None,
         peer_netns: None,
+        peer: None,
+        local: None,
+        remote: None,
         up: message.header.flags.contains(LinkFlags::Up),
     };
     for attribute in &message.attributes {
@@ -73,7 +86,11 @@ fn device(message: &LinkMessage) -> Option<Device> {
             LinkAttribute::Mtu(mtu) => out.mtu = *mtu,
             LinkAttribute::Controller(master) => out.master = Some(*master),
             LinkAttribute::LinkNetNsId(id) => out.peer_netns = Some(*id),
-            LinkAttribute::LinkInfo(infos) => out.kind = kind(infos),
+            LinkAttribute::Link(peer) => out.peer = Some(*peer),
+            LinkAttribute::LinkInfo(infos) => {
+                out.kind = kind(infos);
+                (out.local, out.remote) = ends(infos);
+            }
             _ => {}
         }
     }
@@ -118,4 +135,57 @@ fn tunnel(info: &LinkInfo) -> Option<Tunnel> {
         _ => return None,
     };
     Some(Tunnel { geneve, vni: vni?, port: port? })
+}
+
+/// A tunnel's own address, and that of its one peer. A group is nobody's address.
+fn ends(infos: &[LinkInfo]) -> (Option<IpAddr>, Option<IpAddr>) {
+    let (mut local, mut remote) = (None, None);
+    for info in infos {
+        match info {
+            LinkInfo::Data(InfoData::Vxlan(data)) => {
+                for item in data {
+                    match item {
+                        InfoVxlan::Local(ip) => local = Some(IpAddr::V4(*ip)),
+                        InfoVxlan::Local6(ip) => local = Some(IpAddr::V6(*ip)),
+                        InfoVxlan::Group(ip) if !ip.is_multicast() => remote = Some(IpAddr::V4(*ip)),
+                        InfoVxlan::Group6(ip) if !ip.is_multicast() => remote = Some(IpAddr::V6(*ip)),
+                        _ => {}
+                    }
+                }
+            }
+            LinkInfo::Data(InfoData::Geneve(data)) => {
+                for item in data {
+                    match item {
+                        InfoGeneve::Remote(ip) => remote = Some(IpAddr::V4(*ip)),
+                        InfoGeneve::Remote6(ip) => remote = Some(IpAddr::V6(*ip)),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    (local, remote)
+}
+
+/// The peers that tunnels' forwarding entries name, with the tunnel's number.
+pub(crate) async fn forwarding(handle: &rtnetlink::Handle) -> Result<Vec<(u32, IpAddr)>, rtnetlink::Error> {
+    let mut request = handle.neighbours().get();
+    request.message_mut().header.family = AddressFamily::Bridge;
+    let entries = request.execute().try_filter_map(|entry| async move {
+        let remote = entry.attributes.iter().find_map(|a| match a {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => Some(IpAddr::V4(*ip)),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => Some(IpAddr::V6(*ip)),
+            // The family of the message is the bridge's: the address comes undecoded.
+            NeighbourAttribute::Destination(NeighbourAddress::Other(bytes)) => address(bytes),
+            _ => None,
+        });
+        Ok(remote.map(|ip| (entry.header.ifindex, ip)))
+    });
+    entries.try_collect().await
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

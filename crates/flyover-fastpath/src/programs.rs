@@ -9,9 +9,11 @@ use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 
 use flyover_core::Flow;
+use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
 use crate::inventory::Tunnel;
+use crate::judge;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
 
 /// Where a program sits on the path of a packet.
@@ -177,6 +179,16 @@ impl Programs {
             slot.ifindex = t.ifindex;
         }
         state.tunnels = u32::try_from(known).unwrap_or(0);
+    }
+
+    /// Names the packets that rules of the node judge one by one: their flows are not learnt.
+    pub fn set_judges(&mut self, selectors: &[Selector]) {
+        let table = judge::table(selectors);
+        let state = self.state();
+        for (slot, judge) in state.judge.iter_mut().zip(&table) {
+            *slot = *judge;
+        }
+        state.judges = u32::try_from(table.len()).unwrap_or(0);
     }
 
     /// The program of a hook.

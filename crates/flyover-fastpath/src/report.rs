@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::instance::{Instance, InstanceError, failed, write_whole};
 
 /// The process's view of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Name of the instance.
     pub name: String,

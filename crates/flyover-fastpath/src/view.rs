@@ -114,7 +114,9 @@ pub fn why_flow(report: &Report, books: &Books, flow: Flow) -> Result<Why, Books
             ),
         });
     }
-    for asked in [flow, flow.reversed()] {
+    // What was refused before it was accepted is no news.
+    let waiting = !found.iter().any(|v| v.state == "fast");
+    for asked in [flow, flow.reversed()].into_iter().filter(|_| waiting) {
         if let Some(refusal) = books.refusal(asked)? {
             let ago = Duration::from_secs(report.jiffies().saturating_sub(refusal.at) / report.hertz.max(1));
             let more = judge_name(report, refusal.reason, refusal.detail);

@@ -3,9 +3,12 @@
 //! Invariant: what cannot be read is taken for the worst. A bypass that is not sure stays out.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use flyover_net::analysis::{Analysis, Judge, Selector};
 use flyover_net::hooks::Hooks;
 use flyover_net::qdisc::{Place, Shaping, TrafficControl};
+use flyover_net::ruleset::Ruleset;
 use flyover_net::xfrm;
 
 use crate::attach::Attachments;
@@ -18,6 +21,8 @@ pub(crate) struct Survey {
     pub(crate) paused: Vec<String>,
     /// Of single devices, by number.
     pub(crate) devices: BTreeMap<u32, Vec<String>>,
+    /// Of single flows: which packets, and the rule that judges them.
+    pub(crate) judges: Vec<(Selector, String)>,
     /// Whether conntrack works here; none if the kernel does not say.
     pub(crate) conntrack: Option<bool>,
 }
@@ -35,6 +40,12 @@ pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachment
         Err(e) => survey.paused.push(format!("the qdiscs cannot be read: {e}")),
     }
     survey.note_programs(devices, uplinks, attachments);
+    match Ruleset::read() {
+        Ok(ruleset) => {
+            Analysis::of(&ruleset).judges.iter().for_each(|judge| survey.note_judge(judge, devices))
+        }
+        Err(e) => survey.paused.push(format!("the packet filter's rules cannot be read: {e}")),
+    }
     match Hooks::read() {
         Ok(hooks) => survey.conntrack = hooks.track_connections(),
         Err(e) => survey.paused.push(format!("the netfilter hooks cannot be read: {e}")),
@@ -70,6 +81,34 @@ impl Survey {
             }
         }
     }
+
+    /// A judge of outer packets concerns every flow of the tunnel; one of forwarded packets those it names.
+    fn note_judge(&mut self, judge: &Judge, devices: &[Device]) {
+        for selector in &judge.selectors {
+            let may_see =
+                |pattern: &flyover_core::IfPattern| devices.iter().any(|d| pattern.matches(&d.name));
+            if [&selector.iif, &selector.oif].into_iter().flatten().any(|pattern| !may_see(pattern)) {
+                continue;
+            }
+            if !judge.outer {
+                self.judges.push((selector.clone(), judge.to_string()));
+            } else if devices.iter().any(|d| sees_tunnel(selector, d)) {
+                self.paused.push(format!("{judge}"));
+            }
+        }
+        self.paused.dedup();
+    }
+}
+
+/// Whether a selector may hold packets of that tunnel, in either direction.
+fn sees_tunnel(selector: &Selector, device: &Device) -> bool {
+    let Kind::Tunnel(tunnel) = device.kind else { return false };
+    let port = selector.dport.is_none_or(|(low, high)| (low..=high).contains(&tunnel.port));
+    let ends = |local: IpAddr| {
+        let holds = |prefix: Option<flyover_net::ruleset::Prefix>| prefix.is_none_or(|p| p.contains(local));
+        selector.v6.is_none_or(|v6| v6 == local.is_ipv6()) && (holds(selector.src) || holds(selector.dst))
+    };
+    selector.proto.is_none_or(|p| p == 17) && port && device.local.is_none_or(ends)
 }
 
 fn place(place: Place) -> &'static str {

@@ -60,6 +60,9 @@ pub struct Program {
 /// Why a pod's namespace could not be read. Whoever cannot know must stay out.
 #[derive(Debug, thiserror::Error)]
 pub enum PodError {
+    /// There is no device of that number.
+    #[error("the pod has no device {0}")]
+    NoIndex(u32),
     /// There is no such device.
     #[error("the pod has no device `{0}`")]
     NoDevice(IfName),
@@ -94,6 +97,18 @@ impl Facts {
         if !links.iter().any(|l| l.name == device.as_str()) {
             return Err(PodError::NoDevice(device.clone()));
         }
+        Self::with(device, links)
+    }
+
+    /// The same, the pod's device given by its number there: what the host's end of a veth knows of it.
+    pub fn read_by_index(index: u32) -> Result<Self, PodError> {
+        let links = links().map_err(PodError::Netlink)?;
+        let name = links.iter().find(|l| l.index == index).and_then(|l| l.name.parse().ok());
+        let device: IfName = name.ok_or(PodError::NoIndex(index))?;
+        Self::with(&device, links)
+    }
+
+    fn with(device: &IfName, links: Vec<Link>) -> Result<Self, PodError> {
         Ok(Self {
             forwarding: Forwarding {
                 v4: is_on(&format!("/proc/sys/net/ipv4/conf/{device}/forwarding"))?,

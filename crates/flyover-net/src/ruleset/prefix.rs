@@ -55,6 +55,19 @@ impl Prefix {
         Some(Self::new(ip, u8::try_from(ones).unwrap_or(u8::MAX)))
     }
 
+    /// Its first address.
+    #[must_use]
+    pub fn addr(self) -> IpAddr {
+        self.addr
+    }
+
+    /// How many bits its addresses share.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a prefix holds addresses, it is never empty")]
+    pub fn len(self) -> u8 {
+        self.len
+    }
+
     /// Whether the address is in it.
     #[must_use]
     pub fn contains(self, ip: IpAddr) -> bool {

@@ -5,10 +5,11 @@ mod read;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::fault::{Exit, Fault};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use flyover_core::{IfName, IfPattern};
-use flyover_fastpath::{Instance, Settings};
+use flyover_fastpath::{Instance, InstanceError, NodeError, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Verbs of `flyover fastpath`.
@@ -48,6 +49,9 @@ pub(crate) struct Run {
     /// Devices of pods: `auto`, or patterns such as `veth*`.
     #[arg(long, num_args = 1.., default_value = "auto")]
     pods: Vec<String>,
+    /// How to accelerate: BPF programs, nftables NOTRACK for the tunnel's outer flow, or what this kernel can.
+    #[arg(long, value_enum, default_value_t)]
+    backend: Backend,
     /// How long an entry holds before a packet must prove it again.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     lease: Duration,
@@ -60,6 +64,28 @@ pub(crate) struct Run {
     /// Never set `nf_conntrack_tcp_be_liberal`; TCP flows that conntrack tracks then stay slow.
     #[arg(long)]
     no_liberal: bool,
+}
+
+/// `--backend`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Backend {
+    /// BPF where the kernel can, else nftables.
+    #[default]
+    Auto,
+    /// BPF programs.
+    Ebpf,
+    /// nftables NOTRACK.
+    Nft,
+}
+
+impl From<Backend> for flyover_fastpath::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => Self::Auto,
+            Backend::Ebpf => Self::Ebpf,
+            Backend::Nft => Self::Nft,
+        }
+    }
 }
 
 impl Which {
@@ -83,6 +109,7 @@ impl Run {
             deadman: self.deadman,
             may_set_liberal: !self.no_liberal,
             metrics: self.metrics,
+            backend: self.backend.into(),
         })
     }
 }
@@ -111,6 +138,39 @@ fn foreground(run: &Run) -> anyhow::Result<()> {
         let stop = async {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         };
-        Ok(flyover_fastpath::run(instance, settings, stop).await?)
+        flyover_fastpath::run(instance, settings, stop).await.map_err(fault)
     })
+}
+
+/// Says how it ends, and what can be done about it.
+fn fault(error: NodeError) -> anyhow::Error {
+    let (exit, hint) = match &error {
+        NodeError::NotRoot => (Exit::Failed, "run it with sudo, or as a privileged container".to_owned()),
+        NodeError::NoBtf => (
+            Exit::Impossible,
+            "this kernel was built without CONFIG_DEBUG_INFO_BTF; --backend nft needs none".into(),
+        ),
+        NodeError::NoUplink { known, .. } => (Exit::Usage, format!("devices here: {}", known.join(", "))),
+        NodeError::BadUplink(_) => {
+            (Exit::Usage, "name the device below the tunnel or bridge, the one toward the wire".into())
+        }
+        NodeError::Instance(InstanceError::Taken { .. }) => (
+            Exit::Failed,
+            "give this one another --name, or end the other with `flyover fastpath off`".into(),
+        ),
+        NodeError::Instance(InstanceError::BadName(_)) => (Exit::Usage, "choose another --name".into()),
+        NodeError::Instance(InstanceError::NoBpffs { .. }) => {
+            (Exit::Impossible, "mount it: mount -t bpf bpf /sys/fs/bpf".into())
+        }
+        NodeError::Load { .. } => (
+            Exit::Impossible,
+            "FLYOVER_LOG=debug shows what the verifier said; --backend nft needs no programs".into(),
+        ),
+        NodeError::Notrack { .. } => {
+            (Exit::Impossible, "the nft back end needs the tools nft and conntrack".into())
+        }
+        NodeError::Metrics { .. } => (Exit::Failed, "choose another address for --metrics".into()),
+        _ => return error.into(),
+    };
+    anyhow::Error::new(error).context(Fault::new(exit, "failed to run fastpath").hint(hint))
 }

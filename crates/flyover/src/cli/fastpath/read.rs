@@ -43,7 +43,7 @@ pub(crate) struct Why {
     output: Output,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct StatusView {
     running: bool,
     bypassing: bool,
@@ -55,7 +55,8 @@ struct StatusView {
     report: Report,
 }
 
-fn open(which: &Which) -> anyhow::Result<(Report, Books, bool)> {
+/// The report, and the books where the back end keeps any.
+fn open(which: &Which) -> anyhow::Result<(Report, Option<Books>, bool)> {
     let instance = which.instance()?;
     if !instance.exists() {
         let fault = Fault::new(Exit::Failed, format!("there is no FastPath instance `{}`", instance.name()));
@@ -64,15 +65,41 @@ fn open(which: &Which) -> anyhow::Result<(Report, Books, bool)> {
             .into());
     }
     let running = instance.holder().is_some();
-    Ok((Report::read(&instance)?, Books::open(&instance)?, running))
+    let report = Report::read(&instance)?;
+    let books = if report.backend == "ebpf" { Some(Books::open(&instance)?) } else { None };
+    Ok((report, books, running))
+}
+
+/// The same, for a verb that needs the books.
+fn open_books(which: &Which) -> anyhow::Result<(Report, Books, bool)> {
+    let (report, books, running) = open(which)?;
+    let books = books.ok_or_else(|| {
+        let fault =
+            Fault::new(Exit::Impossible, format!("the {} back end keeps no books of flows", report.backend));
+        fault.hint("`flyover fastpath status` says what it does")
+    })?;
+    Ok((report, books, running))
 }
 
 impl Status {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let (report, books, running) = open(&self.which)?;
-        let flows = view::flows(&report, &books)?;
+        let status = match books {
+            Some(books) => StatusView::of(report, &books, running)?,
+            None => StatusView { running, bypassing: true, report, ..StatusView::default() },
+        };
+        match self.output {
+            Output::Json => print::json(&status),
+            Output::Table => print::text(&table_of_status(&status)),
+        }
+    }
+}
+
+impl StatusView {
+    fn of(report: Report, books: &Books, running: bool) -> anyhow::Result<Self> {
+        let flows = view::flows(&report, books)?;
         let retired = books.retired()?;
-        let status = StatusView {
+        Ok(Self {
             running,
             bypassing: report.paused.is_empty() && books.alive_until()? > report.jiffies(),
             flows_open: flows.iter().filter(|f| f.state != "waiting").count(),
@@ -80,11 +107,7 @@ impl Status {
             bytes_saved: flows.iter().map(|f| f.bytes).chain(retired.iter().map(|r| r.1.bytes)).sum(),
             slow_packets: books.reasons()?.into_iter().map(|(reason, n)| (reason.name, n)).collect(),
             report,
-        };
-        match self.output {
-            Output::Json => print::json(&status),
-            Output::Table => print::text(&table_of_status(&status)),
-        }
+        })
     }
 }
 
@@ -132,7 +155,7 @@ fn with_reasons(device: &ReportedDevice) -> String {
 
 impl Flows {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let (report, books, _) = open(&self.which)?;
+        let (report, books, _) = open_books(&self.which)?;
         let flows = view::flows(&report, &books)?;
         match self.output {
             Output::Json => print::json(&flows),
@@ -175,7 +198,7 @@ impl Flows {
 
 impl Why {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let (report, books, running) = open(&self.which)?;
+        let (report, books, running) = open_books(&self.which)?;
         let mut why = if let Some(why) = view::why_pod(&report, &self.subject) {
             why
         } else {

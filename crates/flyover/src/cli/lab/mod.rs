@@ -1,5 +1,6 @@
 //! `flyover lab`.
 
+pub(crate) mod fastpath;
 mod table;
 
 use std::ffi::OsString;
@@ -32,6 +33,9 @@ pub(crate) enum Lab {
     ///
     /// Example: flyover lab exec n1/p1 -- ip route
     Exec(Exec),
+    /// Turn the bypass on or off on every node of a lab.
+    #[command(subcommand)]
+    Fastpath(fastpath::Fastpath),
     /// Remove a lab, what runs in it, and what a crash left of it.
     ///
     /// Example: flyover lab down --all
@@ -117,6 +121,7 @@ impl Lab {
             Self::Up(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
             Self::Exec(verb) => verb.run(),
+            Self::Fastpath(verb) => verb.run(),
             Self::Down(verb) => verb.run(),
         }
     }
@@ -208,6 +213,12 @@ impl Down {
         let mut first_error = None;
         for name in names {
             let what = format!("failed to remove all of lab `{name}`");
+            if !self.dry_run {
+                // What the bypass pinned does not go with the namespaces.
+                for netns in labs.would_remove(&name).map_err(|error| fault(&what, error))?.namespaces {
+                    fastpath::remove(&netns)?;
+                }
+            }
             let done = if self.dry_run { labs.would_remove(&name) } else { labs.down(&name) };
             match done {
                 Ok(removed) => table::line(&format!(

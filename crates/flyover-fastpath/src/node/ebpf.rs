@@ -1,0 +1,309 @@
+//! The node's process with the BPF back end: attaches, follows what changes, beats the heart.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use flyover_core::Flow;
+use flyover_net::watch::{Event, Heard, Watch};
+use tokio::time::Instant;
+
+use super::pods::Pods;
+use super::survey::{self, Survey};
+use super::{NodeError, SETTLE, SURVEY_EVERY, Settings, devices, reported, reported_tunnels, system};
+use crate::attach::{Attachments, Means};
+use crate::instance::Instance;
+use crate::inventory::{Device, Kind};
+use crate::programs::{Hook, NodeTunnel, Programs};
+use crate::report::{Report, ReportedConntrack, monotonic_ticks};
+use crate::{conntrack, metrics};
+
+/// What the process knows and holds.
+struct Node {
+    instance: Instance,
+    settings: Settings,
+    programs: Programs,
+    attachments: Attachments,
+    devices: Vec<Device>,
+    pods: Pods,
+    survey: Survey,
+    liberal_was: Option<String>,
+    beats: u32,
+}
+
+fn refused(source: libbpf_rs::Error) -> NodeError {
+    NodeError::Load { source }
+}
+
+/// Runs until `stop` is done; what is pinned stays.
+pub(super) async fn run(
+    instance: Instance,
+    settings: Settings,
+    handle: &rtnetlink::Handle,
+    mut watch: Watch,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NodeError> {
+    if let Some(address) = settings.metrics {
+        let listener =
+            metrics::listen(address).await.map_err(|source| NodeError::Metrics { address, source })?;
+        tokio::spawn(metrics::serve(listener, instance.clone()));
+    }
+    let devices = devices(handle, &settings).await?;
+    let mut node = Node::start(instance, settings, devices)?;
+    let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
+    let mut look_at = None;
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            _ = beat.tick() => node.beat()?,
+            heard = watch.next() => {
+                let mut stale = node.hear(&heard);
+                while let Some(heard) = watch.take_pending() {
+                    stale |= node.hear(&heard);
+                }
+                if stale && look_at.is_none() {
+                    look_at = Some(Instant::now() + SETTLE);
+                }
+            }
+            () = tokio::time::sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
+                look_at = None;
+                node.look(handle).await?;
+            }
+        }
+    }
+}
+
+impl Node {
+    fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
+        let mut restore = instance.restore()?;
+        restore.mounted_bpffs |= instance.make_pins()?;
+        instance.remember(&restore)?;
+        let mut programs = Programs::load().map_err(refused)?;
+        programs.set_lease(settings.lease);
+        programs.beat(settings.deadman).map_err(refused)?;
+        programs.pin_maps(&instance.maps()).map_err(refused)?;
+        // The loopback device has the first number in every namespace.
+        let attachments = Attachments::adopt(&instance, 1)?;
+        let mut node = Self {
+            instance,
+            settings,
+            programs,
+            attachments,
+            devices,
+            pods: Pods::default(),
+            survey: Survey::default(),
+            liberal_was: restore.tcp_be_liberal,
+            beats: 0,
+        };
+        node.follow()?;
+        Ok(node)
+    }
+
+    fn beat(&mut self) -> Result<(), NodeError> {
+        self.programs.beat(self.settings.deadman).map_err(refused)?;
+        self.stay_last()?;
+        self.beats = self.beats.wrapping_add(1);
+        let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
+        // tcx programs, legacy rules and much of what pods do announce nothing.
+        if self.pods.next_in_turn(&pods) {
+            return self.follow();
+        }
+        if self.beats.is_multiple_of(SURVEY_EVERY) { self.follow_if_changed() } else { Ok(()) }
+    }
+
+    /// Others may attach behind us at any time, and nothing announces it.
+    fn stay_last(&mut self) -> Result<(), NodeError> {
+        for ifindex in self.uplinks() {
+            for hook in [Hook::FromWire, Hook::ToWire] {
+                let ours = self.attachments.held().contains(&(ifindex, hook));
+                if ours && self.attachments.overtaken(&self.programs, ifindex, hook) {
+                    tracing::info!(
+                        ifindex,
+                        ?hook,
+                        "another program was attached behind ours; moving behind it"
+                    );
+                    self.attachments
+                        .attach_last(&self.programs, ifindex, hook)
+                        .map_err(system("attach behind others"))?;
+                    self.programs.revoke();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Revokes what an event may have made wrong; tells whether the node must be looked at again.
+    fn hear(&mut self, heard: &Heard) -> bool {
+        if let Some(nsid) = heard.nsid {
+            // What happens inside a pod changes nothing of the node's path, but may be a reason to stay out of it.
+            let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
+            return self.pods.again(pods.into_iter(), nsid);
+        }
+        match &heard.event {
+            Event::ConntrackGone { orig, reply, .. } => {
+                self.forget([*orig, *reply]);
+                return false;
+            }
+            event => tracing::debug!(?event, "revoking all entries"),
+        }
+        self.programs.revoke();
+        true
+    }
+
+    fn forget(&mut self, flows: [Flow; 2]) {
+        for flow in flows {
+            if let Err(error) = self.programs.forget(flow) {
+                tracing::warn!(%flow, %error, "could not revoke one flow; revoking all");
+                self.programs.revoke();
+            }
+        }
+    }
+
+    /// Looks at the node again, and does what its changes ask for.
+    async fn look(&mut self, handle: &rtnetlink::Handle) -> Result<(), NodeError> {
+        self.devices = match devices(handle, &self.settings).await {
+            // An uplink that is gone may come again, under the same name.
+            Err(NodeError::NoUplink { .. }) => crate::inventory::devices(handle)
+                .await
+                .map_err(|e| system("list devices")(io::Error::other(e)))?,
+            devices => devices?,
+        };
+        self.follow()
+    }
+
+    fn look_around(&self) -> Survey {
+        survey::look(&self.devices, &self.uplinks(), &self.attachments)
+    }
+
+    fn follow_if_changed(&mut self) -> Result<(), NodeError> {
+        if self.look_around() == self.survey { Ok(()) } else { self.follow() }
+    }
+
+    /// Makes everything as the node is now asks for.
+    fn follow(&mut self) -> Result<(), NodeError> {
+        self.survey = self.look_around();
+        let selectors: Vec<_> = self.survey.judges.iter().map(|(selector, _)| selector.clone()).collect();
+        self.programs.set_judges(&selectors);
+        self.programs.set_paused(!self.survey.paused.is_empty());
+        self.follow_conntrack()?;
+        self.follow_devices()?;
+        self.report()
+    }
+
+    fn follow_conntrack(&mut self) -> Result<(), NodeError> {
+        let in_use = self.conntrack_in_use();
+        let mut liberal = conntrack::be_liberal().is_none_or(|v| v != "0");
+        if in_use && !liberal && self.settings.may_set_liberal {
+            let was = conntrack::be_liberal();
+            let mut restore = self.instance.restore()?;
+            restore.tcp_be_liberal = restore.tcp_be_liberal.or(was);
+            self.instance.remember(&restore)?;
+            conntrack::set_be_liberal("1").map_err(system("set nf_conntrack_tcp_be_liberal"))?;
+            self.liberal_was = restore.tcp_be_liberal;
+            liberal = true;
+        }
+        self.programs.set_conntrack(in_use, liberal);
+        Ok(())
+    }
+
+    fn conntrack_in_use(&self) -> bool {
+        self.survey.conntrack.unwrap_or_else(conntrack::has_entries)
+    }
+
+    fn uplinks(&self) -> Vec<u32> {
+        self.devices.iter().filter(|d| self.is_uplink(d)).map(|d| d.ifindex).collect()
+    }
+
+    fn is_uplink(&self, device: &Device) -> bool {
+        self.settings.uplinks.contains(&device.name)
+    }
+
+    fn is_pod(&self, device: &Device) -> bool {
+        let patterns = &self.settings.pods;
+        let wanted = patterns.is_empty() || patterns.iter().any(|p| p.matches(&device.name));
+        wanted
+            && device.kind == Kind::Veth
+            && device.peer_netns.is_some()
+            && device.up
+            && !self.is_uplink(device)
+    }
+
+    /// Why a device is left alone; empty if it is not.
+    fn out_because(&self, device: &Device) -> Vec<String> {
+        let seen_outside = self.survey.devices.get(&device.ifindex).cloned().unwrap_or_default();
+        seen_outside.into_iter().chain(self.pods.out_because(device.ifindex)).collect()
+    }
+
+    fn tunnels(&self) -> Vec<NodeTunnel> {
+        let tunnel = |d: &Device| match d.kind {
+            Kind::Tunnel(tunnel) => Some(NodeTunnel { ifindex: d.ifindex, tunnel }),
+            _ => None,
+        };
+        self.devices.iter().filter_map(tunnel).collect()
+    }
+
+    /// Attaches where something is missing, detaches where nothing is left to do.
+    fn follow_devices(&mut self) -> Result<(), NodeError> {
+        self.programs.set_tunnels(&self.tunnels());
+        let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).cloned().collect();
+        self.pods.follow(pods.iter());
+        let wanted = self.wanted();
+        let stale: Vec<_> =
+            self.attachments.held().iter().filter(|at| !wanted.contains_key(at)).copied().collect();
+        for (ifindex, hook) in stale {
+            self.attachments.detach(ifindex, hook).map_err(system("detach from a device"))?;
+        }
+        for ((ifindex, hook), device) in wanted {
+            match self.attachments.attach(&self.programs, ifindex, hook) {
+                Ok(()) => {}
+                // It went away since we listed it; the next look will not list it.
+                Err(e) if e.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(source) => return Err(NodeError::Attach { device, source }),
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&self) -> BTreeMap<(u32, Hook), flyover_core::IfName> {
+        let mut wanted = BTreeMap::new();
+        for device in self.devices.iter().filter(|d| self.out_because(d).is_empty()) {
+            let hooks = if self.is_uplink(device) {
+                [Hook::FromWire, Hook::ToWire]
+            } else if self.is_pod(device) {
+                [Hook::FromPod, Hook::ToPod]
+            } else {
+                continue;
+            };
+            wanted.extend(hooks.map(|hook| ((device.ifindex, hook), device.name.clone())));
+        }
+        wanted
+    }
+
+    fn report(&self) -> Result<(), NodeError> {
+        let millis = |t: Duration| u64::try_from(t.as_millis()).unwrap_or(u64::MAX);
+        let hertz = self.programs.hertz();
+        let report = Report {
+            name: self.instance.name().into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            backend: "ebpf".into(),
+            attached_by: if self.attachments.means() == Means::Tcx { "tcx" } else { "clsact" }.into(),
+            lease_ms: millis(self.settings.lease),
+            deadman_ms: millis(self.settings.deadman),
+            hertz,
+            jiffies_at_zero: self.programs.jiffies().map_err(refused)?.wrapping_sub(monotonic_ticks(hertz)),
+            uplinks: reported(self.devices.iter().filter(|d| self.is_uplink(d)), |d| self.out_because(d)),
+            pods: reported(self.devices.iter().filter(|d| self.is_pod(d)), |d| self.out_because(d)),
+            tunnels: reported_tunnels(&self.devices),
+            conntrack: ReportedConntrack {
+                in_use: self.conntrack_in_use(),
+                be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
+                be_liberal_was: self.liberal_was.clone(),
+            },
+            judges: self.survey.judges.iter().map(|(_, rule)| rule.clone()).collect(),
+            paused: self.survey.paused.clone(),
+        };
+        Ok(report.write(&self.instance)?)
+    }
+}

@@ -1,0 +1,103 @@
+//! Looks into pods' namespaces for reasons to stay out of them.
+//!
+//! Invariants: a namespace is not held open between two looks, or a deleted pod's would not end; a pod that cannot be
+//! looked into is left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use flyover_net::netns::Netns;
+use flyover_net::nsid;
+use flyover_net::pod::{Facts, reasons_to_stay_out};
+
+use crate::inventory::Device;
+
+/// Where container runtimes and people keep names of network namespaces.
+const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+
+/// What was found in pods, by the number of the host's device.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    reasons: BTreeMap<u32, Vec<String>>,
+    /// Where a namespace was found last time, by its number here.
+    paths: BTreeMap<i32, PathBuf>,
+    turn: usize,
+}
+
+impl Pods {
+    /// Why the pod behind that device is left alone; empty if it is not.
+    pub(crate) fn out_because(&self, ifindex: u32) -> Vec<String> {
+        self.reasons.get(&ifindex).cloned().unwrap_or_default()
+    }
+
+    /// Looks into those pods that were not looked into yet, and forgets those that are gone.
+    pub(crate) fn follow<'a>(&mut self, pods: impl Iterator<Item = &'a Device>) {
+        let pods: Vec<_> = pods.collect();
+        let present: BTreeSet<_> = pods.iter().map(|p| p.ifindex).collect();
+        self.reasons.retain(|ifindex, _| present.contains(ifindex));
+        for pod in pods {
+            if !self.reasons.contains_key(&pod.ifindex) {
+                let found = self.look(pod);
+                self.reasons.insert(pod.ifindex, found);
+            }
+        }
+    }
+
+    /// Looks again into all pods in that namespace; tells whether anything is different.
+    pub(crate) fn again<'a>(&mut self, pods: impl Iterator<Item = &'a Device>, nsid: i32) -> bool {
+        let mut changed = false;
+        for pod in pods.filter(|p| p.peer_netns == Some(nsid)) {
+            let found = self.look(pod);
+            changed |= self.reasons.insert(pod.ifindex, found.clone()) != Some(found);
+        }
+        changed
+    }
+
+    /// Looks again into the next pod in turn, for what announces nothing.
+    pub(crate) fn next_in_turn(&mut self, pods: &[&Device]) -> bool {
+        self.turn = self.turn.wrapping_add(1);
+        let pod = pods.get(self.turn.checked_rem(pods.len()).unwrap_or(0));
+        pod.and_then(|pod| pod.peer_netns).is_some_and(|nsid| self.again(pods.iter().copied(), nsid))
+    }
+
+    fn look(&mut self, pod: &Device) -> Vec<String> {
+        let (Some(nsid), Some(index)) = (pod.peer_netns, pod.peer) else {
+            return vec!["its other end is not known".into()];
+        };
+        let Some(inside) = self.find(nsid) else {
+            return vec!["its network namespace cannot be found".into()];
+        };
+        match inside.run(|| Facts::read_by_index(index)) {
+            Ok(Ok(facts)) => reasons_to_stay_out(&facts).iter().map(ToString::to_string).collect(),
+            Ok(Err(error)) => vec![format!("it cannot be looked into: {error}")],
+            Err(error) => vec![format!("it cannot be entered: {error}")],
+        }
+    }
+
+    fn find(&mut self, wanted: i32) -> Option<Netns> {
+        let is_it = |path: &Path| {
+            let netns = Netns::at(path).ok()?;
+            (nsid::of(&netns).ok()? == Some(wanted)).then_some(netns)
+        };
+        if let Some(netns) = self.paths.get(&wanted).and_then(|path| is_it(path)) {
+            return Some(netns);
+        }
+        let (path, netns) =
+            candidates().into_iter().find_map(|path| is_it(&path).map(|netns| (path, netns)))?;
+        self.paths.insert(wanted, path);
+        Some(netns)
+    }
+}
+
+/// A path to each network namespace that has a name or a process, one each.
+fn candidates() -> Vec<PathBuf> {
+    let named = NAMED.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten().map(|e| e.path());
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_processes = processes
+        .filter(|e| e.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()))
+        .map(|e| e.path().join("ns/net"));
+    let mut known = BTreeSet::new();
+    named.chain(of_processes).filter(|path| fs::metadata(path).is_ok_and(|m| known.insert(m.ino()))).collect()
+}
