@@ -1,4 +1,4 @@
-//! `flyover lab`.
+//! `flyover lab`: builds, shows, enters and removes labs.
 
 mod table;
 
