@@ -1,4 +1,4 @@
-//! Routes.
+//! Routes through a gateway, set by netlink.
 
 use std::fmt;
 use std::net::IpAddr;

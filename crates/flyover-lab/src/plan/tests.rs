@@ -1,3 +1,5 @@
+//! What a plan must hold, whatever lab is asked for.
+
 use std::collections::BTreeSet;
 
 use flyover_net::link::LinkKind;

@@ -1,3 +1,5 @@
+//! The rules of a lab in each of their forms.
+
 use std::collections::BTreeSet;
 
 use super::*;

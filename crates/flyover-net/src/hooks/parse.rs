@@ -1,4 +1,4 @@
-//! `NFNL_MSG_HOOK_GET`.
+//! Reads `NFNL_MSG_HOOK_GET`: what is registered at a netfilter hook.
 
 use super::{Owner, Registered};
 use crate::nl::{Attrs, Malformed};

@@ -1,3 +1,5 @@
+//! Pods of each kind that is stayed out of, built and read.
+
 use super::*;
 use crate::sys;
 use crate::testing::Room;

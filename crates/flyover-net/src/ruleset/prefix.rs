@@ -1,4 +1,4 @@
-//! Address prefixes.
+//! Address prefixes, as rules match them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

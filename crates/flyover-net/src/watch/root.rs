@@ -1,3 +1,5 @@
+//! What a watch hears from the kernel itself.
+
 use std::time::Duration;
 
 use flyover_core::Flow;

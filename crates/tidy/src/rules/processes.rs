@@ -7,6 +7,9 @@ use crate::{Fault, File, Tree};
 /// What starts a process, written so that this file does not hold it.
 const START: &str = concat!("Command", "::new(");
 
+/// How a test names the program it tests: that one it may start as a person would.
+const UNDER_TEST: &str = "env!(\"CARGO_BIN_EXE_";
+
 /// Faults of modules that start processes by themselves.
 pub fn check(tree: &Tree) -> Vec<Fault> {
     let bound = |f: &&File| {
@@ -16,9 +19,14 @@ pub fn check(tree: &Tree) -> Vec<Fault> {
     let lines =
         tree.ending(&["rs"]).filter(bound).flat_map(|f| code_lines(&f.text).map(move |line| (f, line)));
     lines
-        .filter(|(_, (_, line))| line.contains(START) && !line.contains(&format!("clap::{START}")))
+        .filter(|(_, (_, line))| starts(line))
         .map(|(f, (n, _))| Fault::at(&f.path, n, "starts a process by itself: use `flyover_host::cmd::Cmd`"))
         .collect()
+}
+
+fn starts(line: &str) -> bool {
+    let free = [format!("clap::{START}"), format!("{START}{UNDER_TEST}")];
+    line.contains(START) && !free.iter().any(|f| line.contains(f))
 }
 
 #[cfg(test)]
@@ -31,6 +39,12 @@ mod tests {
         let in_tests = format!("#[cfg(test)]\nlet c = {START}\"ip\");\n");
         assert_eq!(check(&Tree::of([(path, &in_tests)])).len(), 1);
         assert!(check(&Tree::of([(path, &format!("clap::{START}\"flyover\")"))])).is_empty());
+    }
+
+    #[test]
+    fn a_test_may_start_the_program_it_tests() {
+        let line = format!("let c = {START}{UNDER_TEST}flyover\"));\n");
+        assert!(check(&Tree::of([("crates/flyover/tests/lab.rs", &line)])).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! kube-proxy's table.
+//! kube-proxy's table, as it writes it for nftables.
 
 use super::service_port::ServicePort;
 use super::{Words, elements, words};

@@ -1,4 +1,4 @@
-//! `NFT_MSG_NEWCHAIN`.
+//! Reads `NFT_MSG_NEWCHAIN`: a chain without its rules.
 
 use super::super::model::{Base, Family, Hook};
 use crate::nl::{Attrs, Malformed, text};

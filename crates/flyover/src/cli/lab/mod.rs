@@ -1,4 +1,4 @@
-//! `flyover lab`.
+//! `flyover lab`: builds, shows, enters and removes labs.
 
 pub(crate) mod fastpath;
 mod table;
