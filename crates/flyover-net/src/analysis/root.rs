@@ -273,3 +273,17 @@ E";
     limit in table netdev d chain i handle 2, of outer packets ip proto 17 in lo
     ");
 }
+
+#[test]
+fn before_conntrack_nothing_is_established_yet() {
+    let rules = |table: &str| {
+        format!(
+            "iptables -t {table} -A PREROUTING -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -t {table} -A PREROUTING -p tcp -m limit --limit 1/s -j MARK --set-mark 1"
+        )
+    };
+    let (legacy, nft) = both(&rules("raw"));
+    assert_snapshot!(legacy, @"limit in iptables -t raw PREROUTING rule 2, of packets ip proto 6");
+    assert_snapshot!(nft, @"limit in table ip raw chain PREROUTING handle 3, of packets ip proto 6");
+    let (legacy, nft) = both(&rules("mangle"));
+    assert_eq!((legacy.as_str(), nft.as_str()), ("", ""), "outer packets are not TCP");
+}
