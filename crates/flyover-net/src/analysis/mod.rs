@@ -169,6 +169,8 @@ fn add(judges: &mut Vec<Judge>, found: Judge) {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod root;
 #[cfg(test)]
 mod tests;
