@@ -22,6 +22,9 @@ use walk::Walk;
 /// The selectors of one rule that are kept apart; more become one that holds them all.
 const MOST_SELECTORS: usize = 64;
 
+/// Where conntrack hangs on prerouting and output.
+const CONNTRACK_PRIORITY: i32 = -200;
+
 /// What a rule set does to bypassed traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Analysis {
@@ -100,9 +103,7 @@ fn follow(table: &Table, chain: &Chain, base: &Base, outer: bool) -> Vec<Judge> 
     if !passes || table.family == Family::Arp {
         return Vec::new();
     }
-    // Answers to a tunnel's packet come with other ports, so to conntrack each outer flow stays NEW for ever.
-    let states =
-        if outer { states::ESTABLISHED | states::NEW | states::UNTRACKED } else { states::ESTABLISHED };
+    let states = possible_states(table.family, base, outer);
     let mut walk = Walk::new(table);
     walk.chain(chain, &entering(table.family, base, outer), states, 0);
     let found = walk.found.into_iter();
@@ -114,6 +115,24 @@ fn follow(table: &Table, chain: &Chain, base: &Base, outer: bool) -> Vec<Judge> 
             selectors,
         })
         .collect()
+}
+
+/// The conntrack states that packets of interest may be in when they come to a base chain.
+fn possible_states(family: Family, base: &Base, outer: bool) -> u8 {
+    // Answers to a tunnel's packet come with other ports, so to conntrack each outer flow stays NEW for ever.
+    let tracked = if outer { states::ESTABLISHED | states::NEW } else { states::ESTABLISHED };
+    let untracked = states::INVALID | states::UNTRACKED;
+    let late = !matches!(base.hook, Hook::Prerouting | Hook::Output) || base.priority > CONNTRACK_PRIORITY;
+    let on_device = matches!(base.hook, Hook::Ingress | Hook::Egress);
+    match (family, outer) {
+        // Bridges and devices see packets with an entry or without.
+        (Family::Bridge | Family::Netdev, _) => tracked | untracked,
+        _ if on_device || base.priority == CONNTRACK_PRIORITY => tracked | untracked,
+        // Before conntrack has seen a packet, `ct state` calls it invalid.
+        _ if !late => untracked,
+        (_, true) => tracked | states::UNTRACKED,
+        (_, false) => tracked,
+    }
 }
 
 /// What may enter a base chain.
@@ -149,6 +168,8 @@ fn add(judges: &mut Vec<Judge>, found: Judge) {
     }
 }
 
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod root;
 #[cfg(test)]

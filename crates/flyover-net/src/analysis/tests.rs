@@ -160,3 +160,10 @@ fn a_chain_of_type_nat_is_asked_once_for_each_connection() {
     nat.base.as_mut().unwrap().nat = true;
     assert_snapshot!(analysed(vec![nat]), @"");
 }
+
+#[test]
+fn a_choice_that_goes_on_is_not_overruled_by_one_that_ends() {
+    let choices = vec![(Vec::new(), Verdict::Continue), (Vec::new(), Verdict::End)];
+    let rules = vec![rule(1, vec![Step::Choose(choices)]), rule(2, vec![judge("limit")])];
+    assert_snapshot!(analysed(vec![base("f", Hook::Forward, rules)]), @"limit in table ip t chain f handle 2, of packets ip");
+}

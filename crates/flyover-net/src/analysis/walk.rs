@@ -142,17 +142,13 @@ impl<'a> Walk<'a> {
                     at.plain = false;
                     self.record(visit.chain, rule.number, what, &at.selectors);
                 }
-                Step::Verdict(verdict) => return self.verdict(visit, verdict, &at),
-                Step::Choose(choices) => {
-                    for (when, verdict) in choices {
-                        let mut chosen = At { selectors: at.selectors.clone(), ..at };
-                        when.iter().for_each(|c| chosen.require(c));
-                        if chosen.possible() {
-                            self.verdict(visit, verdict, &chosen);
-                        }
-                    }
-                    at.states &= visit.on;
+                Step::Verdict(verdict) => {
+                    let on = self.verdict(visit, verdict, &at);
+                    let taken = if at.plain { at.states } else { 0 };
+                    visit.on = visit.on & !taken | on;
+                    return;
                 }
+                Step::Choose(choices) => self.choose(visit, choices, &mut at),
             }
             if !at.possible() {
                 return;
@@ -160,26 +156,45 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn verdict(&mut self, visit: &mut Visit<'a>, verdict: &'a Verdict, at: &At) {
-        let back = match verdict {
-            Verdict::Continue => return,
-            Verdict::End => 0,
-            Verdict::Return => at.states,
-            Verdict::Jump(to) | Verdict::Goto(to) => match self.chains.get(to.as_str()).copied() {
-                Some(next) => self.chain(next, &at.selectors, at.states, visit.depth + 1),
-                None => {
-                    self.give_up(visit.chain);
-                    at.states
-                }
-            },
-        };
-        // Only a rule that asks for nothing but states takes all packets of those states away from the next rule.
-        if at.plain {
-            visit.on &= !at.states;
+    /// The keys of a map exclude each other, but what is known of them may not: so no choice is believed to take
+    /// packets away that another one may send to the next rule.
+    fn choose(&mut self, visit: &mut Visit<'a>, choices: &'a [(Vec<Condition>, Verdict)], at: &mut At) {
+        let (mut taken, mut on) = (0, 0);
+        for (when, verdict) in choices {
+            let mut chosen = At { selectors: at.selectors.clone(), ..*at };
+            when.iter().for_each(|c| chosen.require(c));
+            if chosen.possible() {
+                on |= self.verdict(visit, verdict, &chosen);
+                taken |= if chosen.plain { chosen.states } else { 0 };
+            }
         }
+        visit.on = visit.on & !taken | on;
+        at.states &= !taken;
+        // Packets that were chosen do not come to the rest of the rule, so it no longer speaks for all.
+        at.plain = false;
+    }
+
+    /// Follows a verdict; returns the states of packets that go on to the next rule after it.
+    fn verdict(&mut self, visit: &mut Visit<'a>, verdict: &'a Verdict, at: &At) -> u8 {
+        let mut follow = |to: &str| match self.chains.get(to).copied() {
+            Some(next) => self.chain(next, &at.selectors, at.states, visit.depth + 1),
+            None => {
+                self.give_up(visit.chain);
+                at.states
+            }
+        };
         match verdict {
-            Verdict::Jump(_) => visit.on |= back,
-            _ => visit.returned |= back,
+            Verdict::End => 0,
+            Verdict::Continue => at.states,
+            Verdict::Jump(to) => follow(to),
+            Verdict::Goto(to) => {
+                visit.returned |= follow(to);
+                0
+            }
+            Verdict::Return => {
+                visit.returned |= at.states;
+                0
+            }
         }
     }
 

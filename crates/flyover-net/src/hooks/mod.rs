@@ -85,6 +85,15 @@ impl Hooks {
     }
 }
 
+impl Registered {
+    /// Whether a security module hung it into every namespace there is, to label or check packets.
+    #[must_use]
+    pub fn is_of_security_module(&self) -> bool {
+        let Owner::Function { name, .. } = &self.owner else { return false };
+        ["selinux_", "smack_", "apparmor_"].iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
 impl fmt::Display for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} ", self.family.name(), self.hook.name())?;

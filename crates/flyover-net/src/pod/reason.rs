@@ -89,9 +89,8 @@ impl fmt::Display for Reason {
 pub fn reasons_to_stay_out(facts: &Facts) -> Vec<Reason> {
     let mut reasons = Vec::new();
     reasons.extend(facts.links.iter().filter(|l| l.name == facts.device.as_str()).flat_map(of_device));
-    if let Some(first) = facts.hooks.registered.first() {
-        reasons.push(Reason::Hooks { first: first.to_string(), count: facts.hooks.registered.len() });
-    }
+    let own: Vec<_> = facts.hooks.registered.iter().filter(|h| !h.is_of_security_module()).collect();
+    reasons.extend(own.first().map(|first| Reason::Hooks { first: first.to_string(), count: own.len() }));
     reasons.extend(of_forwarding(facts));
     reasons.extend(others(facts).filter_map(|link| {
         let kind = link.kind.clone().filter(|k| PASSES_ON.contains(&k.as_str()))?;
@@ -141,4 +140,55 @@ fn of_program(facts: &Facts, program: &Program) -> Reason {
 fn name_of(facts: &Facts, ifindex: u32) -> String {
     let link = facts.links.iter().find(|l| l.index == ifindex);
     link.map_or_else(|| format!("device {ifindex}"), |l| l.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::{Hooks, Owner, Registered};
+    use crate::pod::Forwarding;
+    use crate::qdisc::TrafficControl;
+    use crate::ruleset::{Family, Hook};
+
+    fn plain() -> Facts {
+        let eth0 = Link {
+            index: 2,
+            name: "eth0".to_owned(),
+            kind: Some("veth".to_owned()),
+            up: true,
+            ..Link::default()
+        };
+        Facts {
+            device: "eth0".parse().unwrap(),
+            links: vec![eth0],
+            forwarding: Forwarding::default(),
+            hooks: Hooks { registered: Vec::new(), listed: true },
+            traffic_control: TrafficControl::default(),
+            programs: Vec::new(),
+            policies: 0,
+        }
+    }
+
+    fn hook(name: &str) -> Registered {
+        let owner = Owner::Function { name: name.to_owned(), module: None };
+        Registered { family: Family::Ip, hook: Hook::Postrouting, priority: -225, owner }
+    }
+
+    #[test]
+    fn a_hook_that_selinux_hangs_into_every_namespace_is_no_reason() {
+        let mut facts = plain();
+        facts.hooks.registered = vec![hook("selinux_ip_postroute")];
+        assert_eq!(reasons_to_stay_out(&facts), []);
+        facts.hooks.registered.push(hook("ip_vs_out_hook"));
+        let reasons: Vec<_> = reasons_to_stay_out(&facts).iter().map(ToString::to_string).collect();
+        assert_eq!(reasons, ["it has a netfilter hook of its own: ip postrouting function ip_vs_out_hook"]);
+    }
+
+    #[test]
+    fn an_xdp_program_is_a_reason() {
+        let mut facts = plain();
+        facts.links[0].xdp = true;
+        let reasons: Vec<_> = reasons_to_stay_out(&facts).iter().map(ToString::to_string).collect();
+        assert_eq!(reasons, ["a BPF program hangs on eth0: xdp"]);
+    }
 }

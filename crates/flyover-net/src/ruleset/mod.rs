@@ -41,3 +41,6 @@ impl Ruleset {
         Ok(Self { generation, tables })
     }
 }
+
+#[cfg(test)]
+mod tests;

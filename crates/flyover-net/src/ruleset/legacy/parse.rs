@@ -58,7 +58,8 @@ pub fn parse(family: Family, info: &[u8], entries: &[u8]) -> Result<Table, Malfo
     for (at, head) in heads.iter().enumerate() {
         let end = heads.get(at + 1).map_or(u32::MAX, |next| next.begin);
         let mut chain = head.chain.clone();
-        let own = entries.iter().filter(|e| (head.first..end).contains(&e.offset));
+        let at_or_after = |offset: u32| entries.partition_point(|e| e.offset < offset);
+        let own = entries.get(at_or_after(head.first)..at_or_after(end)).unwrap_or_default();
         for (number, entry) in (1..).zip(own) {
             if let Some(rule) = rule(layout, entry, number, &names)? {
                 chain.rules.push(rule);

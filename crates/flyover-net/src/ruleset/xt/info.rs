@@ -120,3 +120,14 @@ fn state_mask(mask: u16, inverted: bool) -> Condition {
         (false, true) => Condition::States(states::ALL & !listed),
     }
 }
+
+/// Whether a match on an ipset depends on how many packets its element has counted: the operators of
+/// `struct xt_set_info_match_v3` and `v4`, whose counters are laid out the other way round.
+pub(super) fn asks_counters(revision: u32, data: &[u8]) -> bool {
+    let operators = match revision {
+        0..=2 => return false,
+        3 => [8, 24],
+        _ => [16, 32],
+    };
+    operators.into_iter().any(|at| data.get(at).is_none_or(|op| *op != 0))
+}

@@ -108,6 +108,7 @@ pub(super) fn matches(name: &str, revision: u32, data: &[u8]) -> Meaning {
             None => unknown(),
         },
         "connmark" => unknown(),
+        "set" if info::asks_counters(revision, data) => return judge("set counters", false),
         same if SAME_FOR_A_FLOW.contains(&same) => unknown(),
         other => return judge(other, TRACKING.contains(&other)),
     };
@@ -141,6 +142,14 @@ mod tests {
         fn any_data_of_any_match_is_understood_without_panic(name in "tcp|udp|multiport|state|conntrack", revision in 0_u32..5, data: Vec<u8>) {
             let _meaning = matches(&name, revision, &data);
         }
+    }
+
+    #[test]
+    fn a_match_on_a_set_judges_only_if_it_asks_for_its_counters() {
+        let mut data = [0; 48];
+        assert_eq!(matches("set", 4, &data).steps, [Step::Require(Condition::Unknown)]);
+        data[32] = 1;
+        assert_eq!(matches("set", 4, &data).steps, [Step::Judge("set counters".to_owned())]);
     }
 
     #[test]
