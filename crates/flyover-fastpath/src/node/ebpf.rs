@@ -103,6 +103,8 @@ impl Node {
     fn beat(&mut self) -> Result<(), NodeError> {
         self.programs.beat(self.settings.deadman).map_err(refused)?;
         self.stay_last()?;
+        // Where the kernel lists no hooks, entries tell that conntrack works.
+        self.follow_conntrack()?;
         self.beats = self.beats.wrapping_add(1);
         let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
         // tcx programs, legacy rules and much of what pods do announce nothing.

@@ -47,7 +47,8 @@ pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachment
         Err(e) => survey.paused.push(format!("the packet filter's rules cannot be read: {e}")),
     }
     match Hooks::read() {
-        Ok(hooks) => survey.conntrack = hooks.track_connections(),
+        // A list of hooks is exact; rules tell only that somebody uses conntrack, not that nobody does.
+        Ok(hooks) => survey.conntrack = hooks.track_connections().or(survey.conntrack),
         Err(e) => survey.paused.push(format!("the netfilter hooks cannot be read: {e}")),
     }
     survey
