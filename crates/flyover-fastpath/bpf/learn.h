@@ -437,7 +437,8 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
 	__u64 now = bpf_jiffies64();
 	/* What was open needs the other direction no second time. */
-	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open), open = paired && v->established;
+	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open);
+	int open = paired && v->established;
 
 	if (!v->established)
 		refuse(&key->tuple, FO_CT_STATE, v->detail);

@@ -101,7 +101,7 @@ struct fo_key {
 
 #define FO_PLACE(vni, class) ((__u32)(vni) | (__u32)(class) << 24)
 #define FO_CLASS(place) ((place) >> 24)
-#define FO_VNI(place) ((place) & 0xffffff)
+#define FO_VNI(place) (0xffffff & (place))
 
 enum fo_action {
 	FO_PEER = 1, /* into the pod behind the veth `out` */
