@@ -29,8 +29,9 @@ fn filled(packet: &Packet, len: usize) -> Packet {
 
 #[test]
 fn a_segment_that_begins_or_ends_a_connection_is_slow() {
-    let (lane, request) = (Lane::new(), usual().request());
+    let (mut lane, request) = (Lane::new(), usual().request());
     for flags in [0x02, 0x12, 0x11, 0x04, 0x14, 0x00] {
+        lane.programs.revoke();
         lane.learn(&usual());
         let sent = request.enters.with(|p| p.l4 = flagged(p.l4, flags));
         lane.send(&request, &sent).is_slow(&sent.bytes(), "tcp_flags");

@@ -215,7 +215,7 @@ fn an_entry_for_the_uplink_does_not_serve_another_device() {
 
 #[test]
 fn what_is_slow_from_a_pod_is_slow_inside_a_tunnel_too() {
-    let (lane, reply) = (Lane::knows(&usual()), usual().reply());
+    let (mut lane, reply) = (Lane::knows(&usual()), usual().reply());
     let l3 = reply.enters.l3();
     let spoils: &[(&str, &dyn Fn(&mut [u8]))] = &[
         ("fragment", &|b| b[l3 + 6] = 0x20),
@@ -243,6 +243,7 @@ fn what_is_slow_from_a_pod_is_slow_inside_a_tunnel_too() {
     let large = reply.enters.with(|p| p.payload = vec![1; 1411]);
     lane.send(&reply, &large).is_slow(&large.bytes(), "mtu");
     for flags in [0x02, 0x12, 0x11, 0x14] {
+        lane.programs.revoke();
         lane.learn(&usual());
         let sent = reply.enters.with(|p| p.l4 = L4::Tcp { sport: 8080, dport: 40000, seq: 1, flags });
         lane.send(&reply, &sent).is_slow(&sent.bytes(), "tcp_flags");
