@@ -101,8 +101,8 @@ impl Programs {
         std::thread::sleep(Duration::from_millis(120));
         let (to, elapsed) = (self.jiffies()?, start.elapsed());
         let measured = (to - from) as f64 / elapsed.as_secs_f64();
-        let nearest =
-            [100u64, 250, 300, 1000].into_iter().min_by_key(|hz| (*hz as f64 - measured).abs() as u64);
+        let off = |hz: &u64| (*hz as f64 - measured).abs();
+        let nearest = [100, 250, 300, 1000].into_iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         Ok(nearest.unwrap_or(1000))
     }
 
