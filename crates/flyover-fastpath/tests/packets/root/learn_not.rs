@@ -64,7 +64,7 @@ fn tcp_is_refused_where_conntrack_does_not_forgive_what_it_has_not_seen() {
 }
 
 fn prefix(text: &str, bits: u8) -> Option<Prefix> {
-    Some(Prefix::new(text.parse().unwrap(), bits))
+    Some(Prefix::new(text.parse().expect("it is an address"), bits))
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn a_fragment_of_a_tunnel_is_slow() {
 }
 
 type Spoil = fn(&mut Vec<u8>);
+type SpoilAt<'a> = &'a dyn Fn(&mut [u8]);
 
 fn lengthen(b: &mut [u8], at: usize, more: i16) {
     let len = u16::from_be_bytes([b[at], b[at + 1]]).wrapping_add_signed(more);
@@ -217,7 +218,7 @@ fn an_entry_for_the_uplink_does_not_serve_another_device() {
 fn what_is_slow_from_a_pod_is_slow_inside_a_tunnel_too() {
     let (mut lane, reply) = (Lane::knows(&usual()), usual().reply());
     let l3 = reply.enters.l3();
-    let spoils: &[(&str, &dyn Fn(&mut [u8]))] = &[
+    let spoils: &[(&str, SpoilAt<'_>)] = &[
         ("fragment", &|b| b[l3 + 6] = 0x20),
         ("malformed", &|b| b[l3 + 10] ^= 1),
         ("malformed", &|b| b[l3] = 0x65),
