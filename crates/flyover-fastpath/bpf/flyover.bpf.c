@@ -25,15 +25,23 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Unencapsulated packets from the wire are looked at only while pods send such: in jiffies, a minute at HZ=1000. */
 #define PLAIN_LIFE 60000
 
-/* Takes the entry away whose flow begins or ends, and keeps what it had saved. */
-static __always_inline void forget(const struct fo_key *key)
+/*
+ * Takes the entry away whose flow begins or ends, with what was proven of the flow, and keeps what it had saved.
+ * A later connection of the same addresses proves itself anew, both ways.
+ */
+static __always_inline void forget(const struct fo_key *key, int from_pod)
 {
 	struct fo_way *way = bpf_map_lookup_elem(&ways, key);
 	struct fo_retired *sum, first = {};
+	struct fo_key self;
 
+	seen_key(&self, key, from_pod);
+	bpf_map_delete_elem(&seen, &self);
 	if (!way)
 		return;
 	way->open = 0;
+	__builtin_memcpy(&self, &way->twin, sizeof(self));
+	bpf_map_delete_elem(&seen, &self);
 	sum = bpf_map_lookup_elem(&retired, &key->ifindex);
 	if (sum) {
 		__sync_fetch_and_add(&sum->packets, way->packets);
@@ -73,7 +81,7 @@ int from_pod(struct __sk_buff *skb)
 		goto slow;
 	why = parse_ip(eth + 1, end, eth->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key);
+		forget(&key, 1);
 		if (p.tcp_flags & (TCP_FIN | TCP_RST))
 			goto slow;
 		goto teach;
@@ -161,12 +169,44 @@ static __always_inline int same_options(const struct fo_way *way, const struct o
 	return 1;
 }
 
-/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
-static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o)
+/* Whether a sum over the whole packet, from the outer IP header on, says that the outer UDP checksum holds. */
+static __always_inline int complete_holds(__u64 sum, const struct eth *eth, void *end)
 {
+	if (eth->proto == bpf_htons(ETH_P_IP)) {
+		const struct ip4 *ip = (const void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		/* A sound header sums to nought, so the sum is the datagram's; the pseudo header is missing. */
+		sum += (__u64)ip->src + ip->dst + bpf_htons(IPPROTO_UDP);
+		sum += bpf_htons(bpf_ntohs(ip->len) - sizeof(*ip));
+	} else {
+		const struct ip6 *ip = (const void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		/* Addresses and length stand in the pseudo header as in this one; the rest is taken away. */
+		sum += (__u64)(__u32)~ip->ver_class_flow + (__u16) ~*(const __u16 *)&ip->next;
+		sum += bpf_htons(IPPROTO_UDP);
+	}
+	return fold16(sum) == 0xffff;
+}
+
+/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
+static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o, const struct eth *eth,
+					   void *end)
+{
+	struct sk_buff *kernel;
+	__u32 summed;
+
 	if (o->no_sum)
 		return o->family == 4;
-	return sum_state(skb) != CHECKSUM_NONE;
+	summed = sum_state(skb);
+	if (summed == CHECKSUM_COMPLETE && bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
+		kernel = bpf_cast_to_kern_ctx(skb);
+		return complete_holds(kernel->csum, eth, end);
+	}
+	return summed != CHECKSUM_NONE;
 }
 
 SEC("tc")
@@ -212,7 +252,7 @@ int from_wire(struct __sk_buff *skb)
 	}
 	why = parse_ip(inner + 1, end, inner->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key);
+		forget(&key, 0);
 		if (p.tcp_flags & (TCP_FIN | TCP_RST))
 			goto slow;
 		goto teach;
@@ -234,6 +274,10 @@ int from_wire(struct __sk_buff *skb)
 	if (!same_eth(way, inner))
 		goto teach;
 	if (o.family) {
+		/* RFC 6040: ECT(1) outside makes an inner ECT(0) one too. */
+		why = FO_OUTER_CE;
+		if (o.ecn == 1 && (p.tos & 3) == 2)
+			goto slow;
 		why = FO_OUTER_ADDRESS;
 		if (!same_outer(way, &o, eth, end))
 			goto slow;
@@ -243,7 +287,7 @@ int from_wire(struct __sk_buff *skb)
 		if (o.strip != way->strip)
 			goto teach;
 		why = FO_OUTER_CHECKSUM;
-		if (!outer_sum_holds(skb, &o))
+		if (!outer_sum_holds(skb, &o, eth, end))
 			goto slow;
 	}
 	why = way_fits(skb, way, &p);

@@ -7,6 +7,7 @@ use flyover_core::Flow;
 use crate::abi::{self, Key, Refusal, Retired, Tuple, Way};
 use crate::instance::Instance;
 use crate::reason::{REASONS, Reason, reason};
+use crate::skel::FlyoverSkel;
 
 /// The pinned maps of an instance.
 #[derive(Debug)]
@@ -96,6 +97,18 @@ impl Books {
         })
     }
 
+    /// The maps of programs that this process holds itself; nothing needs to be pinned.
+    pub(crate) fn of(skel: &FlyoverSkel<'_>) -> libbpf_rs::Result<Self> {
+        let maps = &skel.maps;
+        Ok(Self {
+            ways: MapHandle::try_from(&maps.ways)?,
+            refusals: MapHandle::try_from(&maps.refusals)?,
+            reasons: MapHandle::try_from(&maps.reasons)?,
+            retired: MapHandle::try_from(&maps.retired)?,
+            state: MapHandle::try_from(&maps.bss)?,
+        })
+    }
+
     fn state_word(&self, at: usize) -> Result<u64, BooksError> {
         let state = self.state.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).map_err(read("state"))?;
         let word = state.as_ref().and_then(|s| s.get(at..at + 8)).and_then(|w| w.try_into().ok());
@@ -104,7 +117,8 @@ impl Books {
 
     /// The present epoch: entries of another one are revoked.
     pub fn epoch(&self) -> Result<u32, BooksError> {
-        Ok((self.state_word(abi::STATE_EPOCH)? & u64::from(u32::MAX)) as u32)
+        let [a, b, c, d, ..] = self.state_word(abi::STATE_EPOCH)?.to_ne_bytes();
+        Ok(u32::from_ne_bytes([a, b, c, d]))
     }
 
     /// Until when, in jiffies, the heart was said to beat.

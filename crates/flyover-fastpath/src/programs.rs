@@ -12,6 +12,7 @@ use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
+use crate::books::Books;
 use crate::inventory::Tunnel;
 use crate::judge;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
@@ -45,6 +46,8 @@ pub struct Place {
     pub ifindex: u32,
     /// Bytes of each segment, if it stands for several.
     pub gso_size: u32,
+    /// Whether the device summed all of it (`CHECKSUM_COMPLETE`); the run fails if the program breaks that sum.
+    pub summed: bool,
 }
 
 /// What a program did with a packet when it was run on it alone.
@@ -98,8 +101,8 @@ impl Programs {
         std::thread::sleep(Duration::from_millis(120));
         let (to, elapsed) = (self.jiffies()?, start.elapsed());
         let measured = (to - from) as f64 / elapsed.as_secs_f64();
-        let nearest =
-            [100u64, 250, 300, 1000].into_iter().min_by_key(|hz| (*hz as f64 - measured).abs() as u64);
+        let off = |hz: &u64| (*hz as f64 - measured).abs();
+        let nearest = [100, 250, 300, 1000].into_iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         Ok(nearest.unwrap_or(1000))
     }
 
@@ -221,6 +224,7 @@ impl Programs {
             data_in: Some(frame),
             data_out: Some(&mut out),
             context_in: Some(&mut context),
+            flags: if at.summed { libbpf_sys::BPF_F_TEST_SKB_CHECKSUM_COMPLETE } else { 0 },
             ..Default::default()
         };
         let ran = program.test_run(input)?;
@@ -232,6 +236,11 @@ impl Programs {
     /// Writes an entry as if it had been learnt.
     pub fn put(&self, key: &Key, way: &Way) -> libbpf_rs::Result<()> {
         self.skel.maps.ways.update(bytemuck::bytes_of(key), bytemuck::bytes_of(way), MapFlags::ANY)
+    }
+
+    /// What the programs wrote, read without pins.
+    pub fn books(&self) -> libbpf_rs::Result<Books> {
+        Books::of(&self.skel)
     }
 
     /// Pins the maps that other processes read, in place of earlier ones.
