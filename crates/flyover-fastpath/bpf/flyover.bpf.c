@@ -109,16 +109,16 @@ int from_pod(struct __sk_buff *skb)
 	case FO_ENCAP:
 		if (way->flags & FO_OUTER_SUM) {
 			if (skb->gso_size && way->outer_family == 6)
-				return send_tunnel(skb, way, guard, &p);
+				return send_tunnel(skb, way, guard, &p, eth + 1);
 			why = FO_UDP_NO_CHECKSUM;
 			if (p.no_sum)
 				goto slow;
 		}
-		return send_encap(skb, way, guard, &p);
+		return send_encap(skb, way, guard, &p, eth + 1);
 	case FO_PEER:
-		return send_peer(skb, way, guard, &p);
+		return send_peer(skb, way, guard, &p, eth + 1);
 	case FO_PLAIN:
-		return send_plain(skb, way, guard, &p);
+		return send_plain(skb, way, guard, &p, eth + 1);
 	}
 	return TC_ACT_UNSPEC;
 teach:
@@ -294,7 +294,7 @@ int from_wire(struct __sk_buff *skb)
 	if (why)
 		goto slow;
 	if (way->action == FO_PEER)
-		return send_peer(skb, way, guard, &p);
+		return send_peer(skb, way, guard, &p, inner + 1);
 	return TC_ACT_UNSPEC;
 teach:
 	if (p.l4 + sizeof(struct udp) <= end)
