@@ -244,8 +244,11 @@ static __always_inline int judged(const struct fo_judge *j, const struct fo_tupl
 	return masked(t->saddr, j->src, j->src_mask) && masked(t->daddr, j->dst, j->dst_mask);
 }
 
-/* Index of the rule that judges this flow's packets one by one, before or after translation; -1 if none does. */
-static __noinline int find_judge(const struct fo_tuple *pre, const struct fo_tuple *post)
+/*
+ * Index of the rule that judges this flow's packets one by one, before or after translation; -1 if none does.
+ * Not static: the verifier looks at such a function once, not once for every way that leads to it.
+ */
+__noinline int find_judge(const struct fo_tuple *pre, const struct fo_tuple *post)
 {
 	__u32 i;
 

@@ -149,6 +149,15 @@ fn many_segments_in_one_packet_are_judged_by_their_own_size() {
 }
 
 #[test]
+fn a_packet_the_kernel_makes_no_room_for_is_slow() {
+    let (lane, request) = (Lane::knows(&usual()), usual().request());
+    let sent = filled(&request.enters, 3400).bytes();
+    // Segments of no kind the kernel knows, which it does not encapsulate.
+    let out = lane.run_at(request.from, &sent, Place { gso_size: 1000, ..Place::default() });
+    out.is_slow(&sent, "no_room");
+}
+
+#[test]
 fn what_goes_to_many_is_slow() {
     for (case, groups) in [
         (usual(), vec!["224.0.0.1", "239.1.2.3", "255.255.255.255", "240.0.0.1"]),
