@@ -223,8 +223,8 @@ int from_wire(struct __sk_buff *skb)
 
 	if (skb->pkt_type != PACKET_HOST)
 		return TC_ACT_UNSPEC;
-	/* The usual case, VXLAN over IPv4 with a whole inner header; the longer ones are asked for below. */
-	if (reach(skb, 14 + 50 + 20 + 20))
+	/* As much as this node's tunnels need: little for VXLAN over IPv4, more for IPv6 or Geneve's options. */
+	if (reach(skb, state.reach & 0xff))
 		return TC_ACT_UNSPEC;
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;

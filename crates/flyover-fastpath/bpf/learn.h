@@ -445,7 +445,8 @@ static __always_inline int pair_up(const struct fo_key *key, const struct fo_way
 	other_key.ifindex = other->ifindex;
 	other_key.place = other->place;
 	back = bpf_map_lookup_elem(&ways, &other_key);
-	if (back && established)
+	/* The map may have given the element to another flow since the look-up. */
+	if (back && established && back->guard >> 32 == key_mix(&other_key))
 		back->open = 1;
 	return 1;
 }
@@ -463,7 +464,7 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 		refuse(&key->tuple, FO_CT_STATE, v->detail);
 	else if (!paired)
 		refuse(&key->tuple, FO_ONE_WAY, 0);
-	if (old && same_way(old, way)) {
+	if (old && old->guard >> 32 == key_mix(key) && same_way(old, way)) {
 		old->lease = now + state.lease;
 		old->epoch = state.epoch;
 		old->open = open;

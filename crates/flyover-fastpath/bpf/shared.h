@@ -228,6 +228,8 @@ struct fo_state {
 	__u32 ct_liberal; /* conntrack forgives what it has not seen */
 	__u32 tunnels;
 	__u32 judges;
+	__u32 reach; /* bytes of headers that a tunnelled packet may have before its payload */
+	__u32 zero;
 	struct fo_tunnel tunnel[FO_TUNNELS];
 	struct fo_judge judge[FO_JUDGES];
 };

@@ -37,6 +37,19 @@ pub struct NodeTunnel {
     pub ifindex: u32,
     /// Protocol, network and port.
     pub tunnel: Tunnel,
+    /// Whether its outer packets are IPv6.
+    pub v6: bool,
+}
+
+/// Ethernet, IPv6 and TCP.
+const PLAIN_HEADERS: u32 = 14 + 40 + 20;
+
+impl NodeTunnel {
+    /// Bytes of headers its packets may have before their payload.
+    fn headers(&self) -> u32 {
+        let outer = if self.v6 { 40 } else { 20 } + 8 + if self.tunnel.geneve { 72 } else { 8 };
+        14 + outer + PLAIN_HEADERS
+    }
 }
 
 /// Where a packet is when a program is run on it alone.
@@ -182,6 +195,7 @@ impl Programs {
             slot.ifindex = t.ifindex;
         }
         state.tunnels = u32::try_from(known).unwrap_or(0);
+        state.reach = tunnels.iter().map(|t| t.headers()).max().unwrap_or(PLAIN_HEADERS);
     }
 
     /// Names the packets that rules of the node judge one by one: their flows are not learnt.
