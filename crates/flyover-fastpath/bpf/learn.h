@@ -452,7 +452,8 @@ static __always_inline int pair_up(const struct fo_key *key, const struct fo_way
 }
 
 /* Writes the entry, or renews the one that says the same. */
-static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod)
+static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod,
+				 int handshake)
 {
 	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
 	__u64 now = bpf_jiffies64();
@@ -460,7 +461,10 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open && same_twin(old, way));
 	int open = paired && v->established;
 
-	if (!v->established)
+	/* A handshake under way is no refusal worth a note: its next packet is the answer. */
+	if (!v->established && handshake)
+		count(FO_CT_STATE);
+	else if (!v->established)
 		refuse(&key->tuple, FO_CT_STATE, v->detail);
 	else if (!paired)
 		refuse(&key->tuple, FO_ONE_WAY, 0);
@@ -593,7 +597,7 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	__builtin_memcpy(&key.tuple, &v.pre, sizeof(key.tuple));
 	key.ifindex = probe->ifindex;
 	key.place = probe->place;
-	keep(&key, way, &v, probe->from_pod);
+	keep(&key, way, &v, probe->from_pod, why == FO_TCP_FLAGS);
 }
 
 #endif
