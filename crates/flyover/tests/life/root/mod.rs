@@ -1,0 +1,7 @@
+//! Everything here needs root, a lab each, and an agent on each of its nodes.
+
+mod cycle;
+mod off;
+mod policy;
+mod rig;
+mod udp;
