@@ -23,7 +23,8 @@ fn face(rig: &Rig, node: &str) -> String {
 fn programs(rig: &Rig, node: u8) -> BTreeSet<u64> {
     let pin = rig.instance(node).map_pin("ways");
     let map: serde_json::Value =
-        serde_json::from_str(&rig.at("n1", &format!("bpftool -j map show pinned {}", pin.display()))).unwrap();
+        serde_json::from_str(&rig.at("n1", &format!("bpftool -j map show pinned {}", pin.display())))
+            .unwrap();
     let uses = |program: &&serde_json::Value| {
         program["map_ids"].as_array().is_some_and(|ids| ids.contains(&map["id"]))
     };

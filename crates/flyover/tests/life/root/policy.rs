@@ -31,7 +31,11 @@ fn a_drop_holds_while_it_is_there(name: &str, rule: &Rule) {
     measured(&format!("{name}: from a new DROP to no more packets"), took, rule.bound);
     let allowed = Instant::now();
     rig.at(rule.node, rule.remove);
-    measured(&format!("{name}: from its end to packets"), echo.wait_alive() - allowed, Duration::from_secs(2));
+    measured(
+        &format!("{name}: from its end to packets"),
+        echo.wait_alive() - allowed,
+        Duration::from_secs(2),
+    );
     rig.wait_fast_all(flow);
     let before = echo.count();
     std::thread::sleep(Duration::from_millis(300));

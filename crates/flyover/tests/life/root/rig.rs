@@ -100,7 +100,6 @@ impl Rig {
         Books::open(&self.instance(node)).unwrap()
     }
 
-    #[expect(dead_code, reason = "later")]
     pub(super) fn report(&self, node: u8) -> Report {
         Report::read(&self.instance(node)).unwrap()
     }
