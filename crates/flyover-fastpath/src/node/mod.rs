@@ -231,6 +231,10 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     // Links first: from here on every packet takes the slow path, and the setting is needed no longer.
     remove_links(instance)?;
     if let Some(was) = &restore.tcp_be_liberal {
+        // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
+        if let Err(error) = flyover_net::conntrack::forgive_tcp() {
+            tracing::warn!(%error, "connections that were bypassed may end when conntrack is strict again");
+        }
         conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"))?;
     }
     if restore.nft_table {
