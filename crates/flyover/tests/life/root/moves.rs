@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
 
 use super::rig::{Rig, measured};
@@ -11,16 +12,23 @@ use super::udp::{Echo, Sender};
 struct Heir(String);
 
 impl Heir {
-    /// Puts it behind the same device number as the first pod of the second node had, with the same address.
-    fn of(rig: &Rig, index: u32) -> Self {
+    /// Puts it behind the same device number as the first pod of the second node had, with the same address; one
+    /// batch takes the old device away and makes the new one, so that the agent may see no time between them.
+    fn of(rig: &Rig, device: &str, index: u32) -> Self {
         let heir = Self(format!("{}-heir", rig.lab.name()));
-        Netns::create(&heir.0).unwrap();
-        let peer = format!("mtu 1450 type veth peer name eth0 mtu 1450 netns {}", heir.0);
-        rig.at("n2", &format!("ip link add name vethheir index {index} {peer}"));
-        rig.at("n2", "ip link set vethheir master cni0 up");
+        let netns = Netns::create(&heir.0).unwrap();
+        let batch = format!(
+            "link del {device}\n\
+             link add name {device} index {index} mtu 1450 type veth peer name eth0 mtu 1450 netns {}\n\
+             link set {device} master cni0 up\n",
+            heir.0
+        );
+        let replace = Cmd::new("ip").args(["-batch", "-"]).stdin(batch);
+        rig.netns("n2").run(|| replace.run()).unwrap().unwrap();
         let address = format!("addr add {}/24 dev eth0", rig.pod_ip(2, 1));
         for line in ["link set lo up", "link set eth0 up", &address, "route add default via 10.244.2.1"] {
-            rig.at("n2", &format!("ip -n {} {line}", heir.0));
+            let inside = Cmd::new("ip").args(line.split_whitespace());
+            netns.run(|| inside.run()).unwrap().unwrap();
         }
         heir
     }
@@ -54,8 +62,7 @@ fn no_packet_of_a_deleted_pods_flow_reaches_its_heir_by_the_bypass() {
         rig.at("n2", line);
     }
     drop(echo);
-    rig.at("n2", &format!("ip link del {device}"));
-    let heir = Heir::of(&rig, index);
+    let heir = Heir::of(&rig, &device, index);
     let answers = sender.answers();
     let heard = Echo::on(&heir.netns(), flow.dst);
     std::thread::sleep(Duration::from_millis(1500));
