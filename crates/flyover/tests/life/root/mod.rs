@@ -1,10 +1,12 @@
 //! Everything here needs root, a lab each, and an agent on each of its nodes.
 
+mod changes;
 mod conntrack;
 mod cycle;
 mod moves;
 mod nat;
 mod off;
+mod outs;
 mod policy;
 mod rig;
 mod tcp;
