@@ -3,6 +3,8 @@
 mod changes;
 mod conntrack;
 mod cycle;
+#[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
+mod foreign;
 mod moves;
 mod nat;
 mod off;

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use flyover_core::{Flow, Proto};
@@ -51,6 +51,13 @@ impl Rig {
     pub(super) fn flyover(&self, args: &[&str]) -> Output {
         let mut flyover = Command::new(env!("CARGO_BIN_EXE_flyover"));
         flyover.args(args).env("FLYOVER_ROOT", self.root.path()).output().unwrap()
+    }
+
+    /// An agent of its own in a node, besides the lab's.
+    pub(super) fn agent(&self, node: &str, options: &[&str]) -> Child {
+        let mut flyover = Command::new(env!("CARGO_BIN_EXE_flyover"));
+        flyover.args(["fastpath", "run"]).args(options).env("FLYOVER_ROOT", self.root.path());
+        self.netns(node).run(|| flyover.spawn()).unwrap().unwrap()
     }
 
     fn lab_verb(&self, verb: &[&str], more: &[&str]) {
@@ -173,7 +180,7 @@ impl Drop for Rig {
 }
 
 /// Waits for something that comes about by itself.
-pub(super) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(super) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "in {PATIENCE:?} it did not come about that {what}");
