@@ -123,20 +123,9 @@ impl Attachments {
 
     /// Puts ours behind the others' again.
     pub(crate) fn attach_last(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
-        // The new link is there before the old one goes: no packet finds the hook empty.
-        let link = tcx::create(programs.program(hook), ifindex, hook.side());
-        let link = match link {
-            // One program may be on a hook only once: then it must go first.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                self.detach(ifindex, hook)?;
-                tcx::create(programs.program(hook), ifindex, hook.side())?
-            }
-            other => {
-                let link = other?;
-                self.detach(ifindex, hook)?;
-                link
-            }
-        };
+        // One program may be on a hook only once. While it is on none, packets take the slow path.
+        self.detach(ifindex, hook)?;
+        let link = tcx::create(programs.program(hook), ifindex, hook.side())?;
         self.held.insert((ifindex, hook));
         self.fresh.insert((ifindex, hook));
         tcx::pin(link.as_fd(), &self.pin(ifindex, hook))
@@ -165,10 +154,7 @@ impl Attachments {
         self.held.remove(&(ifindex, hook));
         self.fresh.remove(&(ifindex, hook));
         match self.means {
-            Means::Tcx => match fs::remove_file(self.pin(ifindex, hook)) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-                _ => Ok(()),
-            },
+            Means::Tcx => tcx::take_away(&self.pin(ifindex, hook)),
             Means::Clsact => Ok(()),
         }
     }

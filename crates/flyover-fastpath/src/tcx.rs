@@ -74,6 +74,18 @@ pub(crate) fn open(path: &Path) -> io::Result<OwnedFd> {
     checked(rc).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Detaches what is pinned there, at once, and removes the pin. To remove the pin alone detaches some time later,
+/// from a work queue: until then packets are still bypassed, and the program cannot be attached again.
+pub(crate) fn take_away(path: &Path) -> io::Result<()> {
+    match open(path) {
+        // SAFETY: the descriptor is borrowed for the call.
+        Ok(link) => checked(unsafe { sys::bpf_link_detach(link.as_raw_fd()) }).map(drop)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    }
+    std::fs::remove_file(path)
+}
+
 /// Ids of the programs on a device, in the order they run. `Unsupported` where the kernel knows no tcx.
 pub(crate) fn query(ifindex: u32, side: Side) -> io::Result<Vec<u32>> {
     let mut ids = [0u32; 64];

@@ -90,7 +90,7 @@ impl From<Backend> for flyover_fastpath::Backend {
 
 impl Which {
     fn instance(&self) -> anyhow::Result<Instance> {
-        Ok(Instance::new(&self.root, &self.name)?)
+        Instance::new(&self.root, &self.name).map_err(|error| fault(error.into()))
     }
 }
 
