@@ -7,6 +7,7 @@ use flyover_core::Flow;
 use crate::abi::{self, Key, Refusal, Retired, Tuple, Way};
 use crate::instance::Instance;
 use crate::reason::{REASONS, Reason, reason};
+use crate::skel::FlyoverSkel;
 
 /// The pinned maps of an instance.
 #[derive(Debug)]
@@ -93,6 +94,18 @@ impl Books {
             state: MapHandle::from_pinned_path(instance.map_pin("state")).map_err(|source| {
                 BooksError::Open { map: "state", instance: instance.name().into(), source }
             })?,
+        })
+    }
+
+    /// The maps of programs that this process holds itself; nothing needs to be pinned.
+    pub(crate) fn of(skel: &FlyoverSkel<'_>) -> libbpf_rs::Result<Self> {
+        let maps = &skel.maps;
+        Ok(Self {
+            ways: MapHandle::try_from(&maps.ways)?,
+            refusals: MapHandle::try_from(&maps.refusals)?,
+            reasons: MapHandle::try_from(&maps.reasons)?,
+            retired: MapHandle::try_from(&maps.retired)?,
+            state: MapHandle::try_from(&maps.bss)?,
         })
     }
 

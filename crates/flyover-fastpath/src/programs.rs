@@ -12,6 +12,7 @@ use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
+use crate::books::Books;
 use crate::inventory::Tunnel;
 use crate::judge;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
@@ -45,6 +46,8 @@ pub struct Place {
     pub ifindex: u32,
     /// Bytes of each segment, if it stands for several.
     pub gso_size: u32,
+    /// Whether the device summed all of it (`CHECKSUM_COMPLETE`); the run fails if the program breaks that sum.
+    pub summed: bool,
 }
 
 /// What a program did with a packet when it was run on it alone.
@@ -221,6 +224,7 @@ impl Programs {
             data_in: Some(frame),
             data_out: Some(&mut out),
             context_in: Some(&mut context),
+            flags: if at.summed { libbpf_sys::BPF_F_TEST_SKB_CHECKSUM_COMPLETE } else { 0 },
             ..Default::default()
         };
         let ran = program.test_run(input)?;
@@ -232,6 +236,11 @@ impl Programs {
     /// Writes an entry as if it had been learnt.
     pub fn put(&self, key: &Key, way: &Way) -> libbpf_rs::Result<()> {
         self.skel.maps.ways.update(bytemuck::bytes_of(key), bytemuck::bytes_of(way), MapFlags::ANY)
+    }
+
+    /// What the programs wrote, read without pins.
+    pub fn books(&self) -> libbpf_rs::Result<Books> {
+        Books::of(&self.skel)
     }
 
     /// Pins the maps that other processes read, in place of earlier ones.

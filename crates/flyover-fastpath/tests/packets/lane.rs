@@ -1,0 +1,235 @@
+//! A node reduced to what the programs ask of it: a namespace with devices that have numbers and MTUs, the real
+//! programs, and the real maps.
+//!
+//! Invariant: nothing of it outlives the test.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use flyover_fastpath::abi::{Key, Way};
+use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel};
+use flyover_host::cmd::Cmd;
+use flyover_net::netns::Netns;
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::case::{Case, Dev, GENEVE_PORT, Hop, VXLAN_PORT};
+use crate::packet::Packet;
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// `TC_ACT_UNSPEC`: on to the stack.
+    Slow,
+    /// `TC_ACT_REDIRECT`: past it.
+    Sent,
+    /// `TC_ACT_SHOT`.
+    Dropped,
+}
+
+/// What a program did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Out {
+    pub(crate) verdict: Verdict,
+    pub(crate) bytes: Vec<u8>,
+    /// The reasons it counted, by name.
+    pub(crate) counted: BTreeMap<&'static str, u64>,
+}
+
+impl Out {
+    /// It took the slow path, as it was, for that reason and no other.
+    #[track_caller]
+    pub(crate) fn is_slow(&self, sent: &[u8], reason: &'static str) {
+        assert_eq!(self.counted, BTreeMap::from([(reason, 1)]), "the reason");
+        self.is_untouched(sent);
+    }
+
+    /// It took the slow path, as it was.
+    #[track_caller]
+    pub(crate) fn is_untouched(&self, sent: &[u8]) {
+        assert_eq!(self.verdict, Verdict::Slow);
+        assert_eq!(self.bytes, sent, "a slow packet must not be touched");
+    }
+
+    /// It was sent in this form.
+    #[track_caller]
+    pub(crate) fn is_sent_as(&self, expected: &[u8]) {
+        assert_eq!(self.counted, BTreeMap::new(), "a fast packet has no reason");
+        assert_eq!(self.verdict, Verdict::Sent);
+        assert_eq!(self.bytes, expected);
+    }
+}
+
+/// The node.
+pub(crate) struct Lane {
+    pub(crate) programs: Programs,
+    books: Books,
+    devices: [u32; 3],
+    ns: Netns,
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+impl Lane {
+    /// A node where nothing was learnt, conntrack is not in use, and the heart beats.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("fo-spec-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let ns = Netns::create(&name).expect("root may make a network namespace");
+        stay_on_this_cpu();
+        let programs = Programs::load().expect("the kernel takes the programs");
+        let books = programs.books().expect("the maps are there");
+        let mut lane = Self { programs, books, devices: [0; 3], ns };
+        lane.sh(DEVICES);
+        lane.devices = ["pod", "other", "uplink"].map(|name| lane.ifindex(name));
+        lane.programs.set_lease(LONG);
+        lane.programs.beat(LONG).expect("the clock runs");
+        lane.set_tunnels();
+        lane
+    }
+
+    /// A node that knows this conversation, both ways.
+    pub(crate) fn knows(case: &Case) -> Self {
+        let lane = Self::new();
+        lane.learn(case);
+        lane
+    }
+
+    /// Lets it see the conversation until its entries are open: a busy machine may be too slow for one note.
+    pub(crate) fn learn(&self, case: &Case) {
+        for _ in 0..10 {
+            self.teach(&case.request());
+            self.teach(&case.reply());
+            if self.is_open(&case.request()) && self.is_open(&case.reply()) {
+                return;
+            }
+        }
+        panic!("{case:?} was not learnt: {:?}", self.entries());
+    }
+
+    /// Shows it one packet at both ends of its slow way. Neither may be touched.
+    #[track_caller]
+    pub(crate) fn teach(&self, hop: &Hop) {
+        let (enters, leaves) = (hop.enters.bytes(), hop.leaves.bytes());
+        let seen = self.run(hop.from, &enters);
+        if seen.verdict == Verdict::Slow {
+            seen.is_untouched(&enters);
+            self.run(hop.to, &leaves).is_untouched(&leaves);
+        }
+    }
+
+    /// Sends a packet where it enters.
+    pub(crate) fn send(&self, hop: &Hop, packet: &Packet) -> Out {
+        self.run(hop.from, &packet.bytes())
+    }
+
+    /// Runs the program of a hook on a frame.
+    pub(crate) fn run(&self, at: (Hook, Dev), frame: &[u8]) -> Out {
+        self.run_at(at, frame, Place::default())
+    }
+
+    /// The same, with more said about the packet.
+    pub(crate) fn run_at(&self, (hook, dev): (Hook, Dev), frame: &[u8], place: Place) -> Out {
+        let before = self.reasons();
+        let place = Place { ifindex: self.device(dev), ..place };
+        let ran = self.ns.run(|| self.programs.run(hook, frame, place)).expect("the namespace is there");
+        let ran = ran.expect("the program runs, and leaves a valid checksum");
+        let verdict = match ran.verdict {
+            -1 => Verdict::Slow,
+            7 => Verdict::Sent,
+            2 => Verdict::Dropped,
+            other => panic!("{other} is none of our verdicts"),
+        };
+        let mut counted = self.reasons();
+        counted.retain(|name, n| {
+            *n -= before.get(name).unwrap_or(&0);
+            *n > 0
+        });
+        Out { verdict, bytes: ran.frame, counted }
+    }
+
+    /// All entries.
+    pub(crate) fn entries(&self) -> Vec<FlowEntry> {
+        self.books.flows().expect("the map is there")
+    }
+
+    /// The entry for packets that enter like this one.
+    pub(crate) fn entry(&self, hop: &Hop) -> Option<FlowEntry> {
+        let flow = hop.flow();
+        self.entries()
+            .into_iter()
+            .find(|e| e.flow() == Some(flow) && e.key.ifindex == self.device(hop.from.1))
+    }
+
+    /// Whether packets that enter like this one have an open entry.
+    pub(crate) fn is_open(&self, hop: &Hop) -> bool {
+        self.entry(hop).is_some_and(|e| e.way.open == 1)
+    }
+
+    /// Changes an entry.
+    pub(crate) fn change(&self, hop: &Hop, change: impl FnOnce(&mut Key, &mut Way)) {
+        let mut entry = self.entry(hop).expect("the flow is known");
+        change(&mut entry.key, &mut entry.way);
+        self.programs.put(&entry.key, &entry.way).expect("there is room");
+    }
+
+    /// The books, for what the above does not ask.
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// The number of a device.
+    pub(crate) fn device(&self, dev: Dev) -> u32 {
+        self.devices[dev as usize]
+    }
+
+    /// Runs a shell script in the namespace.
+    pub(crate) fn sh(&self, script: &str) {
+        let run = || Cmd::new("sh").args(["-euc", script]).run();
+        self.ns.run(run).expect("the namespace is there").expect("the script succeeds");
+    }
+
+    fn ifindex(&self, name: &str) -> u32 {
+        self.ns.run(|| if_nametoindex(name)).expect("the namespace is there").expect("the device is there")
+    }
+
+    fn reasons(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.books.reasons().expect("the map is there");
+        counts.into_iter().map(|(reason, n)| (reason.name, n)).collect()
+    }
+
+    fn set_tunnels(&mut self) {
+        let tunnel = |name: &str, geneve: bool, vni: u32| NodeTunnel {
+            ifindex: self.ifindex(name),
+            tunnel: Tunnel { geneve, vni, port: if geneve { GENEVE_PORT } else { VXLAN_PORT } },
+        };
+        let tunnels = [tunnel("tun1", false, 1), tunnel("tun2", false, 2), tunnel("tun3", true, 1)];
+        self.programs.set_tunnels(&tunnels);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if let Err(error) = Netns::delete(self.ns.name()) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// The programs ask a device for its number and its MTU only, so veths stand in for tunnels of any kind.
+const DEVICES: &str = "
+    ip link add pod mtu 1450 type veth peer name pod-peer
+    ip link add other mtu 1450 type veth peer name other-peer
+    ip link add uplink address 02:00:00:00:09:01 mtu 1500 type veth peer name uplink-peer
+    for n in 1 2 3; do ip link add tun$n mtu 1450 type veth peer name tun$n-peer; done
+";
+
+/// Notes and exits of a packet meet on the CPU where it entered.
+fn stay_on_this_cpu() {
+    let mut cpus = CpuSet::new();
+    let here = sched_getcpu().expect("we run somewhere");
+    cpus.set(here).expect("the number is a CPU's");
+    sched_setaffinity(Pid::from_raw(0), &cpus).expect("we may stay where we are");
+}

@@ -1,0 +1,3 @@
+//! Everything here loads programs into the kernel, so it needs root.
+
+mod slow_pod;
