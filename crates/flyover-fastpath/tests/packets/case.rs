@@ -218,6 +218,27 @@ impl Tunnel {
 }
 
 impl Hop {
+    /// What becomes of another packet of the same flow. The outer identification is the programs' own.
+    pub(crate) fn after(&self, sent: &Packet, outer_id: u16) -> Packet {
+        let ecn = if sent.ip.tos & 3 == 3 { 2 } else { sent.ip.tos & 3 };
+        let spared = self.enters.ip.ttl - self.leaves.ip.ttl;
+        self.leaves.with(|p| {
+            p.payload.clone_from(&sent.payload);
+            p.ip = Ip { src: p.ip.src, dst: p.ip.dst, ttl: sent.ip.ttl - spared, ..sent.ip };
+            p.l4 = match (p.l4, sent.l4) {
+                (L4::Tcp { sport, dport, .. }, L4::Tcp { seq, flags, .. }) => {
+                    L4::Tcp { sport, dport, seq, flags }
+                }
+                (L4::Udp { sport, dport, .. }, L4::Udp { summed, .. }) => L4::Udp { sport, dport, summed },
+                other => panic!("{other:?} are of two protocols"),
+            };
+            if let Some(outer) = &mut p.outer {
+                outer.ip.tos |= ecn;
+                outer.ip.id = if outer.ip.src.is_ipv4() { outer_id } else { outer.ip.id };
+            }
+        })
+    }
+
     /// The flow it belongs to, as it enters.
     pub(crate) fn flow(&self) -> Flow {
         let (proto, sport, dport) = match self.enters.l4 {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
 use std::time::Duration;
 
 use flyover_fastpath::abi::{Key, Way};
@@ -15,8 +16,8 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::case::{Case, Dev, GENEVE_PORT, Hop, VXLAN_PORT};
-use crate::packet::Packet;
+use crate::case::{Case, Dev, GENEVE_PORT, Hop, NODE_MAC, VXLAN_PORT};
+use crate::packet::{ETH, Packet};
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +54,13 @@ impl Out {
         assert_eq!(self.bytes, sent, "a slow packet must not be touched");
     }
 
-    /// It was sent in this form.
+    /// It was sent as the slow path would have sent it. The outer identification is the program's own choice.
     #[track_caller]
-    pub(crate) fn is_sent_as(&self, expected: &[u8]) {
+    pub(crate) fn is_sent(&self, hop: &Hop, sent: &Packet) {
         assert_eq!(self.counted, BTreeMap::new(), "a fast packet has no reason");
         assert_eq!(self.verdict, Verdict::Sent);
-        assert_eq!(self.bytes, expected);
+        let id = u16::from_be_bytes([self.bytes[ETH + 4], self.bytes[ETH + 5]]);
+        assert_eq!(self.bytes, hop.after(sent, id).bytes());
     }
 }
 
@@ -105,6 +107,8 @@ impl Lane {
             if self.is_open(&case.request()) && self.is_open(&case.reply()) {
                 return;
             }
+            // A packet that never came out keeps its place for a while.
+            sleep(Duration::from_millis(20));
         }
         panic!("{case:?} was not learnt: {:?}", self.entries());
     }
@@ -185,6 +189,11 @@ impl Lane {
         self.devices[dev as usize]
     }
 
+    /// The address of a device.
+    pub(crate) fn mac(&self, dev: Dev) -> [u8; 6] {
+        MACS[dev as usize]
+    }
+
     /// Runs a shell script in the namespace.
     pub(crate) fn sh(&self, script: &str) {
         let run = || Cmd::new("sh").args(["-euc", script]).run();
@@ -218,10 +227,13 @@ impl Drop for Lane {
     }
 }
 
+/// What the devices of [`DEVICES`] are addressed by.
+const MACS: [[u8; 6]; 3] = [[2, 0, 0, 0, 7, 1], [2, 0, 0, 0, 7, 2], NODE_MAC];
+
 /// The programs ask a device for its number and its MTU only, so veths stand in for tunnels of any kind.
 const DEVICES: &str = "
-    ip link add pod mtu 1450 type veth peer name pod-peer
-    ip link add other mtu 1450 type veth peer name other-peer
+    ip link add pod address 02:00:00:00:07:01 mtu 1450 type veth peer name pod-peer
+    ip link add other address 02:00:00:00:07:02 mtu 1450 type veth peer name other-peer
     ip link add uplink address 02:00:00:00:09:01 mtu 1500 type veth peer name uplink-peer
     for n in 1 2 3; do ip link add tun$n mtu 1450 type veth peer name tun$n-peer; done
 ";

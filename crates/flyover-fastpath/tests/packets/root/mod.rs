@@ -1,3 +1,5 @@
 //! Everything here loads programs into the kernel, so it needs root.
 
+mod slow_entry;
 mod slow_pod;
+mod slow_wire;
