@@ -234,6 +234,10 @@ int from_wire(struct __sk_buff *skb)
 	if (!same_eth(way, inner))
 		goto teach;
 	if (o.family) {
+		/* RFC 6040: ECT(1) outside makes an inner ECT(0) one too. */
+		why = FO_OUTER_CE;
+		if (o.ecn == 1 && (p.tos & 3) == 2)
+			goto slow;
 		why = FO_OUTER_ADDRESS;
 		if (!same_outer(way, &o, eth, end))
 			goto slow;

@@ -262,6 +262,7 @@ struct outer {
 	__u32 family;
 	__u32 tun_len;
 	__u32 no_sum;
+	__u32 ecn;
 };
 
 #define FO_NO_TUNNEL 255
@@ -348,6 +349,7 @@ static __always_inline int parse_outer(struct eth *eth, void *end, __u32 len, co
 	}
 	o->vni = bpf_ntohl(tun->vni) >> 8;
 	o->tun = tun;
+	o->ecn = ecn;
 	o->no_sum = udp->sum == 0;
 	o->strip = l3_hdr + sizeof(*udp) + o->tun_len + ETH_LEN;
 	o->inner_eth = (void *)tun + o->tun_len;

@@ -31,7 +31,7 @@ reasons! {
     "tcp_flags": "it begins or ends a TCP connection",
     "ttl": "its TTL or hop limit runs out",
     "mtu": "it is larger than the path's MTU",
-    "outer_ce": "congestion was marked on its tunnel header",
+    "outer_ce": "its tunnel header carries an ECN mark that the kernel merges into it",
     "tunnel_malformed": "its tunnel headers contradict themselves",
     "tunnel_flags": "its tunnel header carries flags or options that were not seen before",
     "outer_address": "its tunnel's end points are not the flow's",
