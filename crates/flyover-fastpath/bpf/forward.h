@@ -156,6 +156,17 @@ static __always_inline int rewrite(struct __sk_buff *skb, const struct fo_way *w
 	return 0;
 }
 
+/*
+ * Keeps the sum of a device that summed the whole packet (CHECKSUM_COMPLETE) right; any other packet is left alone.
+ * An IPv4 header's own checksum makes up for what changes in it. IPv6 has none: the hop limit must be said, and
+ * the translated addresses too, which bpf_l4_csum_replace takes for IPv4's.
+ */
+static __always_inline void settle_complete(struct __sk_buff *skb, const struct fo_way *way)
+{
+	if (way->to.family == 6)
+		bpf_csum_update(skb, (__u16)~bpf_htons(way->ttl_dec) + way->nat_addr);
+}
+
 static __always_inline void spend(struct fo_way *way, __u32 len)
 {
 	/* Not atomic: a flow's packets are on one CPU at a time, save when it moves, and then a count may be lost. */
@@ -361,6 +372,7 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 	}
 	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);
+	settle_complete(skb, way);
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	skb->mark = 0;

@@ -124,9 +124,10 @@ impl Lane {
         }
     }
 
-    /// Sends a packet where it enters.
+    /// Sends a packet where it enters. A device vouches for outer checksums, as most do.
     pub(crate) fn send(&self, hop: &Hop, packet: &Packet) -> Out {
-        self.run(hop.from, &packet.bytes())
+        let summed = packet.outer.as_ref().is_some_and(|o| o.summed);
+        self.run_at(hop.from, &packet.bytes(), Place { summed, ..Place::default() })
     }
 
     /// Runs the program of a hook on a frame.

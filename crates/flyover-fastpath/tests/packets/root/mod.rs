@@ -1,5 +1,6 @@
 //! Everything here loads programs into the kernel, so it needs root.
 
+mod fast;
 mod slow_entry;
 mod slow_pod;
 mod slow_wire;
