@@ -161,12 +161,44 @@ static __always_inline int same_options(const struct fo_way *way, const struct o
 	return 1;
 }
 
-/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
-static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o)
+/* Whether a sum over the whole packet, from the outer IP header on, says that the outer UDP checksum holds. */
+static __always_inline int complete_holds(__u64 sum, const struct eth *eth, void *end)
 {
+	if (eth->proto == bpf_htons(ETH_P_IP)) {
+		const struct ip4 *ip = (const void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		/* A sound header sums to nought, so the sum is the datagram's; the pseudo header is missing. */
+		sum += (__u64)ip->src + ip->dst + bpf_htons(IPPROTO_UDP);
+		sum += bpf_htons(bpf_ntohs(ip->len) - sizeof(*ip));
+	} else {
+		const struct ip6 *ip = (const void *)(eth + 1);
+
+		if ((void *)(ip + 1) > end)
+			return 0;
+		/* Addresses and length stand in the pseudo header as in this one; the rest is taken away. */
+		sum += (__u64)(__u32)~ip->ver_class_flow + (__u16) ~*(const __u16 *)&ip->next;
+		sum += bpf_htons(IPPROTO_UDP);
+	}
+	return fold16(sum) == 0xffff;
+}
+
+/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
+static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o, const struct eth *eth,
+					   void *end)
+{
+	struct sk_buff *kernel;
+	__u32 summed;
+
 	if (o->no_sum)
 		return o->family == 4;
-	return sum_state(skb) != CHECKSUM_NONE;
+	summed = sum_state(skb);
+	if (summed == CHECKSUM_COMPLETE && bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
+		kernel = bpf_cast_to_kern_ctx(skb);
+		return complete_holds(kernel->csum, eth, end);
+	}
+	return summed != CHECKSUM_NONE;
 }
 
 SEC("tc")
@@ -247,7 +279,7 @@ int from_wire(struct __sk_buff *skb)
 		if (o.strip != way->strip)
 			goto teach;
 		why = FO_OUTER_CHECKSUM;
-		if (!outer_sum_holds(skb, &o))
+		if (!outer_sum_holds(skb, &o, eth, end))
 			goto slow;
 	}
 	why = way_fits(skb, way, &p);

@@ -22,6 +22,7 @@
 
 #define CHECKSUM_NONE 0
 #define CHECKSUM_UNNECESSARY 1
+#define CHECKSUM_COMPLETE 2
 #define CHECKSUM_PARTIAL 3
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;

@@ -60,6 +60,7 @@ struct nf_conn {
 
 struct sk_buff {
 	__u8 ip_summed : 2;
+	__u32 csum;
 };
 
 #pragma clang attribute pop

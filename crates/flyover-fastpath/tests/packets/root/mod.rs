@@ -1,5 +1,6 @@
 //! Everything here loads programs into the kernel, so it needs root.
 
+mod checksum;
 mod fast;
 mod slow_entry;
 mod slow_pod;
