@@ -404,6 +404,21 @@ static __always_inline int same_way(const struct fo_way *a, const struct fo_way 
 	return 1;
 }
 
+/* The key of a direction in `seen`: without class, and whichever uplink it comes by. */
+static __always_inline void seen_key(struct fo_key *to, const struct fo_key *key, int from_pod)
+{
+	__builtin_memcpy(to, key, sizeof(*to));
+	to->place &= FO_PLACE(0xffffff, FO_CLASS_TUNNEL);
+	if (!from_pod)
+		to->ifindex = 0;
+}
+
+static __always_inline int same_twin(const struct fo_way *a, const struct fo_way *b)
+{
+	return a->twin.ifindex == b->twin.ifindex && a->twin.place == b->twin.place &&
+	       same_tuple(&a->twin.tuple, &b->twin.tuple);
+}
+
 /*
  * Keeps this direction's proof for the other one; tells whether the other one's is there. If it is, and conntrack
  * agrees, the other direction opens too, so that the first data packet after a handshake is fast both ways.
@@ -411,16 +426,17 @@ static __always_inline int same_way(const struct fo_way *a, const struct fo_way 
 static __always_inline int pair_up(const struct fo_key *key, const struct fo_way *way, __u64 now, int from_pod,
 				   int established)
 {
-	struct fo_key self = *key, other_key;
 	struct fo_seen mine = { .at = now, .ifindex = key->ifindex, .place = key->place }, *other;
+	struct fo_key self, other_key;
 	struct fo_way *back;
 
-	self.place &= FO_PLACE(0xffffff, FO_CLASS_TUNNEL);
-	if (!from_pod)
-		self.ifindex = 0;
+	seen_key(&self, key, from_pod);
+	mine.twin_ifindex = way->twin.ifindex;
+	mine.twin_place = way->twin.place;
 	bpf_map_update_elem(&seen, &self, &mine, BPF_ANY);
 	other = bpf_map_lookup_elem(&seen, &way->twin);
-	if (!other)
+	/* The same addresses in another network or pod are not the other end of this conversation. */
+	if (!other || other->twin_ifindex != self.ifindex || other->twin_place != self.place)
 		return 0;
 	other_key = way->twin;
 	other_key.ifindex = other->ifindex;
@@ -436,8 +452,9 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 {
 	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
 	__u64 now = bpf_jiffies64();
-	/* What was open needs the other direction no second time. */
-	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open), open = paired && v->established;
+	/* What was open needs the other direction no second time, unless it would be another one. */
+	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open && same_twin(old, way));
+	int open = paired && v->established;
 
 	if (!v->established)
 		refuse(&key->tuple, FO_CT_STATE, v->detail);

@@ -174,11 +174,13 @@ struct fo_probe {
 	__u8 tunnel_hdr[FO_TUNNEL_HDR];
 };
 
-/* A direction that was last seen at both its ends, and as what it entered. */
+/* A direction that was last seen at both its ends, as what it entered, and as what answers to it must enter. */
 struct fo_seen {
 	__u64 at;
 	__u32 ifindex;
 	__u32 place;
+	__u32 twin_ifindex;
+	__u32 twin_place;
 };
 
 /* Why a flow was last refused, for `fastpath why`. */

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use flyover_fastpath::abi::{Key, Way};
-use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel};
+use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
 use nix::net::if_::if_nametoindex;
@@ -113,6 +113,36 @@ impl Lane {
         panic!("{case:?} was not learnt: {:?}", self.entries());
     }
 
+    /// Lets it see one direction until there is an entry.
+    pub(crate) fn learn_one(&self, hop: &Hop) {
+        for _ in 0..10 {
+            self.teach(hop);
+            if self.entry(hop).is_some() {
+                return;
+            }
+            sleep(Duration::from_millis(20));
+        }
+        panic!("{hop:?} was not learnt");
+    }
+
+    /// Puts the conversation into conntrack's table, established and assured, and says that the table is in use.
+    pub(crate) fn track(&mut self, case: &Case) {
+        self.track_as(case, "ESTABLISHED", "SEEN_REPLY,ASSURED");
+    }
+
+    /// The same in another state.
+    pub(crate) fn track_as(&mut self, case: &Case, tcp_state: &str, status: &str) {
+        let ((src, sport), (dst, dport)) = (case.pod(), case.called());
+        let ((reply_src, reply_sport), (reply_dst, reply_dport)) = (case.peer(), case.seen_as());
+        let proto = if case.tcp { format!("tcp --state {tcp_state}") } else { "udp".to_owned() };
+        self.sh(&format!(
+            "conntrack -I -p {proto} -t 600 -u {status} -s {src} -d {dst} --sport {sport} \
+             --dport {dport} -r {reply_src} -q {reply_dst} --reply-port-src {reply_sport} \
+             --reply-port-dst {reply_dport}"
+        ));
+        self.programs.set_conntrack(true, true);
+    }
+
     /// Shows it one packet at both ends of its slow way. Neither may be touched.
     #[track_caller]
     pub(crate) fn teach(&self, hop: &Hop) {
@@ -178,6 +208,12 @@ impl Lane {
         let mut entry = self.entry(hop).expect("the flow is known");
         change(&mut entry.key, &mut entry.way);
         self.programs.put(&entry.key, &entry.way).expect("there is room");
+    }
+
+    /// Why the flow of packets that enter like this one was last refused, and more about it.
+    pub(crate) fn refusal(&self, hop: &Hop) -> Option<(&'static str, u32)> {
+        let refusal = self.books.refusal(hop.flow()).expect("the map is there")?;
+        Some((reason(refusal.reason).name, refusal.detail))
     }
 
     /// The books, for what the above does not ask.

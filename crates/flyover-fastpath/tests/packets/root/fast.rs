@@ -36,7 +36,7 @@ fn variants(packet: &Packet) -> Vec<Packet> {
 }
 
 /// Sends all variants both ways, and expects each as the slow path would have sent it.
-fn all_are_sent(lane: &Lane, case: &Case) {
+pub(crate) fn all_are_sent(lane: &Lane, case: &Case) {
     for hop in [case.request(), case.reply()] {
         for sent in variants(&hop.enters) {
             lane.send(&hop, &sent).is_sent(&hop, &sent);

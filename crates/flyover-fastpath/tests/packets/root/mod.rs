@@ -2,6 +2,7 @@
 
 mod checksum;
 mod fast;
+mod nat;
 mod slow_entry;
 mod slow_pod;
 mod slow_wire;
