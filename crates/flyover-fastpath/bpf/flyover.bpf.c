@@ -25,15 +25,23 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Unencapsulated packets from the wire are looked at only while pods send such: in jiffies, a minute at HZ=1000. */
 #define PLAIN_LIFE 60000
 
-/* Takes the entry away whose flow begins or ends, and keeps what it had saved. */
-static __always_inline void forget(const struct fo_key *key)
+/*
+ * Takes the entry away whose flow begins or ends, with what was proven of the flow, and keeps what it had saved.
+ * A later connection of the same addresses proves itself anew, both ways.
+ */
+static __always_inline void forget(const struct fo_key *key, int from_pod)
 {
 	struct fo_way *way = bpf_map_lookup_elem(&ways, key);
 	struct fo_retired *sum, first = {};
+	struct fo_key self;
 
+	seen_key(&self, key, from_pod);
+	bpf_map_delete_elem(&seen, &self);
 	if (!way)
 		return;
 	way->open = 0;
+	__builtin_memcpy(&self, &way->twin, sizeof(self));
+	bpf_map_delete_elem(&seen, &self);
 	sum = bpf_map_lookup_elem(&retired, &key->ifindex);
 	if (sum) {
 		__sync_fetch_and_add(&sum->packets, way->packets);
@@ -73,7 +81,7 @@ int from_pod(struct __sk_buff *skb)
 		goto slow;
 	why = parse_ip(eth + 1, end, eth->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key);
+		forget(&key, 1);
 		if (p.tcp_flags & (TCP_FIN | TCP_RST))
 			goto slow;
 		goto teach;
@@ -244,7 +252,7 @@ int from_wire(struct __sk_buff *skb)
 	}
 	why = parse_ip(inner + 1, end, inner->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key);
+		forget(&key, 0);
 		if (p.tcp_flags & (TCP_FIN | TCP_RST))
 			goto slow;
 		goto teach;

@@ -2,6 +2,7 @@
 
 mod checksum;
 mod fast;
+mod learn;
 mod nat;
 mod slow_entry;
 mod slow_pod;
