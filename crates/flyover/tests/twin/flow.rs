@@ -86,6 +86,8 @@ pub(crate) struct Talk {
 pub(crate) struct Hop {
     pub(crate) node: u8,
     pub(crate) back: bool,
+    /// The first node on the way.
+    pub(crate) first: bool,
     pub(crate) flow: Flow,
 }
 
@@ -134,9 +136,10 @@ impl Talk {
         let sent = |line: &Line| {
             flow(SocketAddr::new(line.src, line.sport), SocketAddr::new(line.dst, line.dport))
         };
-        let hop = |node, back, flow| Hop { node, back, flow };
+        let across = matches!(self.path, Path::Across | Path::Service);
+        let hop = |node, back, flow| Hop { node, back, first: !across || back == (node == 2), flow };
         let mut hops = vec![hop(1, false, sent(&there)), hop(1, true, sent(&back))];
-        if matches!(self.path, Path::Across | Path::Service) {
+        if across {
             hops.push(hop(2, false, flow(a, b)));
             hops.push(hop(2, true, sent(&back)));
         }

@@ -176,7 +176,7 @@ fn error(line: &Line, complaint: Complaint) -> Vec<u8> {
 }
 
 fn fragments(shot: &Shot, line: &Line, segment: &Segment, size: usize) -> Vec<Vec<u8>> {
-    let size = (size / 8 * 8).max(8);
+    let size = (size.min(segment.bytes.len() / 2) / 8 * 8).max(8);
     let chunks: Vec<_> = segment.bytes.chunks(size).collect();
     let place = |i: usize| u16::try_from(i * size / 8).expect("packets are short");
     let part = |(i, chunk): (usize, &&[u8])| {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod diff;
+mod draw;
 mod flow;
 mod frame;
 mod plain;

@@ -93,6 +93,8 @@ pub(crate) enum Extension {
     AtomicFragment,
 }
 
+/// Bytes of payload that fit any lab's pods in one packet, whatever is in front of them.
+pub(crate) const FITS: usize = 1_300;
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
@@ -124,8 +126,9 @@ impl Shot {
     pub(crate) fn is_fast(&self, way: Way) -> bool {
         let fits = |sum| match sum {
             // Over a tunnel the far end sees an outer checksum that nobody has vouched for.
-            Sum::Right => way != Way::Tunnel,
-            Sum::Left => true,
+            Sum::Right => way != Way::Tunnel && self.len() <= FITS,
+            // What fits no lab's devices is refused by the sender's own.
+            Sum::Left => self.len() <= FITS,
             // Segments of UDP that a device has not cut are nobody's we know.
             Sum::Segments(_) => matches!(self.body, Body::Tcp { .. }),
             Sum::Zero | Sum::Wrong => false,
@@ -138,14 +141,30 @@ impl Shot {
         body && self.ttl > 4 && self.twist == Twist::None
     }
 
-    /// Whether the bypass may not take it on any node.
-    pub(crate) fn is_slow(&self) -> bool {
+    /// Whether the bypass may not take it on the first node it comes to, or on any.
+    pub(crate) fn is_slow(&self, first: bool) -> bool {
         let body = match self.body {
             Body::Udp { .. } => false,
             Body::Tcp { .. } => self.ends(),
             _ => true,
         };
-        body || self.ttl < 2 || self.twist != Twist::None
+        let twist = match self.twist {
+            // What is too short is sent whole; what is off may be off by nothing.
+            // Conntrack puts fragments together, and what is small enough leaves whole.
+            Twist::Fragments(_) | Twist::FirstFragment(_) => first && self.len() >= 16,
+            // The first node's stack cuts off what is behind the packet.
+            Twist::Trailer(_) => first,
+            Twist::None | Twist::InnerLength(_) | Twist::Version(_) => false,
+            _ => true,
+        };
+        body || self.ttl < 2 || twist
+    }
+
+    fn len(&self) -> usize {
+        match self.body {
+            Body::Udp { len, .. } | Body::Tcp { len, .. } | Body::Echo { len } | Body::Other { len, .. } => len,
+            Body::Error(_) | Body::Fence => 0,
+        }
     }
 
     /// Whether it begins or ends a connection, or pretends to.

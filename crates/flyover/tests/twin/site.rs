@@ -1,11 +1,11 @@
 //! One lab of the two: where packets are put in, and where they are looked at.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use flyover_core::{IfName, Proto};
-use flyover_lab::{Family, Lab, LabGuard, LabName, LabSpec, Place};
+use flyover_lab::{Lab, LabGuard, LabName, LabSpec, Place};
 use flyover_net::sysctl;
 use socket2::{Domain, SockFilter, Socket, Type};
 
@@ -33,6 +33,9 @@ pub(crate) enum Eye {
 impl Eye {
     pub(crate) const ALL: [Self; 4] = [Self::A, Self::B, Self::Wire1, Self::Wire2];
 }
+
+/// What came to each device.
+pub(crate) type Seen = [Vec<Frame>; Eye::ALL.len()];
 
 /// A lab with its eyes open.
 #[derive(Debug)]
@@ -92,9 +95,15 @@ impl Site {
     }
 
     /// Sends the frames of a shot from an end; a frame that the device refuses is told by its error.
-    pub(crate) fn shoot(&self, shot: &Shot, line: &Line) -> Vec<Option<io::ErrorKind>> {
+    pub(crate) fn shoot(&self, shot: &Shot, line: &Line, seen: &mut Seen) -> Vec<Option<io::ErrorKind>> {
         let eye = if shot.back { Eye::B } else { Eye::A };
-        frames(shot, line).iter().map(|frame| self.send(eye, frame).err().map(|e| e.kind())).collect()
+        let send = |frame| {
+            let sent = self.send(eye, &frame);
+            // The rings are short.
+            self.collect(seen);
+            sent.err().map(|e| e.kind())
+        };
+        frames(shot, line).into_iter().map(send).collect()
     }
 
     /// Sends a frame out of a device.
@@ -102,32 +111,28 @@ impl Site {
         self.taps[eye as usize].send(frame)
     }
 
-    /// What came to each device, once everything sent so far has gone where it goes.
-    pub(crate) fn drain(&self, lines: &[Line; 2]) -> Vec<Vec<Frame>> {
-        let mut seen = vec![Vec::new(); Eye::ALL.len()];
+    /// Waits until everything sent so far has gone where it goes.
+    pub(crate) fn settle(&self, lines: &[Line; 2], seen: &mut Seen) {
         for back in [false, true] {
-            self.fence(&lines[usize::from(back)], back, &mut seen);
+            self.fence(&lines[usize::from(back)], back, seen);
         }
-        self.collect(&mut seen);
-        seen
+        self.collect(seen);
     }
 
-    fn collect(&self, seen: &mut [Vec<Frame>]) {
+    fn collect(&self, seen: &mut Seen) {
         for (tap, seen) in self.taps.iter().zip(seen) {
-            while let Some(frame) = tap.next().expect("a packet socket can be read") {
-                seen.push(frame);
-            }
+            seen.extend(std::iter::from_fn(|| tap.next()));
         }
     }
 
     /// Sends a packet that is slow on every node, and waits until it is there.
-    fn fence(&self, line: &Line, back: bool, seen: &mut [Vec<Frame>]) {
+    fn fence(&self, line: &Line, back: bool, seen: &mut Seen) {
         let port = FENCE_PORTS[usize::from(back)];
         let line = Line { sport: port, dport: port, ..*line };
         let frame = frames(&Shot::plain(Body::Fence), &line).remove(0);
         let (from, to) = if back { (Eye::B, Eye::A) } else { (Eye::A, Eye::B) };
         self.send(from, &frame).expect("a small packet is sent");
-        let arrived = |seen: &[Vec<Frame>]| seen[to as usize].iter().any(|f| f.bytes.ends_with(FENCE));
+        let arrived = |seen: &Seen| seen[to as usize].iter().any(|f| f.bytes.ends_with(FENCE));
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.collect(seen);
@@ -165,14 +170,4 @@ fn sink(proto: Proto, at: SocketAddr) -> io::Result<Socket> {
         socket.listen(1)?;
     }
     Ok(socket)
-}
-
-/// The address at a place.
-pub(crate) fn address(lab: &Lab, place: Place, family: Family) -> IpAddr {
-    let address = match place {
-        Place::Pod(i, j) => lab.pod(i, j).ok().and_then(|pod| pod.ip(family)),
-        Place::Node(i) => lab.node(i).ok().and_then(|node| node.ip(family)),
-        Place::Wire => None,
-    };
-    address.expect("the lab has that place and family")
 }

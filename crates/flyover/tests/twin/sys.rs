@@ -2,18 +2,28 @@
 //!
 //! Invariant: this is the only unsafe module of the test. Each frame goes with a `virtio_net_hdr`, so that a test
 //! can leave checksums and segmentation to the device as a local socket does, and can see what was left to it.
+//! Frames are read from a ring: the kernel copies them there when they come. A socket's queue would hold them by
+//! reference, and show what the stack wrote into them afterwards.
 #![expect(unsafe_code, reason = "packet sockets have no safe wrapper")]
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use flyover_core::IfName;
 use nix::net::if_::if_nametoindex;
+
+/// The ring: frames of 32 kB in blocks of 1 MB.
+const SLOT: usize = 1 << 15;
+const SLOTS: usize = 256;
+const BLOCK: usize = 1 << 20;
 
 /// Length of `struct virtio_net_hdr`.
 const VNET_HDR: usize = 10;
 const ETH_P_ALL: u16 = 3;
 const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+const TPACKET_V2: libc::c_int = 1;
 
 /// `VIRTIO_NET_HDR_F_NEEDS_CSUM`.
 pub(crate) const NEEDS_SUM: u8 = 1;
@@ -64,6 +74,8 @@ pub(crate) struct Frame {
 #[derive(Debug)]
 pub(crate) struct Tap {
     fd: OwnedFd,
+    ring: *mut u8,
+    next: Cell<usize>,
 }
 
 impl Tap {
@@ -75,16 +87,28 @@ impl Tap {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the kernel has just made this descriptor for us.
-        let tap = Self { fd: unsafe { OwnedFd::from_raw_fd(fd) } };
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let mut tap = Self { fd, ring: std::ptr::null_mut(), next: Cell::new(0) };
+        tap.set(libc::SOL_PACKET, libc::PACKET_VERSION, TPACKET_V2)?;
         tap.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         tap.set(libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)?;
-        tap.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20)?;
+        // `struct tpacket_req`
+        tap.set(libc::SOL_PACKET, libc::PACKET_RX_RING, [BLOCK, SLOT * SLOTS / BLOCK, SLOT, SLOTS].map(small))?;
+        let (both, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: the address is the kernel's choice, and the length is that of the ring just asked for.
+        let at = unsafe {
+            libc::mmap(std::ptr::null_mut(), SLOT * SLOTS, both, shared, tap.fd.as_raw_fd(), 0)
+        };
+        if at == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        tap.ring = at.cast();
         tap.bind(device)?;
         Ok(tap)
     }
 
-    fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
-        let len = libc::socklen_t::try_from(size_of_val(&value)).map_err(io::Error::other)?;
+    fn set<T>(&self, level: libc::c_int, option: libc::c_int, value: T) -> io::Result<()> {
+        let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
         let fd = self.fd.as_raw_fd();
         // SAFETY: the descriptor is ours, and `value` lives for the call and is as long as said.
         done(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), len) } as isize)?;
@@ -113,21 +137,39 @@ impl Tap {
     }
 
     /// The next frame that came in, if there is one.
-    pub(crate) fn next(&self) -> io::Result<Option<Frame>> {
-        let mut buffer = vec![0_u8; 70_000];
-        let (at, room) = (buffer.as_mut_ptr(), buffer.len());
-        // SAFETY: the descriptor is ours, and the kernel writes at most `room` bytes to the buffer.
-        let got = done(unsafe { libc::recv(self.fd.as_raw_fd(), at.cast(), room, libc::MSG_DONTWAIT) });
-        match got {
-            Ok(len) if len >= VNET_HDR => {
-                let (header, bytes) = buffer[..len].split_at(VNET_HDR);
-                Ok(Some(Frame { bytes: bytes.to_vec(), offload: Offload::from_bytes(header) }))
-            }
-            Ok(_) => Err(io::Error::other("a frame without its header")),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(e) => Err(e),
+    pub(crate) fn next(&self) -> Option<Frame> {
+        // SAFETY: the slot is inside the ring, which is mapped for as long as we live.
+        let slot = unsafe { self.ring.add(self.next.get() * SLOT) };
+        // SAFETY: the status is the slot's first word, is aligned, and both sides change it as a whole.
+        let status = unsafe { AtomicU32::from_ptr(slot.cast()) };
+        if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
+            return None;
+        }
+        // SAFETY: the slot is ours until we give it back, and nobody writes to it meanwhile.
+        let bytes = unsafe { std::slice::from_raw_parts(slot, SLOT) };
+        let word = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
+        // `struct tpacket2_hdr`: status, len, snaplen, mac
+        let (len, mac) = (u32::from_ne_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]), usize::from(word(12)));
+        let end = mac + usize::try_from(len).expect("it is less than a slot");
+        let offload = Offload::from_bytes(&bytes[mac - VNET_HDR..mac]);
+        let frame = Frame { bytes: bytes[mac..end].to_vec(), offload };
+        status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.next.set((self.next.get() + 1) % SLOTS);
+        Some(frame)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if !self.ring.is_null() {
+            // SAFETY: it was mapped with that length, and nothing borrows from it any more.
+            unsafe { libc::munmap(self.ring.cast(), SLOT * SLOTS) };
         }
     }
+}
+
+fn small(n: usize) -> u32 {
+    u32::try_from(n).expect("the ring is small")
 }
 
 fn done(answer: isize) -> io::Result<usize> {

@@ -16,7 +16,7 @@ use crate::flow::{Path, Talk};
 use crate::frame::{Line, octets};
 use crate::plain::{Alias, plain};
 use crate::shot::{ACK, Body, SYN, Shot, Sum, Way};
-use crate::site::{Eye, Site};
+use crate::site::{Eye, Seen, Site};
 
 /// Labs are heavy, and a busy machine lets leases end: one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -86,7 +86,7 @@ impl Twins {
         for _ in 0..ATTEMPTS {
             open.herald(&first)?;
             let before = open.counts();
-            told = open.same(&first).and_then(|()| open.bypassed(&first, &before, self_way(&open)));
+            told = open.same(&first).and_then(|()| open.bypassed(&first, &before));
             match &told {
                 Err(Fault::Void(_)) => {}
                 _ => break,
@@ -94,10 +94,6 @@ impl Twins {
         }
         told.and_then(|()| if last.is_empty() { Ok(()) } else { open.same(&last) }).map_err(Fault::text)
     }
-}
-
-fn self_way(open: &Opened<'_>) -> Way {
-    open.twins.way(open.talk.path)
 }
 
 /// Why two labs cannot be called the same.
@@ -202,15 +198,14 @@ impl<'a> Opened<'a> {
     fn send(&mut self, shots: &[Shot]) -> Vec<Vec<Vec<Vec<u8>>>> {
         let [plain, fast] = [0, 1].map(|which| {
             let (site, lines) = (&self.twins.sites[which], self.lines(which));
+            let mut seen = Seen::default();
             let refused: Vec<_> =
-                shots.iter().map(|shot| site.shoot(shot, &lines[usize::from(shot.back)])).collect();
+                shots.iter().map(|s| site.shoot(s, &lines[usize::from(s.back)], &mut seen)).collect();
+            site.settle(&lines, &mut seen);
             let alias = Alias { chosen: self.chosen[which], called: self.talk.sport };
             let alias = (alias.chosen != alias.called).then_some(alias);
-            let mut seen: Vec<Vec<_>> = site
-                .drain(&lines)
-                .iter()
-                .map(|frames| frames.iter().filter_map(|frame| plain(frame, alias)).collect())
-                .collect();
+            let plain = |frames: &Vec<_>| frames.iter().filter_map(|frame| plain(frame, alias)).collect();
+            let mut seen: Vec<Vec<_>> = seen.iter().map(plain).collect();
             // What the device refused is told to the sender, and is compared too.
             seen.push(vec![format!("{refused:?}").into_bytes()]);
             seen
@@ -220,6 +215,12 @@ impl<'a> Opened<'a> {
 
     fn same(&mut self, shots: &[Shot]) -> Result<(), Fault> {
         let seen = self.send(shots);
+        let way = self.twins.way(self.talk.path);
+        for (eye, back) in [(Eye::B, false), (Eye::A, true)] {
+            let least = shots.iter().filter(|s| s.back == back && s.is_fast(way)).count();
+            let got = seen[0][eye as usize].len();
+            assert!(got >= least, "{got} of {least} packets arrived without the bypass: {shots:#?}");
+        }
         match diff(&seen[0], &seen[1]) {
             None => Ok(()),
             Some(text) => Err(Fault::Differs(format!("{:?} {shots:#?}\n{text}", self.talk))),
@@ -242,12 +243,13 @@ impl<'a> Opened<'a> {
     }
 
     /// Whether the books show what they must.
-    fn bypassed(&self, shots: &[Shot], before: &[u64], way: Way) -> Result<(), Fault> {
+    fn bypassed(&self, shots: &[Shot], before: &[u64]) -> Result<(), Fault> {
+        let way = self.twins.way(self.talk.path);
         let after = self.counts();
         for ((hop, before), after) in self.talk.hops(self.chosen[1]).iter().zip(before).zip(after) {
             let shots = || shots.iter().filter(|shot| shot.back == hop.back);
             let least = shots().filter(|shot| shot.is_fast(way)).count() as u64;
-            let most = shots().filter(|shot| !shot.is_slow()).count() as u64;
+            let most = shots().filter(|shot| !shot.is_slow(hop.first)).count() as u64;
             let grew = after.saturating_sub(*before);
             let said = || format!("{grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}", shots = shots().collect::<Vec<_>>());
             if grew > most {
