@@ -237,7 +237,9 @@ impl Node {
 
     fn tunnels(&self) -> Vec<NodeTunnel> {
         let tunnel = |d: &Device| match d.kind {
-            Kind::Tunnel(tunnel) => Some(NodeTunnel { ifindex: d.ifindex, tunnel }),
+            Kind::Tunnel(tunnel) => {
+                Some(NodeTunnel { ifindex: d.ifindex, tunnel, local: d.local, remote: d.remote })
+            }
             _ => None,
         };
         self.devices.iter().filter_map(tunnel).collect()
