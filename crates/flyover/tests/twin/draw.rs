@@ -22,6 +22,7 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(FINDS))),
         // A case is a second's work at worst: a find must not take the afternoon.
         max_shrink_iters: 60,
+        max_shrink_time: 10_000,
         source_file: Some(file!()),
         ..Config::default()
     };
@@ -127,11 +128,8 @@ fn twist4() -> impl Strategy<Value = Twist> {
 }
 
 fn twist6() -> impl Strategy<Value = Twist> {
-    let one = prop_oneof![
-        Just(Extension::Destination),
-        Just(Extension::Routing),
-        Just(Extension::AtomicFragment),
-    ];
+    let one =
+        prop_oneof![Just(Extension::Destination), Just(Extension::Routing), Just(Extension::AtomicFragment),];
     (any::<bool>(), vec(one, 1..3)).prop_map(|(first, mut rest)| {
         if first {
             rest.insert(0, Extension::HopByHop);

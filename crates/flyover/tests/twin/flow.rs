@@ -128,14 +128,23 @@ impl Talk {
         [there, back]
     }
 
+    /// How packets reach the ends without a service's help.
+    pub(crate) fn fences(&self) -> [Line; 2] {
+        let path = match self.path {
+            Path::Service => Path::Across,
+            Path::SameNodeService => Path::SameNode,
+            path => path,
+        };
+        Self { path, ..*self }.lines(self.sport)
+    }
+
     /// Where its packets meet the bypass.
     pub(crate) fn hops(&self, chosen: u16) -> Vec<Hop> {
         let [there, back] = self.lines(chosen);
         let [a, b] = self.ends();
         let flow = |src: SocketAddr, dst: SocketAddr| Flow { proto: self.proto, src, dst };
-        let sent = |line: &Line| {
-            flow(SocketAddr::new(line.src, line.sport), SocketAddr::new(line.dst, line.dport))
-        };
+        let sent =
+            |line: &Line| flow(SocketAddr::new(line.src, line.sport), SocketAddr::new(line.dst, line.dport));
         let across = matches!(self.path, Path::Across | Path::Service);
         let hop = |node, back, flow| Hop { node, back, first: !across || back == (node == 2), flow };
         let mut hops = vec![hop(1, false, sent(&there)), hop(1, true, sent(&back))];

@@ -223,8 +223,9 @@ fn v4(shot: &Shot, line: &Line, proto: u8, body: &[u8], part: Option<(u16, bool)
         _ => u8::try_from(header / 4).expect("headers are short"),
     };
     let head = [len, shot.id, frag].map(u16::to_be_bytes).concat();
-    let mut ip = [&[0x40 | words, shot.tos][..], &head, &[shot.ttl, proto, 0, 0], &line.addresses(), &options]
-        .concat();
+    let mut ip =
+        [&[0x40 | words, shot.tos][..], &head, &[shot.ttl, proto, 0, 0], &line.addresses(), &options]
+            .concat();
     let mut sum = checksum(&[&ip]);
     if shot.twist == Twist::HeaderSum {
         sum = fold(u64::from(sum) + 1);

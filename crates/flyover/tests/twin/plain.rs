@@ -1,6 +1,7 @@
 //! What of a captured frame can be compared: all but what the kernel draws by lot, and what a device was left to do.
 //!
-//! Masked: identification (and so the header checksum) of an outer IPv4 header and of the kernel's own ICMP, the
+//! Masked: the outer source port around IPv6, which the kernel makes of the flow label where there is one: the bypass
+//! keeps a flow's first; identification (and so the header checksum) of an outer IPv4 header and of the kernel's own ICMP, the
 //! flow label of its ICMPv6, the outer UDP checksum of a packet yet to be cut. A packet whose transport checksum
 //! does not hold counts as dropped: whoever delivers it, the receiver's stack drops it. Conntrack may drop it on the
 //! way, and bypassed packets do not meet conntrack.
@@ -94,6 +95,10 @@ fn ip(bytes: &mut [u8], eth: usize, cut: bool) -> Option<bool> {
     let tunnel = found.proto == 17 && found.whole && word(bytes, found.at + 2)? == VXLAN_PORT && eth == ETH;
     if tunnel && found.len > 8 + VXLAN + ETH {
         mask_ip(bytes, eth, v4);
+        if word(bytes, found.at + 8 + VXLAN + ETH - 2)? == 0x86dd {
+            let chosen = word(bytes, found.at)?;
+            rename(bytes, Alias { chosen, called: 0 });
+        }
         if cut {
             bytes.get_mut(found.at + 6..found.at + 8)?.fill(0);
         }

@@ -22,15 +22,29 @@ pub(crate) struct Shot {
 /// What is in the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    Udp { len: usize, sum: Sum },
-    Tcp { len: usize, sum: Sum, flags: u8, urgent: u16, options: u8 },
-    Echo { len: usize },
+    Udp {
+        len: usize,
+        sum: Sum,
+    },
+    Tcp {
+        len: usize,
+        sum: Sum,
+        flags: u8,
+        urgent: u16,
+        options: u8,
+    },
+    Echo {
+        len: usize,
+    },
     /// An ICMP error about a packet of the other direction.
     Error(Complaint),
     /// The packet that comes last.
     Fence,
     /// A protocol that has no flows.
-    Other { proto: u8, len: usize },
+    Other {
+        proto: u8,
+        len: usize,
+    },
 }
 
 /// Who writes the transport checksum, and which.
@@ -61,7 +75,10 @@ pub(crate) enum Complaint {
 pub(crate) enum Twist {
     None,
     /// IPv4 options: so many words of no-operation, or a record-route of so many words.
-    Options { words: u8, record_route: bool },
+    Options {
+        words: u8,
+        record_route: bool,
+    },
     /// IPv6 extension headers, outermost first.
     Extensions(Vec<Extension>),
     /// In fragments of at most that many bytes of payload.
@@ -162,7 +179,9 @@ impl Shot {
 
     fn len(&self) -> usize {
         match self.body {
-            Body::Udp { len, .. } | Body::Tcp { len, .. } | Body::Echo { len } | Body::Other { len, .. } => len,
+            Body::Udp { len, .. } | Body::Tcp { len, .. } | Body::Echo { len } | Body::Other { len, .. } => {
+                len
+            }
             Body::Error(_) | Body::Fence => 0,
         }
     }

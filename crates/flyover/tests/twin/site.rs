@@ -15,7 +15,7 @@ use crate::sys::{Frame, Tap};
 
 /// Ports of the fences, one a direction so that they are never a flow of two directions.
 const FENCE_PORTS: [u16; 2] = [9, 10];
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A device that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -93,12 +93,15 @@ impl Tap {
         tap.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         tap.set(libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)?;
         // `struct tpacket_req`
-        tap.set(libc::SOL_PACKET, libc::PACKET_RX_RING, [BLOCK, SLOT * SLOTS / BLOCK, SLOT, SLOTS].map(small))?;
+        tap.set(
+            libc::SOL_PACKET,
+            libc::PACKET_RX_RING,
+            [BLOCK, SLOT * SLOTS / BLOCK, SLOT, SLOTS].map(small),
+        )?;
         let (both, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         // SAFETY: the address is the kernel's choice, and the length is that of the ring just asked for.
-        let at = unsafe {
-            libc::mmap(std::ptr::null_mut(), SLOT * SLOTS, both, shared, tap.fd.as_raw_fd(), 0)
-        };
+        let at =
+            unsafe { libc::mmap(std::ptr::null_mut(), SLOT * SLOTS, both, shared, tap.fd.as_raw_fd(), 0) };
         if at == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -149,7 +152,8 @@ impl Tap {
         let bytes = unsafe { std::slice::from_raw_parts(slot, SLOT) };
         let word = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
         // `struct tpacket2_hdr`: status, len, snaplen, mac
-        let (len, mac) = (u32::from_ne_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]), usize::from(word(12)));
+        let (len, mac) =
+            (u32::from_ne_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]), usize::from(word(12)));
         let end = mac + usize::try_from(len).expect("it is less than a slot");
         let offload = Offload::from_bytes(&bytes[mac - VNET_HDR..mac]);
         let frame = Frame { bytes: bytes[mac..end].to_vec(), offload };

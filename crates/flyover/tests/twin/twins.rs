@@ -150,9 +150,8 @@ impl<'a> Opened<'a> {
         let back = |shot: &Shot| shot.clone().with(|s| s.back = true);
         let mut greeting = Vec::new();
         if self.talk.proto == Proto::Tcp {
-            let hand = |flags| {
-                Shot::plain(Body::Tcp { len: 0, sum: Sum::Left, flags, urgent: 0, options: 0 })
-            };
+            let hand =
+                |flags| Shot::plain(Body::Tcp { len: 0, sum: Sum::Left, flags, urgent: 0, options: 0 });
             greeting.extend([hand(SYN), back(&hand(SYN | ACK)), hand(ACK)]);
         }
         greeting.extend([data.clone(), back(&data), data.clone(), back(&data)]);
@@ -201,7 +200,7 @@ impl<'a> Opened<'a> {
             let mut seen = Seen::default();
             let refused: Vec<_> =
                 shots.iter().map(|s| site.shoot(s, &lines[usize::from(s.back)], &mut seen)).collect();
-            site.settle(&lines, &mut seen);
+            site.settle(&self.talk.fences(), &mut seen);
             let alias = Alias { chosen: self.chosen[which], called: self.talk.sport };
             let alias = (alias.chosen != alias.called).then_some(alias);
             let plain = |frames: &Vec<_>| frames.iter().filter_map(|frame| plain(frame, alias)).collect();
@@ -251,7 +250,12 @@ impl<'a> Opened<'a> {
             let least = shots().filter(|shot| shot.is_fast(way)).count() as u64;
             let most = shots().filter(|shot| !shot.is_slow(hop.first)).count() as u64;
             let grew = after.saturating_sub(*before);
-            let said = || format!("{grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}", shots = shots().collect::<Vec<_>>());
+            let said = || {
+                format!(
+                    "{grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}",
+                    shots = shots().collect::<Vec<_>>()
+                )
+            };
             if grew > most {
                 return Err(Fault::Differs(said()));
             }

@@ -1,6 +1,7 @@
 //! The tests: they need root, and fail without it.
 
 mod drawn;
+mod named;
 
 use flyover_core::Proto;
 use flyover_lab::{Family, IpMode, LabSpec};
