@@ -345,15 +345,34 @@ static __always_inline __u32 mtu_of(struct __sk_buff *skb, __u32 ifindex)
 	return mtu;
 }
 
-static __always_inline __u32 tunnel_of(__be16 port, __u32 vni)
+static __always_inline int any_or_same(const __be32 *want, const __be32 *addr)
 {
+	if (!(want[0] | want[1] | want[2] | want[3]))
+		return 1;
+	return !((want[0] ^ addr[0]) | (want[1] ^ addr[1]) | (want[2] ^ addr[2]) | (want[3] ^ addr[3]));
+}
+
+/* The device that put the header on: several may share port and VNI, one a family, or one a peer. */
+static __always_inline __u32 tunnel_of(const void *l3, __be16 port, const struct outer *o)
+{
+	__be32 src[4] = {}, dst[4] = {};
 	__u32 i;
 
+	if (o->family == 4) {
+		src[0] = ((const struct ip4 *)l3)->src;
+		dst[0] = ((const struct ip4 *)l3)->dst;
+	} else {
+		__builtin_memcpy(src, ((const struct ip6 *)l3)->src, 16);
+		__builtin_memcpy(dst, ((const struct ip6 *)l3)->dst, 16);
+	}
 	for (i = 0; i < FO_TUNNELS; i++) {
+		const struct fo_tunnel *t = &state.tunnel[i];
+
 		if (i >= state.tunnels)
 			break;
-		if (state.tunnel[i].port == port && state.tunnel[i].vni == vni)
-			return state.tunnel[i].ifindex;
+		if (t->port == port && t->vni == o->vni && (!t->family || t->family == o->family) &&
+		    any_or_same(t->local, src) && any_or_same(t->remote, dst))
+			return t->ifindex;
 	}
 	return 0;
 }
@@ -387,7 +406,7 @@ static __always_inline int note_exit(struct __sk_buff *skb, struct fo_way *way, 
 	if (bpf_skb_load_bytes(skb, 0, way->hdr, overhead + ETH_LEN))
 		return -1;
 	udp = (void *)way->hdr + ETH_LEN + (o->family == 4 ? sizeof(struct ip4) : sizeof(struct ip6));
-	way->tunnel = tunnel_of(udp->dst, o->vni);
+	way->tunnel = tunnel_of(way->hdr + ETH_LEN, udp->dst, o);
 	if (!way->tunnel)
 		return -1;
 	way->mtu = mtu_of(skb, way->tunnel);

@@ -202,9 +202,11 @@ struct fo_retired {
 struct fo_tunnel {
 	__be16 port;
 	__u8 kind;
-	__u8 zero;
+	__u8 family; /* of the addresses; 0: any */
 	__u32 vni;
 	__u32 ifindex;
+	__be32 local[4]; /* all nought: any */
+	__be32 remote[4]; /* all nought: any */
 };
 
 /* Packets that a rule of the node judges one by one. Zero masks and full ranges mean any. */
@@ -241,7 +243,7 @@ _Static_assert(sizeof(struct fo_probe) == 152, "layout");
 _Static_assert(sizeof(struct fo_refusal) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct fo_state, alive_until) == 0, "layout");
 _Static_assert(__builtin_offsetof(struct fo_state, epoch) == 24, "layout");
-_Static_assert(sizeof(struct fo_tunnel) == 12, "layout");
+_Static_assert(sizeof(struct fo_tunnel) == 44, "layout");
 _Static_assert(sizeof(struct fo_judge) == 76, "layout");
 
 #endif

@@ -1,6 +1,7 @@
 //! Loads the programs, and talks to them through the variables they share with us.
 
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -37,17 +38,24 @@ pub struct NodeTunnel {
     pub ifindex: u32,
     /// Protocol, network and port.
     pub tunnel: Tunnel,
-    /// Whether its outer packets are IPv6.
-    pub v6: bool,
+    /// Its own address, if it has one.
+    pub local: Option<IpAddr>,
+    /// The address of its one peer, if it has but one.
+    pub remote: Option<IpAddr>,
 }
 
 /// Ethernet, IPv6 and TCP.
 const PLAIN_HEADERS: u32 = 14 + 40 + 20;
 
 impl NodeTunnel {
+    /// Whether its outer packets are, or may be, IPv6.
+    fn is_v6(&self) -> bool {
+        self.local.or(self.remote).is_none_or(|ip| ip.is_ipv6())
+    }
+
     /// Bytes of headers its packets may have before their payload.
     fn headers(&self) -> u32 {
-        let outer = if self.v6 { 40 } else { 20 } + 8 + if self.tunnel.geneve { 72 } else { 8 };
+        let outer = if self.is_v6() { 40 } else { 20 } + 8 + if self.tunnel.geneve { 72 } else { 8 };
         14 + outer + PLAIN_HEADERS
     }
 }
@@ -193,6 +201,13 @@ impl Programs {
             slot.kind = if t.tunnel.geneve { 2 } else { 1 };
             slot.vni = t.tunnel.vni;
             slot.ifindex = t.ifindex;
+            slot.family = match t.local.or(t.remote) {
+                Some(IpAddr::V4(_)) => 4,
+                Some(IpAddr::V6(_)) => 6,
+                None => 0,
+            };
+            slot.local = words(t.local);
+            slot.remote = words(t.remote);
         }
         state.tunnels = u32::try_from(known).unwrap_or(0);
         state.reach = tunnels.iter().map(|t| t.headers()).max().unwrap_or(PLAIN_HEADERS);
@@ -274,6 +289,17 @@ impl Programs {
             .map_err(libbpf_rs::Error::from)
             .context("failed to pin the maps")
     }
+}
+
+/// An address as the programs compare it, nought if there is none.
+fn words(ip: Option<IpAddr>) -> [u32; 4] {
+    let mut bytes = [0; 16];
+    match ip {
+        Some(IpAddr::V4(v4)) => bytes[..4].copy_from_slice(&v4.octets()),
+        Some(IpAddr::V6(v6)) => bytes = v6.octets(),
+        None => {}
+    }
+    bytemuck::cast(bytes)
 }
 
 /// Whether the running kernel is of that version or later.

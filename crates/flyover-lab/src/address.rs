@@ -109,17 +109,20 @@ pub(crate) fn dummy_backend(family: Family, n: u16, k: u8) -> IpAddr {
 }
 
 /// The Ethernet address of a node on the wire.
-pub(crate) fn uplink_mac(i: u8) -> MacAddr {
+#[must_use]
+pub fn uplink_mac(i: u8) -> MacAddr {
     MacAddr([0x02, 0x89, 0, 0, 0, i])
 }
 
 /// The Ethernet address of a node's bridge, made of its IPv4 address as the bridge CNI plugin makes it.
-pub(crate) fn bridge_mac(i: u8) -> MacAddr {
+#[must_use]
+pub fn bridge_mac(i: u8) -> MacAddr {
     MacAddr([0x0a, 0x58, 10, 244, i, 1])
 }
 
 /// The Ethernet address of a pod.
-pub(crate) fn pod_mac(i: u8, j: u8) -> MacAddr {
+#[must_use]
+pub fn pod_mac(i: u8, j: u8) -> MacAddr {
     MacAddr([0x0a, 0x58, 10, 244, i, 10 + j])
 }
 
@@ -129,7 +132,8 @@ pub(crate) fn host_veth_mac(i: u8, j: u8) -> MacAddr {
 }
 
 /// The Ethernet address of a node's tunnel devices of that outer family.
-pub(crate) fn vtep_mac(family: Family, i: u8) -> MacAddr {
+#[must_use]
+pub fn vtep_mac(family: Family, i: u8) -> MacAddr {
     let six = if family == Family::V6 { 6 } else { 4 };
     MacAddr([0x02, 0x76, 0x74, six, 0, i])
 }

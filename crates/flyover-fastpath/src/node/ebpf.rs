@@ -239,11 +239,9 @@ impl Node {
 
     fn tunnels(&self) -> Vec<NodeTunnel> {
         let tunnel = |d: &Device| match d.kind {
-            Kind::Tunnel(tunnel) => Some(NodeTunnel {
-                ifindex: d.ifindex,
-                tunnel,
-                v6: d.local.or(d.remote).is_none_or(|ip| ip.is_ipv6()),
-            }),
+            Kind::Tunnel(tunnel) => {
+                Some(NodeTunnel { ifindex: d.ifindex, tunnel, local: d.local, remote: d.remote })
+            }
             _ => None,
         };
         self.devices.iter().filter_map(tunnel).collect()

@@ -249,7 +249,8 @@ impl Lane {
         let tunnel = |name: &str, geneve: bool, vni: u32| NodeTunnel {
             ifindex: self.ifindex(name),
             tunnel: Tunnel { geneve, vni, port: if geneve { GENEVE_PORT } else { VXLAN_PORT } },
-            v6: true,
+            local: None,
+            remote: None,
         };
         let tunnels = [tunnel("tun1", false, 1), tunnel("tun2", false, 2), tunnel("tun3", true, 1)];
         self.programs.set_tunnels(&tunnels);

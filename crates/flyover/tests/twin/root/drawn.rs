@@ -1,0 +1,71 @@
+//! Drawn packets, over every kind of path.
+
+use flyover_core::Proto::{Tcp, Udp};
+use flyover_lab::{IpMode, LabSpec, Overlay, RuleForm};
+
+use super::{spec, talk};
+use crate::draw::play_drawn;
+use crate::flow::Path;
+use crate::twins::Twins;
+
+fn play(spec: &LabSpec, path: Path, cases: u32) {
+    let mut twins = Twins::up(spec, path.receiver(), |_| ());
+    for &family in spec.ip.families() {
+        for proto in [Udp, Tcp] {
+            play_drawn(&mut twins, &talk(path, family, proto), cases);
+        }
+    }
+}
+
+#[test]
+fn pods_on_two_nodes_meet_the_same_packets_through_vxlan() {
+    play(&spec(), Path::Across, 100);
+}
+
+#[test]
+fn a_service_of_another_node_meets_the_same_packets_through_vxlan() {
+    play(&spec(), Path::Service, 60);
+}
+
+#[test]
+fn pods_of_one_node_meet_the_same_packets() {
+    play(&spec(), Path::SameNode, 60);
+}
+
+#[test]
+fn a_service_of_the_same_node_meets_the_same_packets() {
+    play(&spec(), Path::SameNodeService, 40);
+}
+
+#[test]
+fn who_is_outside_meets_the_same_masqueraded_packets() {
+    play(&spec(), Path::Outside, 40);
+}
+
+#[test]
+fn pods_on_two_nodes_meet_the_same_packets_over_plain_routes() {
+    let routed = LabSpec { overlay: Overlay::Routed, rules: RuleForm::IptablesLegacy, ..spec() };
+    play(&routed, Path::Across, 60);
+}
+
+#[test]
+fn a_service_meets_the_same_packets_over_plain_routes() {
+    let routed = LabSpec { overlay: Overlay::Routed, rules: RuleForm::Iptables, ..spec() };
+    play(&routed, Path::Service, 40);
+}
+
+#[test]
+fn policies_in_iptables_change_nothing() {
+    let rules = LabSpec { rules: RuleForm::Iptables, network_policy: true, ip: IpMode::V4, ..spec() };
+    play(&rules, Path::Across, 40);
+}
+
+#[test]
+fn a_lab_without_rules_and_without_conntrack_is_no_different() {
+    play(&LabSpec { rules: RuleForm::None, services: 0, ..spec() }, Path::Across, 40);
+}
+
+#[test]
+fn devices_that_can_do_nothing_change_nothing() {
+    play(&LabSpec { offload: false, ip: IpMode::V4, ..spec() }, Path::Across, 40);
+}
