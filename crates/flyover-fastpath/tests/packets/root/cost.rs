@@ -13,7 +13,7 @@ const MOST: [(Hook, &str, u32); 4] = [
     (Hook::FromPod, "from_pod", 8_000),
     (Hook::ToPod, "to_pod", 55_000),
     (Hook::FromWire, "from_wire", 53_000),
-    (Hook::ToWire, "to_wire", 77_000),
+    (Hook::ToWire, "to_wire", 118_000),
 ];
 
 #[test]
