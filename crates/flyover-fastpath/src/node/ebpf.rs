@@ -27,6 +27,7 @@ struct Node {
     devices: Vec<Device>,
     pods: Pods,
     survey: Survey,
+    known: survey::Known,
     liberal_was: Option<String>,
     beats: u32,
 }
@@ -93,6 +94,7 @@ impl Node {
             devices,
             pods: Pods::default(),
             survey: Survey::default(),
+            known: survey::Known::default(),
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
         };
@@ -174,8 +176,8 @@ impl Node {
         self.follow()
     }
 
-    fn look_around(&self) -> Survey {
-        survey::look(&self.devices, &self.uplinks(), &self.attachments)
+    fn look_around(&mut self) -> Survey {
+        survey::look(&self.devices, &self.uplinks(), &self.attachments, &mut self.known)
     }
 
     fn follow_if_changed(&mut self) -> Result<(), NodeError> {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use flyover_net::analysis::{Analysis, Judge, Selector};
 use flyover_net::hooks::Hooks;
 use flyover_net::qdisc::{Place, Shaping, TrafficControl};
-use flyover_net::ruleset::Ruleset;
+use flyover_net::ruleset::{Ruleset, RulesetError, legacy, nft};
 use flyover_net::xfrm;
 
 use crate::attach::Attachments;
@@ -27,8 +27,33 @@ pub(crate) struct Survey {
     pub(crate) conntrack: Option<bool>,
 }
 
+/// The judges among the rules of nf_tables. Its generation tells whether they changed, so they are read only then:
+/// a cluster's rules are many.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    generation: Option<u32>,
+    judges: Vec<Judge>,
+}
+
+impl Known {
+    fn judges(&mut self) -> Result<Vec<Judge>, RulesetError> {
+        let generation = nft::current_generation().map_err(RulesetError::Nft)?;
+        if generation.is_none() || generation != self.generation {
+            let (generation, tables) = nft::read().map_err(RulesetError::Nft)?;
+            *self = Self { generation, judges: Analysis::of(&Ruleset { generation, tables }).judges };
+        }
+        let legacy = Ruleset { generation: None, tables: legacy::read()? };
+        Ok(self.judges.iter().cloned().chain(Analysis::of(&legacy).judges).collect())
+    }
+}
+
 /// Looks at everything in the current namespace.
-pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachments) -> Survey {
+pub(crate) fn look(
+    devices: &[Device],
+    uplinks: &[u32],
+    attachments: &Attachments,
+    known: &mut Known,
+) -> Survey {
     let mut survey = Survey::default();
     match xfrm::policies() {
         Ok(0) => {}
@@ -40,10 +65,8 @@ pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachment
         Err(e) => survey.paused.push(format!("the qdiscs cannot be read: {e}")),
     }
     survey.note_programs(devices, uplinks, attachments);
-    match Ruleset::read() {
-        Ok(ruleset) => {
-            Analysis::of(&ruleset).judges.iter().for_each(|judge| survey.note_judge(judge, devices))
-        }
+    match known.judges() {
+        Ok(judges) => judges.iter().for_each(|judge| survey.note_judge(judge, devices)),
         Err(e) => survey.paused.push(format!("the packet filter's rules cannot be read: {e}")),
     }
     match Hooks::read() {

