@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner};
 
-use crate::flow::{Path, Talk};
+use crate::flow::Talk;
 use crate::shot::{ACK, Body, Complaint, Extension, FIN, FITS, PSH, RST, SYN, Shot, Sum, Twist};
 use crate::twins::Twins;
 
@@ -51,17 +51,8 @@ fn shot(talk: &Talk) -> impl Strategy<Value = Shot> + use<> {
         Family::V6 => prop_oneof![6 => Just(Twist::None), 4 => any_twist(), 3 => twist6()].boxed(),
     };
     let ttl = prop_oneof![4 => Just(64), 1 => Just(255), 3 => 0..=4_u8];
-    // A port that a node chose cannot be found again in a packet whose header says nothing true.
-    let readable = talk.path == Path::Outside;
-    (any::<bool>(), ttl, any::<u8>(), any::<bool>(), any::<u16>(), body, twist).prop_map(
-        move |(back, ttl, tos, df, id, body, twist)| {
-            let twist = match twist {
-                Twist::ShortHeader(_) | Twist::Version(_) if readable => Twist::None,
-                twist => twist,
-            };
-            Shot { back, ttl, tos, df, id, body, twist }
-        },
-    )
+    (any::<bool>(), ttl, any::<u8>(), any::<bool>(), any::<u16>(), body, twist)
+        .prop_map(|(back, ttl, tos, df, id, body, twist)| Shot { back, ttl, tos, df, id, body, twist })
 }
 
 fn len() -> impl Strategy<Value = usize> {

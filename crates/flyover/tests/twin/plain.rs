@@ -170,10 +170,6 @@ fn rename(bytes: &mut [u8], l3: usize, alias: Alias, cut: bool) {
     let Some(found) = inside(bytes, l3).filter(|f| f.first) else { return };
     match (found.proto, bytes.get(found.at)) {
         (6 | 17, _) => {}
-        // An echo's identifier is its port.
-        (1, Some(0 | 8)) | (58, Some(128 | 129)) => {
-            return if let Some(head) = bytes.get_mut(found.at + 2..found.at + 6) { head.fill(0) };
-        }
         (1, Some(3 | 11)) | (58, Some(1..=4)) => return rename(bytes, found.at + 8, alias, cut),
         _ => return,
     }
