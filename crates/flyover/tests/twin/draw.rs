@@ -26,7 +26,7 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
         source_file: Some(file!()),
         ..Config::default()
     };
-    let drawn = (vec(shot(talk.family, talk.proto), 1..8), select(vec![80, 2_048, 5_201, 7_000]));
+    let drawn = (vec(shot(talk), 1..8), select(vec![80, 2_048, 5_201, 7_000]));
     let twins = std::cell::RefCell::new(twins);
     let ran = TestRunner::new(config).run(&drawn, |(shots, dport)| {
         let talk = Talk { dport, ..*talk };
@@ -37,11 +37,14 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
     }
 }
 
-/// Any packet of a flow of that family and protocol.
-pub(crate) fn shot(family: Family, proto: Proto) -> impl Strategy<Value = Shot> {
-    let body = match proto {
-        Proto::Tcp => prop_oneof![6 => tcp(), 1 => ending(), 1 => other()].boxed(),
-        _ => prop_oneof![6 => udp(family), 2 => other()].boxed(),
+/// Any packet of such a flow.
+fn shot(talk: &Talk) -> impl Strategy<Value = Shot> + use<> {
+    let family = talk.family;
+    // To conntrack a wrong checksum is no packet of the flow, so nobody translates it, and who sent it is told so.
+    let wrong = if talk.path.is_translated() { Sum::Right } else { Sum::Wrong };
+    let body = match talk.proto {
+        Proto::Tcp => prop_oneof![6 => tcp(wrong), 1 => ending(), 1 => other()].boxed(),
+        _ => prop_oneof![6 => udp(family, wrong), 2 => other()].boxed(),
     };
     let twist = match family {
         Family::V4 => prop_oneof![6 => Just(Twist::None), 4 => any_twist(), 3 => twist4()].boxed(),
@@ -56,21 +59,21 @@ fn len() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0..=64_usize, 4 => 0..=FITS, 1 => Just(FITS), 1 => Just(4_000)]
 }
 
-fn sum() -> impl Strategy<Value = Sum> {
-    prop_oneof![4 => Just(Sum::Left), 2 => Just(Sum::Right), 1 => Just(Sum::Wrong)]
+fn sum(wrong: Sum) -> impl Strategy<Value = Sum> {
+    prop_oneof![4 => Just(Sum::Left), 2 => Just(Sum::Right), 1 => Just(wrong)]
 }
 
-fn udp(family: Family) -> impl Strategy<Value = Body> {
+fn udp(family: Family, wrong: Sum) -> impl Strategy<Value = Body> {
     let zero = if family == Family::V4 { Sum::Zero } else { Sum::Right };
     prop_oneof![
-        8 => (len(), sum()).prop_map(|(len, sum)| Body::Udp { len, sum }),
+        8 => (len(), sum(wrong)).prop_map(|(len, sum)| Body::Udp { len, sum }),
         1 => len().prop_map(move |len| Body::Udp { len, sum: zero }),
         1 => (1..6_usize, 64..=1_200_u16)
             .prop_map(|(n, size)| Body::Udp { len: n * usize::from(size) + 9, sum: Sum::Segments(size) }),
     ]
 }
 
-fn tcp() -> impl Strategy<Value = Body> {
+fn tcp(wrong: Sum) -> impl Strategy<Value = Body> {
     let flags = any::<u8>().prop_map(|flags| flags & !(SYN | FIN | RST) | ACK);
     let cut = (1..20_usize, 64..=1_200_u16, any::<bool>()).prop_map(|(n, size, push)| Body::Tcp {
         len: n * usize::from(size) + 9,
@@ -80,7 +83,7 @@ fn tcp() -> impl Strategy<Value = Body> {
         options: 0,
     });
     prop_oneof![
-        6 => (len(), sum(), flags, any::<u16>(), 0..=10_u8)
+        6 => (len(), sum(wrong), flags, any::<u16>(), 0..=10_u8)
             .prop_map(|(len, sum, flags, urgent, options)| Body::Tcp { len, sum, flags, urgent, options }),
         2 => cut,
     ]
@@ -100,7 +103,8 @@ fn other() -> impl Strategy<Value = Body> {
         Just(Complaint::TimeExceeded),
     ];
     prop_oneof![
-        len().prop_map(|len| Body::Echo { len }),
+        // What answers a longer one is cut by the answerer, with identifications drawn by lot.
+        (0..=FITS).prop_map(|len| Body::Echo { len }),
         complaints.prop_map(Body::Error),
         (select(vec![47_u8, 132, 50, 4]), 24..200_usize).prop_map(|(proto, len)| Body::Other { proto, len }),
     ]

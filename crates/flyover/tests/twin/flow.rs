@@ -34,6 +34,11 @@ impl Path {
         }
     }
 
+    /// Whether addresses change on the way.
+    pub(crate) fn is_translated(self) -> bool {
+        !matches!(self, Self::Across | Self::SameNode)
+    }
+
     /// How packets go from node to node, in a lab whose pods are joined so.
     pub(crate) fn way(self, tunnelled: bool) -> Way {
         match self {
@@ -135,7 +140,9 @@ impl Talk {
             Path::SameNodeService => Path::SameNode,
             path => path,
         };
-        Self { path, ..*self }.lines(self.sport)
+        let [there, back] = Self { path, ..*self }.lines(self.sport);
+        // Who is outside can send to a pod too, if nobody forbids it.
+        [there, Line { dst: there.src, ..back }]
     }
 
     /// Where its packets meet the bypass.

@@ -1,8 +1,10 @@
 //! What of a captured frame can be compared: all but what the kernel draws by lot, and what a device was left to do.
 //!
-//! Masked: the outer source port around IPv6, which the kernel makes of the flow label where there is one: the bypass
-//! keeps a flow's first; identification (and so the header checksum) of an outer IPv4 header and of the kernel's own ICMP, the
-//! flow label of its ICMPv6, the outer UDP checksum of a packet yet to be cut. A packet whose transport checksum
+//! Masked: identification (and so the header checksum) of an outer IPv4 header and of the kernel's own ICMP, the
+//! flow label of its ICMPv6; identification of IPv6 fragments, which conntrack puts together and cuts again; the outer
+//! source port around IPv6, which the kernel makes of the flow label where there is one: the bypass keeps a flow's
+//! first. Of an outer UDP checksum it counts whether there is one and whether it holds; where a device has yet to cut
+//! the packet, not even that. A packet whose transport checksum
 //! does not hold counts as dropped: whoever delivers it, the receiver's stack drops it. Conntrack may drop it on the
 //! way, and bypassed packets do not meet conntrack.
 
@@ -35,7 +37,7 @@ pub(crate) fn plain(frame: &Frame, alias: Option<Alias>) -> Option<Vec<u8>> {
         bytes.get_mut(start + offset..start + offset + 2)?.copy_from_slice(&sum.to_be_bytes());
     }
     if let Some(alias) = alias {
-        rename(&mut bytes, alias);
+        rename(&mut bytes, ETH, alias, offload.gso_type != 0);
     }
     let cut = offload.gso_type != 0;
     if !ip(&mut bytes, ETH, cut)? || bytes.windows(FENCE.len()).any(|w| w == FENCE) {
@@ -59,30 +61,44 @@ struct Inside {
     proto: u8,
     addresses: Vec<u8>,
     whole: bool,
+    /// Whether the transport header is there.
+    first: bool,
+    /// Where IPv6's fragment header is.
+    fragment: Option<usize>,
 }
 
-fn inside(bytes: &[u8], eth: usize) -> Option<Inside> {
-    let l3 = eth;
-    match word(bytes, l3 - 2)? {
-        0x0800 => {
+fn inside(bytes: &[u8], l3: usize) -> Option<Inside> {
+    match bytes.get(l3)? >> 4 {
+        4 => {
             let header = usize::from(bytes.get(l3)? & 15) * 4;
             let len = usize::from(word(bytes, l3 + 2)?).checked_sub(header)?;
             let whole = word(bytes, l3 + 6)? & 0x3fff == 0;
+            let first = word(bytes, l3 + 6)? & 0x1fff == 0;
             let addresses = bytes.get(l3 + 12..l3 + 20)?.to_vec();
-            Some(Inside { at: l3 + header, len, proto: *bytes.get(l3 + 9)?, addresses, whole })
+            Some(Inside {
+                at: l3 + header,
+                len,
+                proto: *bytes.get(l3 + 9)?,
+                addresses,
+                whole,
+                first,
+                fragment: None,
+            })
         }
-        0x86dd => {
+        6 => {
             let (mut next, mut at) = (*bytes.get(l3 + 6)?, l3 + 40);
             let end = at + usize::from(word(bytes, l3 + 4)?);
-            let mut whole = true;
+            let (mut whole, mut first, mut fragment) = (true, true, None);
             while [0, 43, 44, 60].contains(&next) {
+                first &= next != 44 || word(bytes, at + 2)? & 0xfff8 == 0;
                 whole &= next != 44 || word(bytes, at + 2)? & 0xfff9 == 0;
+                fragment = fragment.or((next == 44).then_some(at));
                 let len = if next == 44 { 8 } else { 8 + usize::from(*bytes.get(at + 1)?) * 8 };
                 next = *bytes.get(at)?;
                 at += len;
             }
             let addresses = bytes.get(l3 + 8..l3 + 40)?.to_vec();
-            Some(Inside { at, len: end.checked_sub(at)?, proto: next, addresses, whole })
+            Some(Inside { at, len: end.checked_sub(at)?, proto: next, addresses, whole, first, fragment })
         }
         _ => None,
     }
@@ -90,21 +106,30 @@ fn inside(bytes: &[u8], eth: usize) -> Option<Inside> {
 
 /// Masks what is drawn by lot; false of a packet that counts as dropped or is neighbours' talk.
 fn ip(bytes: &mut [u8], eth: usize, cut: bool) -> Option<bool> {
-    let Some(found) = inside(bytes, eth) else { return Some(word(bytes, eth - 2)? != 0x0806) };
+    if word(bytes, eth - 2)? == 0x0806 {
+        return Some(false);
+    }
+    let Some(found) = inside(bytes, eth) else { return Some(true) };
     let v4 = word(bytes, eth - 2)? == 0x0800;
     let tunnel = found.proto == 17 && found.whole && word(bytes, found.at + 2)? == VXLAN_PORT && eth == ETH;
     if tunnel && found.len > 8 + VXLAN + ETH {
+        // The outer checksum covers what is masked: what counts is whether there is one, and whether it holds.
+        let none = word(bytes, found.at + 6)? == 0;
+        let verdict: &[u8] = match (cut, none, transport_holds(bytes, &found)) {
+            (true, ..) => b"??",
+            (false, true, _) => b"--",
+            (false, false, true) => b"ok",
+            (false, false, false) => b"NO",
+        };
+        bytes.get_mut(found.at + 6..found.at + 8)?.copy_from_slice(verdict);
         mask_ip(bytes, eth, v4);
         if word(bytes, found.at + 8 + VXLAN + ETH - 2)? == 0x86dd {
-            let chosen = word(bytes, found.at)?;
-            rename(bytes, Alias { chosen, called: 0 });
+            bytes.get_mut(found.at..found.at + 2)?.fill(0);
         }
-        if cut {
-            bytes.get_mut(found.at + 6..found.at + 8)?.fill(0);
-        }
-        let kept = ip(bytes, found.at + 8 + VXLAN + ETH, cut)?;
-        // The outer checksum covers what was just masked; of a packet that holds it is compared by holding.
-        return Some(kept);
+        return ip(bytes, found.at + 8 + VXLAN + ETH, cut);
+    }
+    if let Some(at) = found.fragment {
+        bytes.get_mut(at + 4..at + 8)?.fill(0);
     }
     if found.proto == 1 {
         mask_ip(bytes, eth, true);
@@ -138,16 +163,25 @@ fn transport_holds(bytes: &[u8], found: &Inside) -> bool {
     checksum(&[&pseudo(&found.addresses, found.proto, segment.len()), segment]) == 0
 }
 
-/// Calls a chosen port what it shall be called, in ports and in the checksum.
-fn rename(bytes: &mut [u8], alias: Alias) {
-    let Some(found) = inside(bytes, ETH).filter(|f| f.whole && [6, 17].contains(&f.proto)) else { return };
+/// Calls a chosen port what it shall be called, and in the checksum too unless that is yet to be written.
+///
+/// An ICMP error's own checksum stays as it is: in what it quotes, port and checksum make up for each other.
+fn rename(bytes: &mut [u8], l3: usize, alias: Alias, cut: bool) {
+    let Some(found) = inside(bytes, l3).filter(|f| f.first) else { return };
+    match (found.proto, bytes.get(found.at)) {
+        (6 | 17, _) => {}
+        (1, Some(3 | 11)) | (58, Some(1..=4)) => return rename(bytes, found.at + 8, alias, cut),
+        _ => return,
+    }
     let sum_at = found.at + if found.proto == 6 { 16 } else { 6 };
     for at in [found.at, found.at + 2] {
         let (Some(port), Some(sum)) = (word(bytes, at), word(bytes, sum_at)) else { return };
         if port == alias.chosen {
             let new = crate::sum::fold(u64::from(!sum) + u64::from(!port) + u64::from(alias.called));
             bytes[at..at + 2].copy_from_slice(&alias.called.to_be_bytes());
-            bytes[sum_at..sum_at + 2].copy_from_slice(&(!new).to_be_bytes());
+            if !cut {
+                bytes[sum_at..sum_at + 2].copy_from_slice(&(!new).to_be_bytes());
+            }
         }
     }
 }

@@ -165,16 +165,27 @@ impl Shot {
             Body::Tcp { .. } => self.ends(),
             _ => true,
         };
-        let twist = match self.twist {
+        let twist = match &self.twist {
             // What is too short is sent whole; what is off may be off by nothing.
             // Conntrack puts fragments together, and what is small enough leaves whole.
             Twist::Fragments(_) | Twist::FirstFragment(_) => first && self.len() >= 16,
             // The first node's stack cuts off what is behind the packet.
             Twist::Trailer(_) => first,
+            Twist::Extensions(e) if e.contains(&Extension::AtomicFragment) => first,
             Twist::None | Twist::InnerLength(_) | Twist::Version(_) => false,
             _ => true,
         };
         body || self.ttl < 2 || twist
+    }
+
+    /// How many packets it may become.
+    pub(crate) fn parts(&self) -> u64 {
+        match self.body {
+            Body::Udp { len, sum: Sum::Segments(size) } | Body::Tcp { len, sum: Sum::Segments(size), .. } => {
+                len.div_ceil(usize::from(size)) as u64
+            }
+            _ => 1,
+        }
     }
 
     fn len(&self) -> usize {

@@ -13,8 +13,10 @@ use crate::frame::{FENCE, Line, frames};
 use crate::shot::{Body, Shot};
 use crate::sys::{Frame, Tap};
 
-/// Ports of the fences, one a direction so that they are never a flow of two directions.
+/// Source ports of the fences, one a direction so that they are never a flow of two directions.
 const FENCE_PORTS: [u16; 2] = [9, 10];
+/// The port they go to, which no policy of a lab forbids.
+pub(crate) const FENCED: u16 = 80;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A device that is watched.
@@ -128,7 +130,7 @@ impl Site {
     /// Sends a packet that is slow on every node, and waits until it is there.
     fn fence(&self, line: &Line, back: bool, seen: &mut Seen) {
         let port = FENCE_PORTS[usize::from(back)];
-        let line = Line { sport: port, dport: port, ..*line };
+        let line = Line { sport: port, dport: FENCED, ..*line };
         let frame = frames(&Shot::plain(Body::Fence), &line).remove(0);
         let (from, to) = if back { (Eye::B, Eye::A) } else { (Eye::A, Eye::B) };
         self.send(from, &frame).expect("a small packet is sent");

@@ -16,7 +16,7 @@ use crate::flow::{Path, Talk};
 use crate::frame::{Line, octets};
 use crate::plain::{Alias, plain};
 use crate::shot::{ACK, Body, SYN, Shot, Sum, Way};
-use crate::site::{Eye, Seen, Site};
+use crate::site::{Eye, FENCED, Seen, Site};
 
 /// Labs are heavy, and a busy machine lets leases end: one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -129,8 +129,7 @@ impl<'a> Opened<'a> {
             // The fences' own.
             let [a, b] = talk.ends();
             let at = |port| [(a.ip(), port).into(), (b.ip(), port).into()];
-            site.sink(Proto::Udp, at(9));
-            site.sink(Proto::Udp, at(10));
+            site.sink(Proto::Udp, at(FENCED));
         }
         let mut open = Self { twins, talk, chosen: [talk.sport; 2] };
         open.greet()?;
@@ -155,14 +154,18 @@ impl<'a> Opened<'a> {
             greeting.extend([hand(SYN), back(&hand(SYN | ACK)), hand(ACK)]);
         }
         greeting.extend([data.clone(), back(&data), data.clone(), back(&data)]);
-        for shot in greeting {
+        for (i, shot) in greeting.into_iter().enumerate() {
             let seen = self.send(std::slice::from_ref(&shot));
             for (which, seen) in seen.iter().enumerate() {
                 let eye = if shot.back { Eye::A } else { Eye::B };
-                let Some(frame) = seen[eye as usize].iter().find(|f| self.is_ours(f)) else {
-                    return Err(format!("{shot:?} of {:?} did not arrive in lab {which}", self.talk));
+                let Some(frame) = seen[eye as usize].iter().find(|f| self.is_ours(f, shot.back)) else {
+                    let (talk, chosen) = (self.talk, self.chosen);
+                    return Err(format!(
+                        "{shot:?} of {talk:?} {chosen:?} did not arrive in lab {which}: {seen:x?}"
+                    ));
                 };
-                if self.talk.path == Path::Outside && !shot.back {
+                // Later ones are shown as if the port were the sender's.
+                if self.talk.path == Path::Outside && i == 0 {
                     let at = if self.talk.ends()[0].is_ipv4() { 14 + 20 } else { 14 + 40 };
                     self.chosen[which] = u16::from_be_bytes([frame[at], frame[at + 1]]);
                 }
@@ -171,10 +174,10 @@ impl<'a> Opened<'a> {
         Ok(())
     }
 
-    fn is_ours(&self, frame: &[u8]) -> bool {
-        let [_, b] = self.talk.ends();
-        let address = octets(b.ip());
-        let proto = if b.is_ipv4() { frame[14 + 9] } else { frame[14 + 6] };
+    fn is_ours(&self, frame: &[u8], back: bool) -> bool {
+        let to = self.talk.ends()[usize::from(!back)];
+        let address = octets(to.ip());
+        let proto = if to.is_ipv4() { frame[14 + 9] } else { frame[14 + 6] };
         proto == self.talk.proto.number() && frame.windows(address.len()).any(|w| w == address)
     }
 
@@ -226,13 +229,17 @@ impl<'a> Opened<'a> {
         }
     }
 
+    fn instance(&self, node: u8) -> Instance {
+        let name = self.twins.sites[1].lab.name().netns(Place::Node(node));
+        Instance::new(std::path::Path::new("/"), &name).expect("the name is a lab's")
+    }
+
     /// Packets that the bypass carried, at each hop.
     fn counts(&self) -> Vec<u64> {
-        let lab = self.twins.sites[1].lab.name();
         let flows = [1, 2].map(|i| {
-            let name = lab.netns(Place::Node(i));
-            let instance = Instance::new(std::path::Path::new("/"), &name).expect("the name is a lab's");
-            Books::open(&instance).and_then(|books| books.flows()).expect("the agent's books can be read")
+            Books::open(&self.instance(i))
+                .and_then(|books| books.flows())
+                .expect("the agent's books can be read")
         });
         let count = |hop: &crate::flow::Hop| {
             let flows = flows[usize::from(hop.node - 1)].iter();
@@ -247,12 +254,16 @@ impl<'a> Opened<'a> {
         let after = self.counts();
         for ((hop, before), after) in self.talk.hops(self.chosen[1]).iter().zip(before).zip(after) {
             let shots = || shots.iter().filter(|shot| shot.back == hop.back);
-            let least = shots().filter(|shot| shot.is_fast(way)).count() as u64;
-            let most = shots().filter(|shot| !shot.is_slow(hop.first)).count() as u64;
+            // Where no device vouches for the outer checksum, the second node's stack must see it.
+            let vouched = way != Way::Tunnel || hop.first || self.twins.sites[1].lab.spec().offload;
+            let least = shots().filter(|shot| vouched && shot.is_fast(way)).count() as u64;
+            let most = shots().filter(|shot| !shot.is_slow(hop.first)).map(Shot::parts).sum::<u64>();
             let grew = after.saturating_sub(*before);
+            let why = Books::open(&self.instance(hop.node)).and_then(|books| books.refusal(hop.flow));
+            let why = why.ok().flatten().map(|r| flyover_fastpath::reason(r.reason).name);
             let said = || {
                 format!(
-                    "{grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}",
+                    "{why:?}: {grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}",
                     shots = shots().collect::<Vec<_>>()
                 )
             };

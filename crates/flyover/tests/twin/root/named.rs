@@ -8,6 +8,28 @@ use crate::flow::Path;
 use crate::shot::{ACK, Body, Shot, Sum};
 use crate::twins::Twins;
 
+/// Rules masquerade with ports drawn by lot: neither end may see the other's choice.
+#[test]
+fn a_port_that_a_node_chose_is_translated_in_every_packet() {
+    let mut twins = Twins::up(&spec(), Path::Outside.receiver(), |_| ());
+    for family in [V4, V6] {
+        for (proto, len, back) in [(Udp, 0, false), (Udp, 999, true), (Tcp, 1, true), (Tcp, 1_200, false)] {
+            let body = match proto {
+                Tcp => Body::Tcp { len, sum: Sum::Left, flags: ACK, urgent: 0, options: 0 },
+                _ => Body::Udp { len, sum: Sum::Left },
+            };
+            let shot = Shot::plain(body).with(|s| s.back = back);
+            let summed = shot.clone().with(|s| match &mut s.body {
+                Body::Tcp { sum, .. } | Body::Udp { sum, .. } => *sum = Sum::Right,
+                _ => {}
+            });
+            twins
+                .play(&talk(Path::Outside, family, proto), &[shot, summed])
+                .unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+}
+
 /// Two tunnel devices of one port and one network number, one for each family, as Flannel makes them.
 #[test]
 fn segments_of_both_families_leave_by_their_own_tunnel_device() {
