@@ -196,16 +196,13 @@ static __always_inline int complete_holds(__u64 sum, const struct eth *eth, void
 static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o, const struct eth *eth,
 					   void *end)
 {
-	struct sk_buff *kernel;
 	__u32 summed;
 
 	if (o->no_sum)
 		return o->family == 4;
 	summed = sum_state(skb);
-	if (summed == CHECKSUM_COMPLETE && bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
-		kernel = bpf_cast_to_kern_ctx(skb);
-		return complete_holds(kernel->csum, eth, end);
-	}
+	if (summed == CHECKSUM_COMPLETE)
+		return complete_holds(whole_sum(skb), eth, end);
 	return summed != CHECKSUM_NONE;
 }
 

@@ -27,18 +27,36 @@
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 
-/* Set before load from what the kernel can do. */
+/* Set before load from what the kernel can do. Before 6.4 a program cannot ask by itself whether a function is there. */
 const volatile __u8 can_decap_l3 = 0;
+const volatile __u8 can_see_packet = 0;
+const volatile __u8 can_ask_ct = 0;
 
-/* What the kernel knows of the packet's checksum; CHECKSUM_UNNECESSARY, which asks, where it does not let us see. */
+/* How the kernel knows the packet's checksum: a CHECKSUM_ value. */
 static __always_inline int sum_state(struct __sk_buff *skb)
 {
 	struct sk_buff *kernel;
 
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
-		return CHECKSUM_UNNECESSARY;
+	/* Before 6.2: the context is the packet itself, but may only be read as memory that could be anything. */
+	if (!can_see_packet) {
+		kernel = (void *)skb;
+		return BPF_CORE_READ_BITFIELD_PROBED(kernel, ip_summed);
+	}
 	kernel = bpf_cast_to_kern_ctx(skb);
 	return BPF_CORE_READ_BITFIELD(kernel, ip_summed);
+}
+
+/* The sum of a packet that is CHECKSUM_COMPLETE. */
+static __always_inline __u32 whole_sum(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel;
+
+	if (!can_see_packet) {
+		kernel = (void *)skb;
+		return BPF_CORE_READ(kernel, csum);
+	}
+	kernel = bpf_cast_to_kern_ctx(skb);
+	return kernel->csum;
 }
 
 static __always_inline __u32 key_mix(const struct fo_key *key)

@@ -194,7 +194,7 @@ static __always_inline void ask_ct(struct __sk_buff *skb, const struct fo_tuple 
 	__u32 size;
 
 	__builtin_memcpy(&v->pre, post, sizeof(v->pre));
-	if (!bpf_ksym_exists(bpf_skb_ct_lookup))
+	if (!can_ask_ct)
 		goto none;
 	if (post->family == 4) {
 		tuple.ipv4.saddr = post->daddr[0];

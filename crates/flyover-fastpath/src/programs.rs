@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 
@@ -14,6 +16,7 @@ use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
 use crate::books::Books;
+use crate::conntrack;
 use crate::inventory::Tunnel;
 use crate::judge;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
@@ -98,8 +101,13 @@ impl Programs {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
+        conntrack::load_module();
+        let kernel = Btf::from_vmlinux()?;
+        let has = |function| u8::from(kernel.type_by_name::<Func<'_>>(function).is_some());
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.can_decap_l3 = u8::from(kernel_at_least(6, 3));
+            rodata.can_see_packet = has("bpf_cast_to_kern_ctx");
+            rodata.can_ask_ct = has("bpf_skb_ct_lookup") | u8::from(conntrack::has_module_types());
         }
         let skel = open.load()?;
         let mut programs = Self { skel, hertz: 0 };

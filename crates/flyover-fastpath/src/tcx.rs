@@ -1,7 +1,7 @@
 //! tcx links: programs on a device's ingress and egress, pinned so that they outlive the process.
 //!
 //! Ours come last in their chain: what others attached there judges the packet first. libbpf-rs offers no tcx, so
-//! this module calls libbpf itself; it is the only one of the room that needs `unsafe`.
+//! this module calls libbpf itself.
 
 use std::ffi::CString;
 use std::io;
@@ -29,11 +29,11 @@ impl Side {
     }
 }
 
-fn target(ifindex: u32) -> io::Result<i32> {
+pub(crate) fn target(ifindex: u32) -> io::Result<i32> {
     i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
-fn checked(rc: i32) -> io::Result<i32> {
+pub(crate) fn checked(rc: i32) -> io::Result<i32> {
     if rc < 0 { Err(io::Error::from_raw_os_error(-rc)) } else { Ok(rc) }
 }
 

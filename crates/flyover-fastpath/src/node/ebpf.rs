@@ -261,7 +261,7 @@ impl Node {
             self.attachments.detach(ifindex, hook).map_err(system("detach from a device"))?;
         }
         for ((ifindex, hook), device) in wanted {
-            match self.attachments.attach(&self.programs, ifindex, hook) {
+            match self.attachments.attach(&self.programs, &device, (ifindex, hook)) {
                 Ok(()) => {}
                 // It went away since we listed it; the next look will not list it.
                 Err(e) if e.raw_os_error() == Some(libc::ENODEV) => {}

@@ -16,6 +16,7 @@ use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
 
 use crate::conntrack;
+use crate::filters::Filters;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::notrack;
@@ -229,8 +230,9 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     }
     let lock = instance.lock()?;
     let restore = instance.restore()?;
-    // Links first: from here on every packet takes the slow path, and the setting is needed no longer.
+    // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
     remove_links(instance)?;
+    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))?;
     if let Some(was) = &restore.tcp_be_liberal {
         // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
         if let Err(error) = flyover_net::conntrack::forgive_tcp() {

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use flyover_net::analysis::{Analysis, Judge, Selector};
 use flyover_net::hooks::Hooks;
-use flyover_net::qdisc::{Place, Shaping, TrafficControl};
+use flyover_net::qdisc::{Place, Qdisc, Shaping, TrafficControl};
 use flyover_net::ruleset::{Ruleset, RulesetError, legacy, nft};
 use flyover_net::xfrm;
 
-use crate::attach::Attachments;
+use crate::attach::{Attachments, Means};
 use crate::inventory::{Device, Kind};
 
 /// Reasons to stay out, found on the node.
@@ -61,7 +61,10 @@ pub(crate) fn look(
         Err(e) => survey.paused.push(format!("the IPsec policies cannot be read: {e}")),
     }
     match TrafficControl::read() {
-        Ok(control) => survey.note_shaping(&control.shaping(), devices, uplinks),
+        Ok(control) => {
+            survey.note_shaping(&control.shaping(), devices, uplinks, attachments);
+            survey.note_ingress(&control.qdiscs, attachments);
+        }
         Err(e) => survey.paused.push(format!("the qdiscs cannot be read: {e}")),
     }
     survey.note_programs(devices, uplinks, attachments);
@@ -79,10 +82,17 @@ pub(crate) fn look(
 
 impl Survey {
     /// A qdisc of an uplink sees bypassed packets too; one anywhere else on the path would be skipped.
-    fn note_shaping(&mut self, shaping: &[Shaping], devices: &[Device], uplinks: &[u32]) {
+    fn note_shaping(
+        &mut self,
+        shaping: &[Shaping],
+        devices: &[Device],
+        uplinks: &[u32],
+        attachments: &Attachments,
+    ) {
         for shape in shaping {
             let Some(device) = devices.iter().find(|d| d.ifindex == shape.ifindex) else { continue };
-            if Attachments::is_ours(shape.program.as_ref().map(|p| p.name.as_str())) {
+            let program = shape.program.as_ref();
+            if program.is_some_and(|p| attachments.is_ours(shape.ifindex, shape.place, &p.name)) {
                 continue;
             }
             let what = format!("{} on {} of {}", shape.kind, place(shape.place), device.name);
@@ -92,6 +102,15 @@ impl Survey {
                 (Kind::Bridge | Kind::Tunnel(_), _) => self.paused.push(what),
                 _ => self.devices.entry(device.ifindex).or_default().push(what),
             }
+        }
+    }
+
+    /// An `ingress` qdisc sits where clsact would: without tcx there is nothing to attach to on the way out.
+    fn note_ingress(&mut self, qdiscs: &[Qdisc], attachments: &Attachments) {
+        let without_tcx = attachments.means() == Means::Clsact;
+        for qdisc in qdiscs.iter().filter(|q| without_tcx && q.kind == "ingress") {
+            let what = "an ingress qdisc leaves no room for clsact, and this kernel has no tcx".to_owned();
+            self.devices.entry(qdisc.ifindex).or_default().push(what);
         }
     }
 
