@@ -90,6 +90,17 @@ impl Attachments {
         &self.held
     }
 
+    /// Whether this process put its program there.
+    #[must_use]
+    pub(crate) fn is_fresh(&self, ifindex: u32, hook: Hook) -> bool {
+        self.fresh.contains(&(ifindex, hook))
+    }
+
+    /// Notes that the device took its programs along; another may get its number.
+    pub(crate) fn lost(&mut self, ifindex: u32) {
+        self.fresh.retain(|(device, _)| *device != ifindex);
+    }
+
     /// Puts the program of `hook` on the device, in place of an earlier process's if there is one.
     pub(crate) fn attach(
         &mut self,
@@ -97,7 +108,7 @@ impl Attachments {
         device: &IfName,
         (ifindex, hook): (u32, Hook),
     ) -> io::Result<()> {
-        if self.fresh.contains(&(ifindex, hook)) {
+        if self.is_fresh(ifindex, hook) {
             return Ok(());
         }
         match self.means {

@@ -34,7 +34,7 @@ pub(super) struct Talk {
 
 fn pattern() -> Vec<u8> {
     // Twice, so that any chunk can be cut out of it.
-    (0..2 * PERIOD + CHUNK).map(|i| u8::try_from((i % PERIOD * 131 >> 4) & 0xff).unwrap()).collect()
+    (0..2 * PERIOD + CHUNK).map(|i| u8::try_from(((i % PERIOD * 131) >> 4) & 0xff).unwrap()).collect()
 }
 
 fn place(position: u64) -> usize {
