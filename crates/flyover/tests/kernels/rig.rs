@@ -1,15 +1,17 @@
 //! A lab with FastPath on its nodes, that goes with its test.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flyover_fastpath::{Books, Instance, Report};
-use flyover_host::cmd::Cmd;
-use flyover_lab::{IpMode, Lab, LabGuard, LabSpec, Labs, Node, Overlay};
+use flyover_host::cmd::{Cmd, CmdError};
+use flyover_lab::{IpMode, LabGuard, LabSpec, Labs, Node, Overlay};
 use flyover_net::qdisc::TrafficControl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// Emulated processors take their time.
+const LONG: Duration = Duration::from_secs(120);
 
 pub(crate) struct Rig {
     pub(crate) lab: LabGuard,
@@ -33,12 +35,13 @@ impl Rig {
     }
 
     fn fastpath(&self, verb: &str) {
-        let ran = Command::new(program())
-            .args(["lab", "fastpath", verb, "--name", self.lab.name().as_str()])
-            .env("FLYOVER_ROOT", &self.root)
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{verb}: {}", String::from_utf8_lossy(&ran.stderr));
+        self.flyover(verb).unwrap();
+    }
+
+    fn flyover(&self, verb: &str) -> Result<String, CmdError> {
+        let root = format!("FLYOVER_ROOT={}", self.root.display());
+        let args = ["lab", "fastpath", verb, "--name", self.lab.name().as_str()].map(str::to_owned);
+        Cmd::new("env").args([root, program().to_string()]).args(args).timeout(LONG).run()
     }
 
     pub(crate) fn on(&self) {
@@ -118,13 +121,8 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        let lab: &Lab = &self.lab;
-        let ran = Command::new(program())
-            .args(["lab", "fastpath", "off", "--name", lab.name().as_str()])
-            .env("FLYOVER_ROOT", &self.root)
-            .status();
-        if !ran.is_ok_and(|status| status.success()) {
-            eprintln!("failed to turn fastpath off");
+        if let Err(error) = self.flyover("off") {
+            eprintln!("failed to turn fastpath off: {error}");
         }
         if let Err(error) = std::fs::remove_dir_all(&self.root) {
             eprintln!("{error}");

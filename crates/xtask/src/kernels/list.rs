@@ -54,12 +54,8 @@ const TREES: [&str; 1] = ["/usr/lib/x86_64-linux-gnu/xtables"];
 
 /// Test binaries that run in the guest: package, target, and the filter of the tests to run there. A limit in
 /// time says nothing under emulation.
-pub(super) const TESTS: [(&str, &str, &str); 4] = [
-    ("flyover-net", "flyover_net", "root::"),
-    ("flyover-lab", "lab", "root:: --skip in_less_than"),
-    ("flyover-fastpath", "packets", "root::"),
-    ("flyover", "kernels", "root::"),
-];
+pub(super) const TESTS: [(&str, &str, &str); 2] =
+    [("flyover-net", "flyover_net", "root::"), ("flyover-lab", "lab", "root:: --skip in_less_than")];
 
 /// Tests of what a kernel does not have: kernel, beginning of the test's name, and why.
 const LACKS: [(&str, &str, &str); 1] = [("6.1", "pod::root::a_bpf_program_on_the_way", "tcx came with 6.6")];
