@@ -47,6 +47,21 @@ fn wrong_devices_and_names_are_wrong_usage() {
 }
 
 #[test]
+fn times_that_cannot_work_are_wrong_usage() {
+    let rig = Rig::slow("times", |_| {});
+    let name = rig.instance(1).name().to_owned();
+    for (option, value) in [("--deadman", "0s"), ("--lease", "1ms"), ("--lease", "2h")] {
+        let (code, said) = ended(&run(&rig, &["--name", &name, "--uplink", "eth0", option, value]));
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            said.contains(&format!("{option} cannot be {value}")) && said.contains("hint:  from "),
+            "{said}"
+        );
+    }
+    nothing_is_left(&rig);
+}
+
+#[test]
 fn who_is_not_root_is_told_so() {
     let rig = Rig::slow("nobody", |_| {});
     let mut flyover = Command::new(env!("CARGO_BIN_EXE_flyover"));
