@@ -27,23 +27,25 @@ pub(crate) struct Survey {
     pub(crate) conntrack: Option<bool>,
 }
 
-/// The judges among the rules of nf_tables. Its generation tells whether they changed, so they are read only then:
+/// What matters of the rules of nf_tables. Its generation tells whether they changed, so they are read only then:
 /// a cluster's rules are many.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    generation: Option<u32>,
-    judges: Vec<Judge>,
+    nft: Analysis,
 }
 
 impl Known {
-    fn judges(&mut self) -> Result<Vec<Judge>, RulesetError> {
+    fn rules(&mut self) -> Result<Analysis, RulesetError> {
         let generation = nft::current_generation().map_err(RulesetError::Nft)?;
-        if generation.is_none() || generation != self.generation {
+        if generation.is_none() || generation != self.nft.generation {
             let (generation, tables) = nft::read().map_err(RulesetError::Nft)?;
-            *self = Self { generation, judges: Analysis::of(&Ruleset { generation, tables }).judges };
+            self.nft = Analysis::of(&Ruleset { generation, tables });
         }
-        let legacy = Ruleset { generation: None, tables: legacy::read()? };
-        Ok(self.judges.iter().cloned().chain(Analysis::of(&legacy).judges).collect())
+        let mut rules = self.nft.clone();
+        let legacy = Analysis::of(&Ruleset { generation: None, tables: legacy::read()? });
+        rules.judges.extend(legacy.judges);
+        rules.conntrack |= legacy.conntrack;
+        Ok(rules)
     }
 }
 
@@ -68,8 +70,11 @@ pub(crate) fn look(
         Err(e) => survey.paused.push(format!("the qdiscs cannot be read: {e}")),
     }
     survey.note_programs(devices, uplinks, attachments);
-    match known.judges() {
-        Ok(judges) => judges.iter().for_each(|judge| survey.note_judge(judge, devices)),
+    match known.rules() {
+        Ok(rules) => {
+            rules.judges.iter().for_each(|judge| survey.note_judge(judge, devices));
+            survey.conntrack = rules.conntrack.then_some(true);
+        }
         Err(e) => survey.paused.push(format!("the packet filter's rules cannot be read: {e}")),
     }
     match Hooks::read() {
