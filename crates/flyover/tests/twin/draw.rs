@@ -26,7 +26,12 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
 
 /// Sends drawn wrapped packets to the uplink, so many times.
 pub(crate) fn meddle_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
-    let inner = (shot(talk), vec(flaw(), 0..3)).prop_map(|(inner, flaws)| Wrap { inner, flaws });
+    let inner = (shot(talk), vec(flaw(), 0..3)).prop_map(|(inner, mut flaws)| {
+        // Two of a kind are one.
+        let mut kinds = std::collections::HashSet::new();
+        flaws.retain(|flaw| kinds.insert(std::mem::discriminant(flaw)));
+        Wrap { inner, flaws }
+    });
     run(cases, &vec(inner, 1..8), |wraps| twins.meddle(talk, &wraps));
 }
 

@@ -69,7 +69,10 @@ impl Wrap {
     /// Whether the bypass may not take it.
     pub(crate) fn is_slow(&self) -> bool {
         let forbidden = |flaw: &Flaw| match flaw {
-            Flaw::Vni(_) | Flaw::Source(_) | Flaw::Port(_) | Flaw::Unvouched | Flaw::WrongSum => true,
+            // Without a checksum there is nothing to vouch for.
+            Flaw::Unvouched | Flaw::WrongSum => !self.flaws.contains(&Flaw::NoSum),
+            Flaw::Vni(number) => *number != 1,
+            Flaw::Source(_) | Flaw::Port(_) => true,
             Flaw::Fragment | Flaw::Cut(_) => true,
             // It may be the right one.
             Flaw::InnerKind(_) => false,
