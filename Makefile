@@ -38,8 +38,9 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 	$(FLYOVER) lab up --name demo; \
 	$(FLYOVER) bench compare --lab demo --quick --report target/demo
 
+# Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF
-	cargo test --workspace
+	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast
 
 bench: setup ## Measure at length; the report goes to target/bench
 	cargo build --release --package flyover

@@ -109,16 +109,16 @@ int from_pod(struct __sk_buff *skb)
 	case FO_ENCAP:
 		if (way->flags & FO_OUTER_SUM) {
 			if (skb->gso_size && way->outer_family == 6)
-				return send_tunnel(skb, way, guard, &p);
+				return send_tunnel(skb, way, guard, &p, eth + 1);
 			why = FO_UDP_NO_CHECKSUM;
 			if (p.no_sum)
 				goto slow;
 		}
-		return send_encap(skb, way, guard, &p);
+		return send_encap(skb, way, guard, &p, eth + 1);
 	case FO_PEER:
-		return send_peer(skb, way, guard, &p);
+		return send_peer(skb, way, guard, &p, eth + 1);
 	case FO_PLAIN:
-		return send_plain(skb, way, guard, &p);
+		return send_plain(skb, way, guard, &p, eth + 1);
 	}
 	return TC_ACT_UNSPEC;
 teach:
@@ -196,16 +196,13 @@ static __always_inline int complete_holds(__u64 sum, const struct eth *eth, void
 static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o, const struct eth *eth,
 					   void *end)
 {
-	struct sk_buff *kernel;
 	__u32 summed;
 
 	if (o->no_sum)
 		return o->family == 4;
 	summed = sum_state(skb);
-	if (summed == CHECKSUM_COMPLETE && bpf_ksym_exists(bpf_cast_to_kern_ctx)) {
-		kernel = bpf_cast_to_kern_ctx(skb);
-		return complete_holds(kernel->csum, eth, end);
-	}
+	if (summed == CHECKSUM_COMPLETE)
+		return complete_holds(whole_sum(skb), eth, end);
 	return summed != CHECKSUM_NONE;
 }
 
@@ -223,8 +220,8 @@ int from_wire(struct __sk_buff *skb)
 
 	if (skb->pkt_type != PACKET_HOST)
 		return TC_ACT_UNSPEC;
-	/* The usual case, VXLAN over IPv4 with a whole inner header; the longer ones are asked for below. */
-	if (reach(skb, 14 + 50 + 20 + 20))
+	/* As much as this node's tunnels need: little for VXLAN over IPv4, more for IPv6 or Geneve's options. */
+	if (reach(skb, state.reach & 0xff))
 		return TC_ACT_UNSPEC;
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
@@ -294,7 +291,7 @@ int from_wire(struct __sk_buff *skb)
 	if (why)
 		goto slow;
 	if (way->action == FO_PEER)
-		return send_peer(skb, way, guard, &p);
+		return send_peer(skb, way, guard, &p, inner + 1);
 	return TC_ACT_UNSPEC;
 teach:
 	if (p.l4 + sizeof(struct udp) <= end)

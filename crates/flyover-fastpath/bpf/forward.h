@@ -27,18 +27,36 @@
 
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym __weak;
 
-/* Set before load from what the kernel can do. */
+/* Set before load from what the kernel can do. Before 6.4 a program cannot ask by itself whether a function is there. */
 const volatile __u8 can_decap_l3 = 0;
+const volatile __u8 can_see_packet = 0;
+const volatile __u8 can_ask_ct = 0;
 
-/* What the kernel knows of the packet's checksum; CHECKSUM_UNNECESSARY, which asks, where it does not let us see. */
+/* How the kernel knows the packet's checksum: a CHECKSUM_ value. */
 static __always_inline int sum_state(struct __sk_buff *skb)
 {
 	struct sk_buff *kernel;
 
-	if (!bpf_ksym_exists(bpf_cast_to_kern_ctx))
-		return CHECKSUM_UNNECESSARY;
+	/* Before 6.2: the context is the packet itself, but may only be read as memory that could be anything. */
+	if (!can_see_packet) {
+		kernel = (void *)skb;
+		return BPF_CORE_READ_BITFIELD_PROBED(kernel, ip_summed);
+	}
 	kernel = bpf_cast_to_kern_ctx(skb);
 	return BPF_CORE_READ_BITFIELD(kernel, ip_summed);
+}
+
+/* The sum of a packet that is CHECKSUM_COMPLETE. */
+static __always_inline __u32 whole_sum(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel;
+
+	if (!can_see_packet) {
+		kernel = (void *)skb;
+		return BPF_CORE_READ(kernel, csum);
+	}
+	kernel = bpf_cast_to_kern_ctx(skb);
+	return kernel->csum;
 }
 
 static __always_inline __u32 key_mix(const struct fo_key *key)
@@ -132,29 +150,49 @@ static __always_inline int nat_sums(struct __sk_buff *skb, const struct fo_way *
 	return 0;
 }
 
-/* Translation and TTL of the IP packet at offset `l3`, whose headers are `l3_hdr` and at least 8 bytes long. */
-static __always_inline int rewrite(struct __sk_buff *skb, const struct fo_way *way, __u32 l3, __u32 l3_hdr)
+/*
+ * Copies the packet's IP header to `lead` in the frame, and changes it there; translated ports follow it.
+ *
+ * Nothing is written into the packet by itself: a program with a store of its own into the packet makes the kernel
+ * copy each cloned one first, which all of TCP's are. One call that writes everything finds the header writable.
+ */
+static __always_inline int compose(struct scratch *s, const struct fo_way *way, const void *l3, const void *end,
+				   __u32 lead)
 {
-	void *data, *end;
-
-	if (way->flags & FO_NAT && nat_sums(skb, way, l3 + l3_hdr))
+	if (lead > FO_HDR_MAX)
 		return -1;
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
 	if (way->to.family == 4) {
-		struct ip4 *ip = data + l3;
-
-		if ((void *)(ip + 1) + 4 > end)
+		if (l3 + sizeof(struct ip4) > end)
 			return -1;
-		rewrite_ip4(ip, way, (void *)(ip + 1));
+		copy_words(s->frame + lead, l3, sizeof(struct ip4));
+		rewrite_ip4((void *)s->frame + lead, way, (void *)s->frame + lead + sizeof(struct ip4));
 	} else {
-		struct ip6 *ip = data + l3;
-
-		if ((void *)(ip + 1) + 4 > end)
+		if (l3 + sizeof(struct ip6) > end)
 			return -1;
-		rewrite_ip6(ip, way, (void *)(ip + 1));
+		copy_words(s->frame + lead, l3, sizeof(struct ip6));
+		rewrite_ip6((void *)s->frame + lead, way, (void *)s->frame + lead + sizeof(struct ip6));
 	}
 	return 0;
+}
+
+/* Writes the frame over the packet's beginning, which ends with an IP header of `l3_hdr` bytes at `lead`. */
+static __always_inline int put_frame(struct __sk_buff *skb, struct scratch *s, const struct fo_way *way, __u32 lead,
+				     __u32 l3_hdr)
+{
+	__u32 len = lead + l3_hdr;
+
+	if (way->flags & FO_NAT) {
+		if (nat_sums(skb, way, len))
+			return -1;
+		len += sizeof(way->to.ports);
+	}
+	barrier_var(len);
+	if (len > FO_FRAME)
+		return -1;
+	barrier_var(len);
+	if (len < ETH_LEN)
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, s->frame, len, 0);
 }
 
 /*
@@ -210,9 +248,8 @@ static __always_inline __u16 outer_sum(const struct fo_way *way, __u32 udp_len, 
 	return folded ? folded : 0xffff;
 }
 
-static __always_inline void finish_outer4(struct __sk_buff *skb, struct fo_way *way, struct ip4 *ip, __u8 ecn)
+static __always_inline void finish_outer4(const struct fo_way *way, struct ip4 *ip, __u32 len, __u8 ecn)
 {
-	__u32 len = skb->len - ETH_LEN;
 	__u16 id = way->packets ^ way->guard;
 
 	ip->len = bpf_htons(len);
@@ -221,117 +258,91 @@ static __always_inline void finish_outer4(struct __sk_buff *skb, struct fo_way *
 	ip->sum = ~fold16((__u64)way->sum_ip + ip->len + id + bpf_htons(ecn));
 }
 
-static __always_inline void finish_outer6(struct __sk_buff *skb, struct ip6 *ip, __u8 ecn)
+static __always_inline void finish_outer6(struct ip6 *ip, __u32 len, __u8 ecn)
 {
-	ip->len = bpf_htons(skb->len - ETH_LEN - sizeof(*ip));
+	ip->len = bpf_htons(len - sizeof(*ip));
 	ip->ver_class_flow |= bpf_htonl((__u32)ecn << 20);
 }
 
-/* Lengths, identification, ECN and checksums of the header that was just put in front. */
-static __always_inline int finish_outer(struct __sk_buff *skb, struct fo_way *way, __u8 tos, __u32 l4_total)
+/* Lengths, identification, ECN and checksums of the observed header in the frame; `len` is the outer packet's. */
+static __always_inline void finish_outer(struct scratch *s, const struct fo_way *way, const struct pkt *p, __u32 len,
+					 __u32 lead, int one_segment)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	/* RFC 6040 as the kernel does it: ECN is copied, but congestion met inside is not said outside. */
-	__u8 ecn = (tos & 3) == 3 ? 2 : tos & 3;
-	__u32 hdr_len = way->hdr_len, udp_len;
+	__u8 ecn = (p->tos & 3) == 3 ? 2 : p->tos & 3;
+	__u32 udp_len;
 	struct udp *udp;
-	void *inner;
 
 	if (way->outer_family == 4) {
-		struct ip4 *ip = data + ETH_LEN;
+		struct ip4 *ip = (void *)s->frame + ETH_LEN;
 
+		finish_outer4(way, ip, len, ecn);
 		udp = (void *)(ip + 1);
-		if ((void *)(udp + 1) > end)
-			return -1;
-		finish_outer4(skb, way, ip, ecn);
-		udp_len = skb->len - ETH_LEN - sizeof(*ip);
+		udp_len = len - sizeof(*ip);
 	} else {
-		struct ip6 *ip = data + ETH_LEN;
+		struct ip6 *ip = (void *)s->frame + ETH_LEN;
 
+		finish_outer6(ip, len, ecn);
 		udp = (void *)(ip + 1);
-		if ((void *)(udp + 1) > end)
-			return -1;
-		finish_outer6(skb, ip, ecn);
-		udp_len = skb->len - ETH_LEN - sizeof(*ip);
+		udp_len = len - sizeof(*ip);
 	}
 	udp->len = bpf_htons(udp_len);
 	/* Software segmentation does not write this field, so only a packet that is one segment may carry it. */
-	if (way->flags & FO_OUTER_SUM && !skb->gso_size) {
-		if (hdr_len > FO_HDR_MAX)
-			return -1;
-		inner = data + hdr_len;
-		if (inner + sizeof(struct ip6) > end && way->to.family == 6)
-			return -1;
-		if (inner + 8 > end)
-			return -1;
-		udp->sum = outer_sum(way, udp_len, l4_total, inner);
-	}
-	return 0;
+	if (way->flags & FO_OUTER_SUM && one_segment)
+		udp->sum = outer_sum(way, udp_len, p->l3_len - p->l3_hdr, s->frame + lead);
 }
 
-/* Puts the observed header in front of the packet; the common sizes without a call. */
-static __always_inline int put_header(struct __sk_buff *skb, const struct fo_way *way)
+static __always_inline void mark_ours(struct __sk_buff *skb, const struct fo_way *way)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 len = way->hdr_len;
-
-	if (len == 64 && data + 64 <= end) {
-		copy_words(data, way->hdr, 64);
-		return 0;
-	}
-	if (len == 84 && data + 84 <= end) {
-		copy_words(data, way->hdr, 84);
-		return 0;
-	}
-	if (len < ETH_LEN || len > FO_HDR_MAX)
-		return -1;
-	return bpf_skb_store_bytes(skb, 0, way->hdr, len, 0);
-}
-
-static __always_inline int put_eth(struct __sk_buff *skb, const struct fo_way *way)
-{
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-
-	if (data + ETH_LEN > end)
-		return -1;
-	copy_words(data, way->hdr, ETH_LEN);
-	return 0;
-}
-
-/* Out of the uplink, in the tunnel's clothes. Until adjust_room has said yes the packet may still go the slow way. */
-static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
-{
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_LEN) |
-		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	__u32 l3_hdr = p->l3_hdr, l4_total = p->l3_len - p->l3_hdr, len = skb->len;
-	__u8 tos = p->tos;
-
-	flags |= way->outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
-	if (bpf_skb_adjust_room(skb, (int)way->hdr_len - ETH_LEN, BPF_ADJ_ROOM_MAC, flags)) {
-		count(FO_NO_ROOM);
-		return TC_ACT_UNSPEC;
-	}
-	if (put_header(skb, way) || rewrite(skb, way, way->hdr_len & 0xff, l3_hdr) ||
-	    finish_outer(skb, way, tos, l4_total) || !way_held(way, guard))
-		return drop(FO_RACE);
 	skb->mark = way->mark;
 	skb->priority = way->priority;
 	skb->cb[0] = FO_CB0;
 	skb->cb[1] = FO_CB1;
+}
+
+/* Out of the uplink, in the tunnel's clothes. Until adjust_room has said yes the packet may still go the slow way. */
+static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+				      const void *l3)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_LEN) |
+		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	__u32 lead = way->hdr_len, len = skb->len, l3_hdr = p->l3_hdr;
+	struct scratch *s = scratch();
+
+	if (!s || lead < ETH_LEN || lead > FO_HDR_MAX)
+		return TC_ACT_UNSPEC;
+	if (lead == 64)
+		copy_words(s->frame, way->hdr, 64);
+	else
+		copy_words(s->frame, way->hdr, FO_HDR_MAX);
+	if (compose(s, way, l3, (void *)(long)skb->data_end, lead))
+		return TC_ACT_UNSPEC;
+	finish_outer(s, way, p, len - ETH_LEN + lead - ETH_LEN, lead, !skb->gso_size);
+	flags |= way->outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, (int)lead - ETH_LEN, BPF_ADJ_ROOM_MAC, flags)) {
+		count(FO_NO_ROOM);
+		return TC_ACT_UNSPEC;
+	}
+	if (put_frame(skb, s, way, lead, l3_hdr) || !way_held(way, guard))
+		return drop(FO_RACE);
+	mark_ours(skb, way);
 	spend(way, len);
 	return bpf_redirect(way->out, 0);
 }
 
 /* To the tunnel device, which writes the outer header itself: for segments whose outer checksum only it can ask for. */
-static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+				       const void *l3)
 {
 	__u32 inner_eth = way->hdr_len - ETH_LEN, l3_hdr = p->l3_hdr, len = skb->len;
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct scratch *s = scratch();
 
-	if (inner_eth > FO_HDR_MAX - ETH_LEN || data + ETH_LEN > end)
+	if (!s || inner_eth > FO_HDR_MAX - ETH_LEN)
 		return TC_ACT_UNSPEC;
-	copy_words(data, way->hdr + inner_eth, ETH_LEN);
-	if (rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+	copy_words(s->frame, way->hdr + inner_eth, ETH_LEN);
+	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
+		return TC_ACT_UNSPEC;
+	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);
 	skb->mark = way->mark;
 	skb->priority = way->priority;
@@ -339,25 +350,36 @@ static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way
 	return bpf_redirect(way->tunnel, 0);
 }
 
-static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+				      const void *l3)
 {
 	__u32 l3_hdr = p->l3_hdr, len = skb->len;
+	struct scratch *s = scratch();
 
-	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+	if (!s)
+		return TC_ACT_UNSPEC;
+	copy_words(s->frame, way->hdr, ETH_LEN);
+	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
+		return TC_ACT_UNSPEC;
+	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);
-	skb->mark = way->mark;
-	skb->priority = way->priority;
-	skb->cb[0] = FO_CB0;
-	skb->cb[1] = FO_CB1;
+	mark_ours(skb, way);
 	spend(way, len);
 	return bpf_redirect(way->out, 0);
 }
 
 /* Into the pod: no tunnel left, the pod's Ethernet addresses, and over the veth without a queue in between. */
-static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p)
+static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+				     const void *l3)
 {
+	struct scratch *s = scratch();
 	__u32 l3_hdr = p->l3_hdr;
 
+	if (!s)
+		return TC_ACT_UNSPEC;
+	copy_words(s->frame, way->hdr, ETH_LEN);
+	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
+		return TC_ACT_UNSPEC;
 	if (way->strip) {
 		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 
@@ -371,7 +393,7 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 		if (sum_state(skb) != CHECKSUM_PARTIAL)
 			bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	}
-	if (put_eth(skb, way) || rewrite(skb, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
+	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
 		return drop(FO_RACE);
 	settle_complete(skb, way);
 	if (skb->pkt_type != PACKET_HOST)

@@ -194,7 +194,7 @@ static __always_inline void ask_ct(struct __sk_buff *skb, const struct fo_tuple 
 	__u32 size;
 
 	__builtin_memcpy(&v->pre, post, sizeof(v->pre));
-	if (!bpf_ksym_exists(bpf_skb_ct_lookup))
+	if (!can_ask_ct)
 		goto none;
 	if (post->family == 4) {
 		tuple.ipv4.saddr = post->daddr[0];
@@ -244,8 +244,11 @@ static __always_inline int judged(const struct fo_judge *j, const struct fo_tupl
 	return masked(t->saddr, j->src, j->src_mask) && masked(t->daddr, j->dst, j->dst_mask);
 }
 
-/* Index of the rule that judges this flow's packets one by one, before or after translation; -1 if none does. */
-static __noinline int find_judge(const struct fo_tuple *pre, const struct fo_tuple *post)
+/*
+ * Index of the rule that judges this flow's packets one by one, before or after translation; -1 if none does.
+ * Not static: the verifier looks at such a function once, not once for every way that leads to it.
+ */
+__noinline int find_judge(const struct fo_tuple *pre, const struct fo_tuple *post)
 {
 	__u32 i;
 
@@ -461,13 +464,15 @@ static __always_inline int pair_up(const struct fo_key *key, const struct fo_way
 	other_key.ifindex = other->ifindex;
 	other_key.place = other->place;
 	back = bpf_map_lookup_elem(&ways, &other_key);
-	if (back && established)
+	/* The map may have given the element to another flow since the look-up. */
+	if (back && established && back->guard >> 32 == key_mix(&other_key))
 		back->open = 1;
 	return 1;
 }
 
 /* Writes the entry, or renews the one that says the same. */
-static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod)
+static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod,
+				 int handshake)
 {
 	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
 	__u64 now = bpf_jiffies64();
@@ -475,11 +480,14 @@ static __always_inline void keep(const struct fo_key *key, struct fo_way *way, c
 	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open && same_twin(old, way));
 	int open = paired && v->established;
 
-	if (!v->established)
+	/* A handshake under way is no refusal worth a note: its next packet is the answer. */
+	if (!v->established && handshake)
+		count(FO_CT_STATE);
+	else if (!v->established)
 		refuse(&key->tuple, FO_CT_STATE, v->detail);
 	else if (!paired)
 		refuse(&key->tuple, FO_ONE_WAY, 0);
-	if (old && same_way(old, way)) {
+	if (old && old->guard >> 32 == key_mix(key) && same_way(old, way)) {
 		old->lease = now + state.lease;
 		old->epoch = state.epoch;
 		old->open = open;
@@ -608,7 +616,7 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	__builtin_memcpy(&key.tuple, &v.pre, sizeof(key.tuple));
 	key.ifindex = probe->ifindex;
 	key.place = probe->place;
-	keep(&key, way, &v, probe->from_pod);
+	keep(&key, way, &v, probe->from_pod, why == FO_TCP_FLAGS);
 }
 
 #endif

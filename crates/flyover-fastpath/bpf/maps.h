@@ -57,10 +57,17 @@ struct {
 	__type(value, __u64);
 } reasons SEC(".maps");
 
-/* Where an entry is put together: it is too large for the stack. `recent` is when this CPU last probed. */
+/* Longest run of bytes that is written into a packet: a copied header, an IPv6 header, ports. */
+#define FO_FRAME (FO_HDR_MAX + 48)
+
+/*
+ * What is too large for the stack: an entry that is put together, and the bytes a packet is to begin with.
+ * `recent` is when this CPU last took a note.
+ */
 struct scratch {
 	__u64 recent;
 	struct fo_way way;
+	__u8 frame[FO_FRAME];
 };
 
 struct {

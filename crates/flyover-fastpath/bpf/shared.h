@@ -101,7 +101,7 @@ struct fo_key {
 
 #define FO_PLACE(vni, class) ((__u32)(vni) | (__u32)(class) << 24)
 #define FO_CLASS(place) ((place) >> 24)
-#define FO_VNI(place) ((place) & 0xffffff)
+#define FO_VNI(place) (0xffffff & (place))
 
 enum fo_action {
 	FO_PEER = 1, /* into the pod behind the veth `out` */
@@ -230,6 +230,8 @@ struct fo_state {
 	__u32 ct_liberal; /* conntrack forgives what it has not seen */
 	__u32 tunnels;
 	__u32 judges;
+	__u32 reach; /* bytes of headers that a tunnelled packet may have before its payload */
+	__u32 zero;
 	struct fo_tunnel tunnel[FO_TUNNELS];
 	struct fo_judge judge[FO_JUDGES];
 };

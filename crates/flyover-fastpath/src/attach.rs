@@ -9,15 +9,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use libbpf_rs::{TC_EGRESS, TC_INGRESS, TcHook, TcHookBuilder};
+use flyover_core::IfName;
+use flyover_net::qdisc::Place;
 
+use crate::filters::Filters;
 use crate::instance::{Instance, InstanceError, failed};
 use crate::programs::{Hook, Programs};
 use crate::tcx::{self, Side};
-
-/// Priority of our clsact filters: behind what people and CNIs use.
-const PRIORITY: u32 = 0xf10;
-const HANDLE: u32 = 0xf10;
 
 /// How programs are attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,20 +31,21 @@ pub enum Means {
 pub(crate) struct Attachments {
     means: Means,
     links: PathBuf,
+    filters: Filters,
     held: BTreeSet<(u32, Hook)>,
     /// Those of them that run this process's programs.
     fresh: BTreeSet<(u32, Hook)>,
 }
 
 impl Hook {
-    fn side(self) -> Side {
+    pub(crate) fn side(self) -> Side {
         match self {
             Self::FromPod | Self::FromWire => Side::Ingress,
             Self::ToPod | Self::ToWire => Side::Egress,
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::FromPod => "from_pod",
             Self::ToPod => "to_pod",
@@ -55,7 +54,7 @@ impl Hook {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::FromPod, Self::ToPod, Self::FromWire, Self::ToWire].into_iter().find(|h| h.name() == name)
     }
 }
@@ -68,14 +67,15 @@ impl Attachments {
             _ => Means::Tcx,
         };
         let links = instance.links();
-        let mut held = BTreeSet::new();
+        let filters = Filters::read(instance.run_dir())?;
+        let mut held = filters.held();
         for entry in fs::read_dir(&links).map_err(failed("list", &links))? {
             let name = entry.map_err(failed("list", &links))?.file_name().to_string_lossy().into_owned();
             if let Some((ifindex, hook)) = name.split_once('-') {
                 held.extend(ifindex.parse().ok().zip(Hook::named(hook)));
             }
         }
-        Ok(Self { means, links, held, fresh: BTreeSet::new() })
+        Ok(Self { means, links, filters, held, fresh: BTreeSet::new() })
     }
 
     /// How programs are attached here.
@@ -90,14 +90,30 @@ impl Attachments {
         &self.held
     }
 
+    /// Whether this process put its program there.
+    #[must_use]
+    pub(crate) fn is_fresh(&self, ifindex: u32, hook: Hook) -> bool {
+        self.fresh.contains(&(ifindex, hook))
+    }
+
+    /// Notes that the device took its programs along; another may get its number.
+    pub(crate) fn lost(&mut self, ifindex: u32) {
+        self.fresh.retain(|(device, _)| *device != ifindex);
+    }
+
     /// Puts the program of `hook` on the device, in place of an earlier process's if there is one.
-    pub(crate) fn attach(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
-        if self.fresh.contains(&(ifindex, hook)) {
+    pub(crate) fn attach(
+        &mut self,
+        programs: &Programs,
+        device: &IfName,
+        (ifindex, hook): (u32, Hook),
+    ) -> io::Result<()> {
+        if self.is_fresh(ifindex, hook) {
             return Ok(());
         }
         match self.means {
             Means::Tcx => self.attach_tcx(programs, ifindex, hook)?,
-            Means::Clsact => clsact(programs, ifindex, hook)?,
+            Means::Clsact => self.filters.attach(programs.program(hook), device, (ifindex, hook))?,
         }
         self.held.insert((ifindex, hook));
         self.fresh.insert((ifindex, hook));
@@ -123,28 +139,19 @@ impl Attachments {
 
     /// Puts ours behind the others' again.
     pub(crate) fn attach_last(&mut self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
-        // The new link is there before the old one goes: no packet finds the hook empty.
-        let link = tcx::create(programs.program(hook), ifindex, hook.side());
-        let link = match link {
-            // One program may be on a hook only once: then it must go first.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                self.detach(ifindex, hook)?;
-                tcx::create(programs.program(hook), ifindex, hook.side())?
-            }
-            other => {
-                let link = other?;
-                self.detach(ifindex, hook)?;
-                link
-            }
-        };
+        // One program may be on a hook only once. While it is on none, packets take the slow path.
+        self.detach(ifindex, hook)?;
+        let link = tcx::create(programs.program(hook), ifindex, hook.side())?;
         self.held.insert((ifindex, hook));
         self.fresh.insert((ifindex, hook));
         tcx::pin(link.as_fd(), &self.pin(ifindex, hook))
     }
 
-    /// Whether a clsact filter runs one of our programs.
-    pub(crate) fn is_ours(program: Option<&str>) -> bool {
-        program.is_some_and(|name| Hook::named(name).is_some())
+    /// Whether a clsact filter of that name there is the instance's own. Its name ends with the program's number.
+    pub(crate) fn is_ours(&self, ifindex: u32, place: Place, name: &str) -> bool {
+        let hook = Hook::named(name.split(':').next().unwrap_or(name));
+        let side = if place == Place::Ingress { Side::Ingress } else { Side::Egress };
+        hook.is_some_and(|hook| hook.side() == side && self.held.contains(&(ifindex, hook)))
     }
 
     fn attach_tcx(&self, programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
@@ -165,27 +172,12 @@ impl Attachments {
         self.held.remove(&(ifindex, hook));
         self.fresh.remove(&(ifindex, hook));
         match self.means {
-            Means::Tcx => match fs::remove_file(self.pin(ifindex, hook)) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-                _ => Ok(()),
-            },
-            Means::Clsact => Ok(()),
+            Means::Tcx => tcx::take_away(&self.pin(ifindex, hook)),
+            Means::Clsact => self.filters.detach(ifindex, hook),
         }
     }
 
     fn pin(&self, ifindex: u32, hook: Hook) -> PathBuf {
         self.links.join(format!("{ifindex}-{}", hook.name()))
     }
-}
-
-fn clsact(programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<()> {
-    let mut tc = tc_hook(programs, ifindex, hook)?;
-    tc.create().and_then(|mut tc| tc.attach()).map(drop).map_err(io::Error::other)
-}
-
-fn tc_hook(programs: &Programs, ifindex: u32, hook: Hook) -> io::Result<TcHook> {
-    let mut builder = TcHookBuilder::new(programs.program(hook));
-    let index = i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    builder.ifindex(index).replace(true).handle(HANDLE).priority(PRIORITY);
-    Ok(builder.hook(if hook.side() == Side::Ingress { TC_INGRESS } else { TC_EGRESS }))
 }

@@ -117,7 +117,8 @@ impl Books {
 
     /// The present epoch: entries of another one are revoked.
     pub fn epoch(&self) -> Result<u32, BooksError> {
-        Ok((self.state_word(abi::STATE_EPOCH)? & u64::from(u32::MAX)) as u32)
+        let [a, b, c, d, ..] = self.state_word(abi::STATE_EPOCH)?.to_ne_bytes();
+        Ok(u32::from_ne_bytes([a, b, c, d]))
     }
 
     /// Until when, in jiffies, the heart was said to beat.

@@ -7,8 +7,29 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use flyover_host::cmd::Cmd;
+
 const BE_LIBERAL: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+
+/// Where the types of conntrack are if it is a module: our programs call functions of it.
+const MODULE_TYPES: &str = "/sys/kernel/btf/nf_conntrack";
+
+/// Loads conntrack where it is a module: rules may bring it later, and programs that were loaded before could never
+/// ask it. A module alone tracks nothing.
+pub(crate) fn load_module() {
+    if Path::new(COUNT).exists() {
+        return;
+    }
+    if let Err(error) = Cmd::new("modprobe").args(["nf_conntrack"]).run() {
+        tracing::debug!(%error, "conntrack is not there to be asked");
+    }
+}
+
+/// Whether the kernel has conntrack's functions as a module's.
+pub(crate) fn has_module_types() -> bool {
+    Path::new(MODULE_TYPES).exists()
+}
 
 /// Whether conntrack has entries here. Files below `/proc/sys/net` are those of the reading thread's namespace.
 pub(crate) fn has_entries() -> bool {

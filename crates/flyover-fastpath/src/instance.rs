@@ -114,6 +114,11 @@ impl Instance {
         self.run.join("status.json")
     }
 
+    /// Where it keeps its files.
+    pub(crate) fn run_dir(&self) -> &Path {
+        &self.run
+    }
+
     fn restore_file(&self) -> PathBuf {
         self.run.join("restore.json")
     }

@@ -10,7 +10,10 @@
 pub mod abi;
 mod attach;
 mod books;
+#[expect(unsafe_code, reason = "libbpf-rs cannot tell a qdisc that was there from one it made")]
+mod clsact;
 mod conntrack;
+mod filters;
 mod instance;
 mod inventory;
 mod judge;

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 
@@ -14,6 +16,7 @@ use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
 use crate::books::Books;
+use crate::conntrack;
 use crate::inventory::Tunnel;
 use crate::judge;
 use crate::skel::{FlyoverSkel, FlyoverSkelBuilder};
@@ -42,6 +45,22 @@ pub struct NodeTunnel {
     pub local: Option<IpAddr>,
     /// The address of its one peer, if it has but one.
     pub remote: Option<IpAddr>,
+}
+
+/// Ethernet, IPv6 and TCP.
+const PLAIN_HEADERS: u32 = 14 + 40 + 20;
+
+impl NodeTunnel {
+    /// Whether its outer packets are, or may be, IPv6.
+    fn is_v6(&self) -> bool {
+        self.local.or(self.remote).is_none_or(|ip| ip.is_ipv6())
+    }
+
+    /// Bytes of headers its packets may have before their payload.
+    fn headers(&self) -> u32 {
+        let outer = if self.is_v6() { 40 } else { 20 } + 8 + if self.tunnel.geneve { 72 } else { 8 };
+        14 + outer + PLAIN_HEADERS
+    }
 }
 
 /// Where a packet is when a program is run on it alone.
@@ -82,8 +101,13 @@ impl Programs {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
+        conntrack::load_module();
+        let kernel = Btf::from_vmlinux()?;
+        let has = |function| u8::from(kernel.type_by_name::<Func<'_>>(function).is_some());
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.can_decap_l3 = u8::from(kernel_at_least(6, 3));
+            rodata.can_see_packet = has("bpf_cast_to_kern_ctx");
+            rodata.can_ask_ct = has("bpf_skb_ct_lookup") | u8::from(conntrack::has_module_types());
         }
         let skel = open.load()?;
         let mut programs = Self { skel, hertz: 0 };
@@ -106,8 +130,8 @@ impl Programs {
         std::thread::sleep(Duration::from_millis(120));
         let (to, elapsed) = (self.jiffies()?, start.elapsed());
         let measured = (to - from) as f64 / elapsed.as_secs_f64();
-        let nearest =
-            [100u64, 250, 300, 1000].into_iter().min_by_key(|hz| (*hz as f64 - measured).abs() as u64);
+        let off = |hz: &u64| (*hz as f64 - measured).abs();
+        let nearest = [100, 250, 300, 1000].into_iter().min_by(|a, b| off(a).total_cmp(&off(b)));
         Ok(nearest.unwrap_or(1000))
     }
 
@@ -194,6 +218,7 @@ impl Programs {
             slot.remote = words(t.remote);
         }
         state.tunnels = u32::try_from(known).unwrap_or(0);
+        state.reach = tunnels.iter().map(|t| t.headers()).max().unwrap_or(PLAIN_HEADERS);
     }
 
     /// Names the packets that rules of the node judge one by one: their flows are not learnt.

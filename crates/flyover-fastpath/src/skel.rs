@@ -11,6 +11,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
     clippy::wildcard_imports,
     clippy::allow_attributes_without_reason,
     clippy::missing_safety_doc,

@@ -1,7 +1,7 @@
 //! tcx links: programs on a device's ingress and egress, pinned so that they outlive the process.
 //!
 //! Ours come last in their chain: what others attached there judges the packet first. libbpf-rs offers no tcx, so
-//! this module calls libbpf itself; it is the only one of the room that needs `unsafe`.
+//! this module calls libbpf itself.
 
 use std::ffi::CString;
 use std::io;
@@ -29,11 +29,11 @@ impl Side {
     }
 }
 
-fn target(ifindex: u32) -> io::Result<i32> {
+pub(crate) fn target(ifindex: u32) -> io::Result<i32> {
     i32::try_from(ifindex).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
-fn checked(rc: i32) -> io::Result<i32> {
+pub(crate) fn checked(rc: i32) -> io::Result<i32> {
     if rc < 0 { Err(io::Error::from_raw_os_error(-rc)) } else { Ok(rc) }
 }
 
@@ -72,6 +72,18 @@ pub(crate) fn open(path: &Path) -> io::Result<OwnedFd> {
     let rc = unsafe { sys::bpf_obj_get(path.as_ptr()) };
     // SAFETY: a result that is no error is a descriptor that nobody else owns.
     checked(rc).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Detaches what is pinned there, at once, and removes the pin. To remove the pin alone detaches some time later,
+/// from a work queue: until then packets are still bypassed, and the program cannot be attached again.
+pub(crate) fn take_away(path: &Path) -> io::Result<()> {
+    match open(path) {
+        // SAFETY: the descriptor is borrowed for the call.
+        Ok(link) => checked(unsafe { sys::bpf_link_detach(link.as_raw_fd()) }).map(drop)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    }
+    std::fs::remove_file(path)
 }
 
 /// Ids of the programs on a device, in the order they run. `Unsupported` where the kernel knows no tcx.

@@ -114,9 +114,11 @@ pub fn why_flow(report: &Report, books: &Books, flow: Flow) -> Result<Why, Books
             ),
         });
     }
-    // What was refused before it was accepted is no news.
-    let waiting = !found.iter().any(|v| v.state == "fast");
-    for asked in [flow, flow.reversed()].into_iter().filter(|_| waiting) {
+    // What was refused before it was accepted is no news. A rule may judge one direction only.
+    let is_fast = |asked: &Flow| {
+        found.iter().any(|v| v.state == "fast" && (v.flow == *asked || v.translated == Some(*asked)))
+    };
+    for asked in [flow, flow.reversed()].into_iter().filter(|asked| !is_fast(asked)) {
         if let Some(refusal) = books.refusal(asked)? {
             let ago = Duration::from_secs(report.jiffies().saturating_sub(refusal.at) / report.hertz.max(1));
             let more = judge_name(report, refusal.reason, refusal.detail);

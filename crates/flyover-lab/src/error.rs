@@ -57,6 +57,14 @@ pub enum LabError {
         /// The Debian package that brings it.
         package: &'static str,
     },
+    /// A module that the rules need could not be loaded.
+    #[error("failed to load the module `{module}`")]
+    Module {
+        /// The module.
+        module: &'static str,
+        /// What the tool said.
+        source: CmdError,
+    },
     /// A step of the building failed.
     #[error("failed at `{step}`")]
     Step {
@@ -113,6 +121,7 @@ impl LabError {
         matches!(
             self,
             Self::MissingTool { .. }
+                | Self::Module { .. }
                 | Self::Step {
                     source: StepError::Netlink(NetlinkError::NoSuchKind { .. })
                         | StepError::Sysctl(SysctlError::Missing { .. }),
@@ -138,6 +147,9 @@ impl LabError {
             Self::NoPlace { .. } => "`flyover lab status` names its nodes and pods".to_owned(),
             Self::MissingTool { package, .. } => {
                 format!("install it (Debian: apt install {package}), or choose other --rules")
+            }
+            Self::Module { module, .. } => {
+                format!("boot a kernel that has {module}, or choose --rules none; nothing was left behind")
             }
             Self::Step { source: StepError::Netlink(NetlinkError::NoSuchKind { kind, .. }), .. } => format!(
                 "load the module (modprobe {}) or choose another --overlay; nothing was left behind",

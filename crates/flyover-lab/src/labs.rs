@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use flyover_host::cmd;
+use flyover_host::cmd::{self, Cmd};
 use flyover_net::inhabitants::{evict, inhabitants};
 use flyover_net::netlink::Netlink;
 use flyover_net::netns::Netns;
@@ -17,6 +17,7 @@ use crate::plan;
 use crate::record::Records;
 use crate::rules;
 use crate::spec::LabSpec;
+use crate::step::Step;
 
 /// The labs of this machine whose records are below one root.
 #[derive(Clone, Debug)]
@@ -50,9 +51,13 @@ impl Labs {
     /// Builds a lab. If that fails, nothing is left of it.
     pub fn up(&self, spec: &LabSpec) -> Result<Lab, LabError> {
         self.check(spec)?;
+        let steps = plan::steps(spec);
+        if steps.iter().any(Step::needs_bridge_rules) {
+            load_bridge_rules()?;
+        }
         self.records.claim(spec)?;
         let mut site = Site::default();
-        let built = plan::steps(spec).iter().try_for_each(|step| site.perform(step));
+        let built = steps.iter().try_for_each(|step| site.perform(step));
         if let Err(error) = built {
             drop(site);
             self.records.forget(&spec.name)?;
@@ -145,6 +150,16 @@ impl Labs {
         }
         Ok(removed)
     }
+}
+
+/// The settings that put a bridge's frames through the rules are those of a module, which nothing asks for by itself.
+fn load_bridge_rules() -> Result<(), LabError> {
+    if Path::new("/proc/sys/net/bridge").exists() {
+        return Ok(());
+    }
+    let module = "br_netfilter";
+    let loading = Cmd::new("modprobe").args([module]).run();
+    loading.map(drop).map_err(|source| LabError::Module { module, source })
 }
 
 /// The namespaces that bear a lab's name, in the order they were made.

@@ -85,6 +85,13 @@ pub enum Deed {
     Rules(RuleText),
 }
 
+impl Step {
+    /// Whether it takes a kernel that puts a bridge's frames through the rules.
+    pub(crate) fn needs_bridge_rules(&self) -> bool {
+        matches!(self.deed, Deed::Sysctl { key, optional: false, .. } if key.starts_with("net.bridge."))
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = &self.netns;

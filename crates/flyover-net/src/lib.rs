@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod analysis;
+pub mod conntrack;
 pub mod hooks;
 pub mod inhabitants;
 pub mod link;

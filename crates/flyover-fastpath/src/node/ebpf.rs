@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use flyover_core::Flow;
-use flyover_net::watch::{Event, Heard, Watch};
+use flyover_net::watch::{Event, Heard, LinkChange, Watch};
 use tokio::time::Instant;
 
 use super::pods::Pods;
@@ -18,15 +18,20 @@ use crate::programs::{Hook, NodeTunnel, Programs};
 use crate::report::{Report, ReportedConntrack, monotonic_ticks};
 use crate::{conntrack, metrics};
 
+/// Where programs belong: device and hook, and the device's name.
+type Wanted = BTreeMap<(u32, Hook), flyover_core::IfName>;
+
 /// What the process knows and holds.
 struct Node {
     instance: Instance,
     settings: Settings,
     programs: Programs,
     attachments: Attachments,
+    to_attach: Wanted,
     devices: Vec<Device>,
     pods: Pods,
     survey: Survey,
+    known: survey::Known,
     liberal_was: Option<String>,
     beats: u32,
 }
@@ -55,8 +60,9 @@ pub(super) async fn run(
     tokio::pin!(stop);
     loop {
         tokio::select! {
+            // What is announced comes first.
+            biased;
             () = &mut stop => return Ok(()),
-            _ = beat.tick() => node.beat()?,
             heard = watch.next() => {
                 let mut stale = node.hear(&heard);
                 while let Some(heard) = watch.take_pending() {
@@ -66,10 +72,12 @@ pub(super) async fn run(
                     look_at = Some(Instant::now() + SETTLE);
                 }
             }
+            _ = beat.tick() => node.beat()?,
             () = tokio::time::sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
                 look_at = None;
                 node.look(handle).await?;
             }
+            () = std::future::ready(()), if !node.to_attach.is_empty() => node.attach_next()?,
         }
     }
 }
@@ -90,19 +98,29 @@ impl Node {
             settings,
             programs,
             attachments,
+            to_attach: Wanted::new(),
             devices,
             pods: Pods::default(),
             survey: Survey::default(),
+            known: survey::Known::default(),
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
         };
-        node.follow()?;
+        node.follow_all()?;
+        // The report tells that all of it is done.
+        while !node.to_attach.is_empty() {
+            node.attach_next()?;
+            node.programs.beat(node.settings.deadman).map_err(refused)?;
+        }
+        node.report()?;
         Ok(node)
     }
 
     fn beat(&mut self) -> Result<(), NodeError> {
         self.programs.beat(self.settings.deadman).map_err(refused)?;
         self.stay_last()?;
+        // Where the kernel lists no hooks, entries tell that conntrack works.
+        self.follow_conntrack()?;
         self.beats = self.beats.wrapping_add(1);
         let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
         // tcx programs, legacy rules and much of what pods do announce nothing.
@@ -145,6 +163,7 @@ impl Node {
                 self.forget([*orig, *reply]);
                 return false;
             }
+            Event::Link { change: LinkChange::Gone, link } => self.attachments.lost(link.index),
             event => tracing::debug!(?event, "revoking all entries"),
         }
         self.programs.revoke();
@@ -172,8 +191,8 @@ impl Node {
         self.follow()
     }
 
-    fn look_around(&self) -> Survey {
-        survey::look(&self.devices, &self.uplinks(), &self.attachments)
+    fn look_around(&mut self) -> Survey {
+        survey::look(&self.devices, &self.uplinks(), &self.attachments, &mut self.known)
     }
 
     fn follow_if_changed(&mut self) -> Result<(), NodeError> {
@@ -182,13 +201,17 @@ impl Node {
 
     /// Makes everything as the node is now asks for.
     fn follow(&mut self) -> Result<(), NodeError> {
+        self.follow_all()?;
+        self.report()
+    }
+
+    fn follow_all(&mut self) -> Result<(), NodeError> {
         self.survey = self.look_around();
         let selectors: Vec<_> = self.survey.judges.iter().map(|(selector, _)| selector.clone()).collect();
         self.programs.set_judges(&selectors);
         self.programs.set_paused(!self.survey.paused.is_empty());
         self.follow_conntrack()?;
-        self.follow_devices()?;
-        self.report()
+        self.follow_devices()
     }
 
     fn follow_conntrack(&mut self) -> Result<(), NodeError> {
@@ -256,18 +279,26 @@ impl Node {
         for (ifindex, hook) in stale {
             self.attachments.detach(ifindex, hook).map_err(system("detach from a device"))?;
         }
-        for ((ifindex, hook), device) in wanted {
-            match self.attachments.attach(&self.programs, ifindex, hook) {
-                Ok(()) => {}
-                // It went away since we listed it; the next look will not list it.
-                Err(e) if e.raw_os_error() == Some(libc::ENODEV) => {}
-                Err(source) => return Err(NodeError::Attach { device, source }),
-            }
-        }
+        let attachments = &self.attachments;
+        self.to_attach = wanted
+            .into_iter()
+            .filter(|((ifindex, hook), _)| !attachments.is_fresh(*ifindex, *hook))
+            .collect();
         Ok(())
     }
 
-    fn wanted(&self) -> BTreeMap<(u32, Hook), flyover_core::IfName> {
+    /// Attaches one program of those that are missing. The kernel waits for a grace period of RCU each time, so
+    /// between two of them the heart beats and events are heard.
+    fn attach_next(&mut self) -> Result<(), NodeError> {
+        let Some(((ifindex, hook), device)) = self.to_attach.pop_first() else { return Ok(()) };
+        match self.attachments.attach(&self.programs, &device, (ifindex, hook)) {
+            // One that went away since we listed it will not be listed by the next look.
+            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => Err(NodeError::Attach { device, source: e }),
+            _ => Ok(()),
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
         let mut wanted = BTreeMap::new();
         for device in self.devices.iter().filter(|d| self.out_because(d).is_empty()) {
             let hooks = if self.is_uplink(device) {

@@ -16,10 +16,12 @@ use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
 
 use crate::conntrack;
+use crate::filters::Filters;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::notrack;
 use crate::report::{ReportedDevice, ReportedTunnel};
+use crate::tcx;
 
 /// Changes come in bursts: what they revoke is revoked at once, what they ask to be read anew waits this long.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -228,9 +230,14 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     }
     let lock = instance.lock()?;
     let restore = instance.restore()?;
-    // Links first: from here on every packet takes the slow path, and the setting is needed no longer.
+    // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
     remove_links(instance)?;
+    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))?;
     if let Some(was) = &restore.tcp_be_liberal {
+        // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
+        if let Err(error) = flyover_net::conntrack::forgive_tcp() {
+            tracing::warn!(%error, "connections that were bypassed may end when conntrack is strict again");
+        }
         conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"))?;
     }
     if restore.nft_table {
@@ -241,6 +248,19 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
 }
 
 fn remove_links(instance: &Instance) -> Result<(), NodeError> {
+    let detach = || -> io::Result<()> {
+        for link in std::fs::read_dir(instance.links())? {
+            tcx::take_away(&link?.path())?;
+        }
+        Ok(())
+    };
+    match detach() {
+        // What is no link is removed with the directory below.
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(error = %e, "a link was not detached")
+        }
+        _ => {}
+    }
     match std::fs::remove_dir_all(instance.links()) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(system("detach the programs")(e)),
         _ => Ok(()),

@@ -77,17 +77,18 @@ impl Pods {
     }
 
     fn find(&mut self, wanted: i32) -> Option<Netns> {
-        let is_it = |path: &Path| {
+        let number = |path: &Path| {
             let netns = Netns::at(path).ok()?;
-            (nsid::of(&netns).ok()? == Some(wanted)).then_some(netns)
+            Some((nsid::of(&netns).ok()??, netns))
         };
-        if let Some(netns) = self.paths.get(&wanted).and_then(|path| is_it(path)) {
+        let is_it = |path: &PathBuf| number(path).filter(|(nsid, _)| *nsid == wanted).map(|(_, netns)| netns);
+        if let Some(netns) = self.paths.get(&wanted).and_then(is_it) {
             return Some(netns);
         }
-        let (path, netns) =
-            candidates().into_iter().find_map(|path| is_it(&path).map(|netns| (path, netns)))?;
-        self.paths.insert(wanted, path);
-        Some(netns)
+        // One walk finds all there are: pods come by the hundred when a node starts.
+        self.paths =
+            candidates().into_iter().filter_map(|path| number(&path).map(|(nsid, _)| (nsid, path))).collect();
+        self.paths.get(&wanted).and_then(is_it)
     }
 }
 

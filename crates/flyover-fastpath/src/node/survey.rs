@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use flyover_net::analysis::{Analysis, Judge, Selector};
 use flyover_net::hooks::Hooks;
-use flyover_net::qdisc::{Place, Shaping, TrafficControl};
-use flyover_net::ruleset::Ruleset;
+use flyover_net::qdisc::{Place, Qdisc, Shaping, TrafficControl};
+use flyover_net::ruleset::{Ruleset, RulesetError, legacy, nft};
 use flyover_net::xfrm;
 
-use crate::attach::Attachments;
+use crate::attach::{Attachments, Means};
 use crate::inventory::{Device, Kind};
 
 /// Reasons to stay out, found on the node.
@@ -27,8 +27,33 @@ pub(crate) struct Survey {
     pub(crate) conntrack: Option<bool>,
 }
 
+/// The judges among the rules of nf_tables. Its generation tells whether they changed, so they are read only then:
+/// a cluster's rules are many.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    generation: Option<u32>,
+    judges: Vec<Judge>,
+}
+
+impl Known {
+    fn judges(&mut self) -> Result<Vec<Judge>, RulesetError> {
+        let generation = nft::current_generation().map_err(RulesetError::Nft)?;
+        if generation.is_none() || generation != self.generation {
+            let (generation, tables) = nft::read().map_err(RulesetError::Nft)?;
+            *self = Self { generation, judges: Analysis::of(&Ruleset { generation, tables }).judges };
+        }
+        let legacy = Ruleset { generation: None, tables: legacy::read()? };
+        Ok(self.judges.iter().cloned().chain(Analysis::of(&legacy).judges).collect())
+    }
+}
+
 /// Looks at everything in the current namespace.
-pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachments) -> Survey {
+pub(crate) fn look(
+    devices: &[Device],
+    uplinks: &[u32],
+    attachments: &Attachments,
+    known: &mut Known,
+) -> Survey {
     let mut survey = Survey::default();
     match xfrm::policies() {
         Ok(0) => {}
@@ -36,18 +61,20 @@ pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachment
         Err(e) => survey.paused.push(format!("the IPsec policies cannot be read: {e}")),
     }
     match TrafficControl::read() {
-        Ok(control) => survey.note_shaping(&control.shaping(), devices, uplinks),
+        Ok(control) => {
+            survey.note_shaping(&control.shaping(), devices, uplinks, attachments);
+            survey.note_ingress(&control.qdiscs, attachments);
+        }
         Err(e) => survey.paused.push(format!("the qdiscs cannot be read: {e}")),
     }
     survey.note_programs(devices, uplinks, attachments);
-    match Ruleset::read() {
-        Ok(ruleset) => {
-            Analysis::of(&ruleset).judges.iter().for_each(|judge| survey.note_judge(judge, devices))
-        }
+    match known.judges() {
+        Ok(judges) => judges.iter().for_each(|judge| survey.note_judge(judge, devices)),
         Err(e) => survey.paused.push(format!("the packet filter's rules cannot be read: {e}")),
     }
     match Hooks::read() {
-        Ok(hooks) => survey.conntrack = hooks.track_connections(),
+        // A list of hooks is exact; rules tell only that somebody uses conntrack, not that nobody does.
+        Ok(hooks) => survey.conntrack = hooks.track_connections().or(survey.conntrack),
         Err(e) => survey.paused.push(format!("the netfilter hooks cannot be read: {e}")),
     }
     survey
@@ -55,10 +82,17 @@ pub(crate) fn look(devices: &[Device], uplinks: &[u32], attachments: &Attachment
 
 impl Survey {
     /// A qdisc of an uplink sees bypassed packets too; one anywhere else on the path would be skipped.
-    fn note_shaping(&mut self, shaping: &[Shaping], devices: &[Device], uplinks: &[u32]) {
+    fn note_shaping(
+        &mut self,
+        shaping: &[Shaping],
+        devices: &[Device],
+        uplinks: &[u32],
+        attachments: &Attachments,
+    ) {
         for shape in shaping {
             let Some(device) = devices.iter().find(|d| d.ifindex == shape.ifindex) else { continue };
-            if Attachments::is_ours(shape.program.as_ref().map(|p| p.name.as_str())) {
+            let program = shape.program.as_ref();
+            if program.is_some_and(|p| attachments.is_ours(shape.ifindex, shape.place, &p.name)) {
                 continue;
             }
             let what = format!("{} on {} of {}", shape.kind, place(shape.place), device.name);
@@ -68,6 +102,15 @@ impl Survey {
                 (Kind::Bridge | Kind::Tunnel(_), _) => self.paused.push(what),
                 _ => self.devices.entry(device.ifindex).or_default().push(what),
             }
+        }
+    }
+
+    /// An `ingress` qdisc sits where clsact would: without tcx there is nothing to attach to on the way out.
+    fn note_ingress(&mut self, qdiscs: &[Qdisc], attachments: &Attachments) {
+        let without_tcx = attachments.means() == Means::Clsact;
+        for qdisc in qdiscs.iter().filter(|q| without_tcx && q.kind == "ingress") {
+            let what = "an ingress qdisc leaves no room for clsact, and this kernel has no tcx".to_owned();
+            self.devices.entry(qdisc.ifindex).or_default().push(what);
         }
     }
 

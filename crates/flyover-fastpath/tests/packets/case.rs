@@ -239,6 +239,12 @@ impl Hop {
         })
     }
 
+    /// The network it comes from, if it comes by a tunnel.
+    pub(crate) fn vni(&self) -> Option<u32> {
+        let header = &self.enters.outer.as_ref()?.tunnel;
+        Some(u32::from_be_bytes([0, header[4], header[5], header[6]]))
+    }
+
     /// The flow it belongs to, as it enters.
     pub(crate) fn flow(&self) -> Flow {
         let (proto, sport, dport) = match self.enters.l4 {

@@ -192,10 +192,9 @@ impl Lane {
 
     /// The entry for packets that enter like this one.
     pub(crate) fn entry(&self, hop: &Hop) -> Option<FlowEntry> {
-        let flow = hop.flow();
-        self.entries()
-            .into_iter()
-            .find(|e| e.flow() == Some(flow) && e.key.ifindex == self.device(hop.from.1))
+        let (flow, dev, vni) = (hop.flow(), self.device(hop.from.1), hop.vni());
+        let is_its = |e: &FlowEntry| e.flow() == Some(flow) && e.key.ifindex == dev && e.key.vni() == vni;
+        self.entries().into_iter().find(is_its)
     }
 
     /// Whether packets that enter like this one have an open entry.

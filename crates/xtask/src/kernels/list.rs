@@ -6,9 +6,11 @@ use std::time::Duration;
 use flyover_testkit::vm::{Guest, Initramfs, Kernel};
 
 /// Modules that the lab and FastPath may meet. A star takes what there is; the others must be there.
-/// conntrack and nf_tables ask for a checksum by its name only, so `crc32c*` is in no list of what they need.
-const MODULES: [&str; 31] = [
+/// conntrack and nf_tables ask for a checksum by its name only, and xt_string for its search, so `crc32c*` and
+/// `ts_*` are in no list of what they need.
+const MODULES: [&str; 32] = [
     "crc32c*",
+    "ts_*",
     "veth",
     "bridge",
     "br_netfilter",
@@ -41,24 +43,8 @@ const MODULES: [&str; 31] = [
     "ip_set*",
 ];
 
-/// Tools of this machine that go with them.
-const TOOLS: [&str; 15] = [
-    "ip",
-    "tc",
-    "bridge",
-    "nft",
-    "iptables",
-    "ip6tables",
-    "iptables-save",
-    "iptables-restore",
-    "iptables-legacy",
-    "ip6tables-legacy",
-    "iptables-legacy-restore",
-    "conntrack",
-    "ethtool",
-    "tcpdump",
-    "bpftool",
-];
+/// Tools of this machine that go with them; those of iptables come on top, in all their forms.
+const TOOLS: [&str; 8] = ["ip", "tc", "bridge", "nft", "conntrack", "ethtool", "tcpdump", "bpftool"];
 
 /// Names of protocols and services, which rule sets use.
 const FILES: [&str; 2] = ["/etc/protocols", "/etc/services"];
@@ -66,8 +52,13 @@ const FILES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 /// Plug-ins that iptables loads by name, so no list of libraries shows them.
 const TREES: [&str; 1] = ["/usr/lib/x86_64-linux-gnu/xtables"];
 
-/// Test binaries that run in the guest: package, target, and the filter of the tests to run there.
-pub(super) const TESTS: [(&str, &str, &str); 1] = [("flyover-net", "flyover_net", "root::")];
+/// Test binaries that run in the guest: package, target, and the filter of the tests to run there. A limit in
+/// time says nothing under emulation.
+pub(super) const TESTS: [(&str, &str, &str); 2] =
+    [("flyover-net", "flyover_net", "root::"), ("flyover-lab", "lab", "root:: --skip in_less_than")];
+
+/// Tests of what a kernel does not have: kernel, beginning of the test's name, and why.
+const LACKS: [(&str, &str, &str); 1] = [("6.1", "pod::root::a_bpf_program_on_the_way", "tcx came with 6.6")];
 
 /// Two namespaces joined by a veth pair, with a tunnel of the type `$1` over it, and a ping through that.
 const TUNNEL: &str = "
@@ -102,18 +93,23 @@ ip netns del r
 /// Everything that the kernel itself complained of.
 const CLEAN: &str = "! dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Call Trace'";
 
-/// The commands of a guest, in the order they run.
-pub(super) fn guest() -> Guest {
+/// The commands of a guest of the kernel `name`, in the order they run.
+pub(super) fn guest(name: &str) -> Guest {
     let mut guest = Guest::default();
-    let (short, long) = (Duration::from_secs(60), Duration::from_secs(300));
+    let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
     guest.command("flyover-version", "flyover --version", short);
     guest.command("btf", "ls -l /sys/kernel/btf/vmlinux && bpftool prog list", short);
+    // What a node has loaded by the time pods start, and nothing asks the kernel for.
+    guest.command("modules-of-a-node", "modprobe -a tun br_netfilter && ls -l /dev/net/tun", short);
     for tunnel in ["geneve", "vxlan"] {
         guest.command(&format!("{tunnel}-ping"), &TUNNEL.replace("TYPE", tunnel), short);
     }
     guest.command("rules", RULES, short);
+    let lacks = LACKS.iter().filter(|(kernel, ..)| *kernel == name);
+    let skips: String = lacks.map(|(_, test, _)| format!(" --skip {test}")).collect();
     for (_, target, filter) in TESTS {
-        guest.tests(&format!("tests-{target}"), &format!("/{}", guest_path(target)), filter, long);
+        let (path, filter) = (format!("/{}", guest_path(target)), format!("{filter}{skips}"));
+        guest.tests(&format!("tests-{target}"), &path, &filter, long);
     }
     guest.command("kernel-log-is-clean", CLEAN, short);
     guest
@@ -128,6 +124,12 @@ pub(super) fn guest_path(target: &str) -> String {
 pub(super) fn furnish(kernel: &Kernel) -> anyhow::Result<Initramfs> {
     let mut initramfs = Initramfs::with_busybox()?;
     initramfs.tools(&TOOLS)?;
+    for family in ["iptables", "ip6tables"] {
+        for form in ["", "-nft", "-legacy"] {
+            let names = ["", "-save", "-restore"].map(|verb| format!("{family}{form}{verb}"));
+            initramfs.tools(&names.each_ref().map(String::as_str))?;
+        }
+    }
     for file in FILES.map(Path::new) {
         initramfs.copy(file)?;
     }

@@ -38,13 +38,6 @@ impl Kernels {
     pub(crate) fn run(self, root: &Path) -> anyhow::Result<ExitCode> {
         let store = root.join("target/kernels");
         fs::create_dir_all(&store)?;
-        let mut guest = list::guest();
-        if !self.run.is_empty() {
-            guest = Guest::default();
-            for (i, script) in self.run.iter().enumerate() {
-                guest.command(&format!("run-{i}"), script, Duration::from_secs(600));
-            }
-        }
         let programs = Programs::build(root)?;
         let names = if self.names.is_empty() {
             KNOWN.map(|(n, _)| n.to_owned()).to_vec()
@@ -54,10 +47,22 @@ impl Kernels {
         let mut rows = Vec::new();
         for name in &names {
             let kernel = Kernel::get(name, &store)?;
-            let verdicts = self.boot(&kernel, &guest, &programs, &store)?;
+            let verdicts = self.boot(&kernel, &self.guest(name), &programs, &store)?;
             rows.extend(verdicts.into_iter().map(|v| (kernel.release.clone(), v)));
         }
         summary(&rows)
+    }
+
+    /// What the guest of the kernel `name` is to run.
+    fn guest(&self, name: &str) -> Guest {
+        if self.run.is_empty() {
+            return list::guest(name);
+        }
+        let mut guest = Guest::default();
+        for (i, script) in self.run.iter().enumerate() {
+            guest.command(&format!("run-{i}"), script, Duration::from_secs(600));
+        }
+        guest
     }
 
     fn boot(

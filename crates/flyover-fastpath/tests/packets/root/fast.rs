@@ -126,7 +126,7 @@ pub(crate) fn unsummed(l4: L4) -> L4 {
 
 /// The UDP datagram in the outer IP packet, and whether its checksum holds over every byte of it.
 fn outer_checksum(out: &Out, hop: &Hop) -> (u16, bool) {
-    let outer = hop.leaves.outer.as_ref().unwrap();
+    let outer = hop.leaves.outer.as_ref().expect("it leaves in a tunnel");
     let datagram = &out.bytes[ETH + outer.ip.header_len()..];
     let field = u16::from_be_bytes([datagram[6], datagram[7]]);
     (field, sum::holds(outer.ip.src, outer.ip.dst, 17, datagram))

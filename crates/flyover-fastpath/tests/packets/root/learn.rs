@@ -73,9 +73,11 @@ fn the_packets_of_a_handshake_teach_so_that_the_first_data_packet_is_fast() {
     assert_eq!(lane.send(&reply, &reply.enters).verdict, Verdict::Sent);
 }
 
+type Change = fn(&mut Packet);
+
 #[test]
 fn a_packet_that_leaves_as_another_teaches_nothing() {
-    let changes: &[(&str, fn(&mut Packet))] = &[
+    let changes: &[(&str, Change)] = &[
         ("identification", |p| p.ip.id += 1),
         ("sequence number", |p| p.l4 = L4::Tcp { sport: 40000, dport: 8080, seq: 1_000_001, flags: 0x10 }),
         ("DSCP", |p| p.ip.tos = 0x20),

@@ -29,8 +29,9 @@ fn filled(packet: &Packet, len: usize) -> Packet {
 
 #[test]
 fn a_segment_that_begins_or_ends_a_connection_is_slow() {
-    let (lane, request) = (Lane::new(), usual().request());
+    let (mut lane, request) = (Lane::new(), usual().request());
     for flags in [0x02, 0x12, 0x11, 0x04, 0x14, 0x00] {
+        lane.programs.revoke();
         lane.learn(&usual());
         let sent = request.enters.with(|p| p.l4 = flagged(p.l4, flags));
         lane.send(&request, &sent).is_slow(&sent.bytes(), "tcp_flags");
@@ -145,6 +146,15 @@ fn many_segments_in_one_packet_are_judged_by_their_own_size() {
         let out = lane.run_at(request.from, &sent.bytes(), sized(1450 - headers + 1));
         out.is_slow(&sent.bytes(), "mtu");
     }
+}
+
+#[test]
+fn a_packet_the_kernel_makes_no_room_for_is_slow() {
+    let (lane, request) = (Lane::knows(&usual()), usual().request());
+    let sent = filled(&request.enters, 3400).bytes();
+    // Segments of no kind the kernel knows, which it does not encapsulate.
+    let out = lane.run_at(request.from, &sent, Place { gso_size: 1000, ..Place::default() });
+    out.is_slow(&sent, "no_room");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use flyover_fastpath::Hook;
 
 use crate::case::{Case, Dev, GENEVE_PORT, Hop, Road, Tunnel, VXLAN_PORT, plain_vxlan, usual};
-use crate::lane::Lane;
+use crate::lane::{Lane, Verdict};
 use crate::packet::{ETH, L4, Outer, Packet, settle_ip4, vxlan};
 
 const OUTER_UDP: usize = ETH + 20;
@@ -67,6 +67,7 @@ fn a_fragment_of_a_tunnel_is_slow() {
 }
 
 type Spoil = fn(&mut Vec<u8>);
+type SpoilAt<'a> = &'a dyn Fn(&mut [u8]);
 
 fn lengthen(b: &mut [u8], at: usize, more: i16) {
     let len = u16::from_be_bytes([b[at], b[at + 1]]).wrapping_add_signed(more);
@@ -215,9 +216,9 @@ fn an_entry_for_the_uplink_does_not_serve_another_device() {
 
 #[test]
 fn what_is_slow_from_a_pod_is_slow_inside_a_tunnel_too() {
-    let (lane, reply) = (Lane::knows(&usual()), usual().reply());
+    let (mut lane, reply) = (Lane::knows(&usual()), usual().reply());
     let l3 = reply.enters.l3();
-    let spoils: &[(&str, &dyn Fn(&mut [u8]))] = &[
+    let spoils: &[(&str, SpoilAt<'_>)] = &[
         ("fragment", &|b| b[l3 + 6] = 0x20),
         ("malformed", &|b| b[l3 + 10] ^= 1),
         ("malformed", &|b| b[l3] = 0x65),
@@ -243,8 +244,34 @@ fn what_is_slow_from_a_pod_is_slow_inside_a_tunnel_too() {
     let large = reply.enters.with(|p| p.payload = vec![1; 1411]);
     lane.send(&reply, &large).is_slow(&large.bytes(), "mtu");
     for flags in [0x02, 0x12, 0x11, 0x14] {
+        lane.programs.revoke();
         lane.learn(&usual());
         let sent = reply.enters.with(|p| p.l4 = L4::Tcp { sport: 8080, dport: 40000, seq: 1, flags });
         lane.send(&reply, &sent).is_slow(&sent.bytes(), "tcp_flags");
     }
+}
+
+#[test]
+fn a_flipped_bit_in_any_header_that_matters_is_slow() {
+    let (mut lane, reply) = (Lane::knows(&usual()), usual().reply());
+    let (frame, l4) = (reply.enters.bytes(), reply.enters.l4());
+    // The outer source address of Ethernet, the outer source port, and what of TCP names no flow are the sender's.
+    let may_differ = |at: usize| (6..12).contains(&at) || (34..36).contains(&at) || at >= l4 + 4;
+    for at in 0..l4 + 20 {
+        for bit in 0..8 {
+            let sent = reply.enters.bytes_but(|b| b[at] ^= 1 << bit);
+            let out = lane.run(reply.from, &sent);
+            if out.verdict == Verdict::Slow {
+                out.is_untouched(&sent);
+            } else {
+                assert!(may_differ(at), "bit {bit} of byte {at} passed");
+                assert_eq!(out.bytes[ETH + 20..], sent[l4..]);
+            }
+            if !lane.is_open(&reply) {
+                lane.programs.revoke();
+                lane.learn(&usual());
+            }
+        }
+    }
+    assert_eq!(lane.run(reply.from, &frame).verdict, Verdict::Sent);
 }

@@ -130,6 +130,14 @@ pub fn read() -> Result<(Option<u32>, Vec<Table>), NlError> {
     Err(NlError::Interrupted { what: WHAT })
 }
 
+/// The generation alone: each change of nf_tables raises it. None on a kernel without nf_tables.
+pub fn current_generation() -> Result<Option<u32>, NlError> {
+    match generation(&mut Talk::open(libc::NETLINK_NETFILTER, "nf_tables")?) {
+        Err(error) if error.is_absent() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Every base chain, without looking at the rules.
 pub(crate) fn base_chains() -> Result<Vec<(Family, String, String, Base)>, NlError> {
     let mut talk = Talk::open(libc::NETLINK_NETFILTER, "chains")?;

@@ -27,6 +27,13 @@ pub(crate) enum Fastpath {
     Why(read::Why),
 }
 
+/// An entry that ends sooner would be renewed by every other packet.
+const SHORTEST_LEASE: Duration = Duration::from_millis(10);
+/// The heart beats three times as often.
+const SHORTEST_DEADMAN: Duration = Duration::from_millis(300);
+/// What is revoked later than this is not revoked.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Which instance.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
@@ -90,12 +97,23 @@ impl From<Backend> for flyover_fastpath::Backend {
 
 impl Which {
     fn instance(&self) -> anyhow::Result<Instance> {
-        Ok(Instance::new(&self.root, &self.name)?)
+        Instance::new(&self.root, &self.name).map_err(|error| fault(error.into()))
     }
 }
 
 impl Run {
     fn settings(&self) -> anyhow::Result<Settings> {
+        for (option, value, least) in
+            [("--lease", self.lease, SHORTEST_LEASE), ("--deadman", self.deadman, SHORTEST_DEADMAN)]
+        {
+            if !(least..=LONGEST).contains(&value) {
+                let what = format!("{option} cannot be {}", humantime::format_duration(value));
+                let range = [least, LONGEST].map(|d| humantime::format_duration(d).to_string());
+                return Err(Fault::new(Exit::Usage, what)
+                    .hint(format!("from {} to {}", range[0], range[1]))
+                    .into());
+            }
+        }
         let pods = self
             .pods
             .iter()

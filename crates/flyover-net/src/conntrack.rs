@@ -1,0 +1,106 @@
+//! Conntrack's entries of the calling thread's network namespace.
+
+use crate::nl::{Attrs, Malformed, NlError, Request, Talk};
+
+/// `IPCTNL_MSG_CT_NEW` and `IPCTNL_MSG_CT_GET`.
+const NEW: u16 = 1 << 8;
+const GET: u16 = 1 << 8 | 1;
+/// `CTA_TUPLE_ORIG`, `CTA_PROTOINFO`, `CTA_ZONE`.
+const ORIGINAL: u16 = 1;
+const PROTOCOL_INFO: u16 = 4;
+const ZONE: u16 = 18;
+/// `NLA_F_NESTED`.
+const NESTED: u16 = 0x8000;
+/// `IP_CT_TCP_FLAG_BE_LIBERAL` as value and mask.
+const BE_LIBERAL: [u8; 2] = [8, 8];
+const TCP: u8 = 6;
+const WHAT: &str = "conntrack entries";
+
+/// Tells conntrack to forgive the TCP connections it knows whatever it has not seen of them, for as long as they
+/// last; tells how many there are. What `nf_conntrack_tcp_be_liberal` does for all, this does for each.
+pub fn forgive_tcp() -> Result<usize, NlError> {
+    let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
+    let mut requests = Vec::new();
+    let listed = talk.ask(WHAT, &Request::dump(GET, &[0; 4]), |message| {
+        requests.extend(forgive(message.body)?);
+        Ok(())
+    });
+    match listed {
+        // Entries come and go; those that were there when it began are in the list.
+        Ok(()) | Err(NlError::Interrupted { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    for request in &requests {
+        match talk.ask(WHAT, request, |_| Ok(())) {
+            Err(error) if !error.is_absent() => return Err(error),
+            // It may have ended since it was listed.
+            _ => {}
+        }
+    }
+    Ok(requests.len())
+}
+
+/// The request that makes the listed entry forgiving, if it is of TCP.
+fn forgive(body: &[u8]) -> Result<Option<Request>, Malformed> {
+    let bad = Malformed { what: "conntrack entry" };
+    let family = *body.first().ok_or(bad)?;
+    let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
+    let original = attrs.get(ORIGINAL).ok_or(bad)?;
+    let protocol = Attrs::parse(original, "conntrack tuple")?.nested(2, "conntrack ports")?;
+    if protocol.get(1).and_then(|p| p.first()) != Some(&TCP) {
+        return Ok(None);
+    }
+    let request = Request::get(NEW, &[family, 0, 0, 0]).attr(ORIGINAL | NESTED, original);
+    let request = match attrs.get(ZONE) {
+        Some(zone) => request.attr(ZONE, zone),
+        None => request,
+    };
+    // `CTA_PROTOINFO_TCP` with `CTA_PROTOINFO_TCP_FLAGS_ORIGINAL` and `_REPLY` in it.
+    let flags = [nest(4, &BE_LIBERAL), nest(5, &BE_LIBERAL)].concat();
+    Ok(Some(request.attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags))))
+}
+
+fn nest(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(value.len() + 4).expect("flags are short");
+    let mut bytes = [len.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_entry_or_an_error(bytes: Vec<u8>) {
+            let _request = forgive(&bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod root {
+    use flyover_host::cmd::Cmd;
+
+    use super::*;
+    use crate::testing::Room;
+
+    #[test]
+    fn tcp_entries_are_forgiven_and_others_left_alone() {
+        let room = Room::new("ctfor");
+        room.run(|| {
+            for (proto, more) in [("tcp", vec!["--state", "ESTABLISHED"]), ("udp", vec![])] {
+                let ends = ["-s", "10.0.0.1", "-d", "10.0.0.2", "--sport", "1000", "--dport", "80"];
+                let entry = ["-I", "-p", proto, "-t", "60"];
+                Cmd::new("conntrack").args(entry).args(ends).args(more).run().unwrap();
+            }
+            assert_eq!(forgive_tcp().unwrap(), 1);
+            assert_eq!(forgive_tcp().unwrap(), 1, "again does no harm");
+        });
+        assert_eq!(Room::new("ctfor-b").run(|| forgive_tcp().unwrap()), 0);
+    }
+}

@@ -1,0 +1,93 @@
+//! What the node forbids stops, whoever tells; what it allows again goes on, and is fast again.
+
+use std::time::{Duration, Instant};
+
+use flyover_lab::RuleForm;
+
+use super::rig::{Rig, measured};
+
+/// Silence that tells a flow that stopped from one whose sender waits for a CPU.
+const SILENCE: Duration = Duration::from_millis(700);
+
+struct Rule {
+    form: RuleForm,
+    node: &'static str,
+    add: &'static [&'static str],
+    remove: &'static str,
+    /// Promised from the change to the last packet.
+    lease: &'static str,
+    bound: Duration,
+}
+
+fn a_drop_holds_while_it_is_there(name: &str, rule: &Rule) {
+    let rig = Rig::fast(name, |spec| spec.rules = rule.form, &["--lease", rule.lease]);
+    let flow = rig.udp(4001, 7001);
+    let (mut sender, echo) = rig.stream(flow);
+    rig.wait_fast_all(flow);
+    for line in rule.add {
+        rig.at(rule.node, line);
+    }
+    let took = echo.wait_silent(Instant::now(), SILENCE);
+    measured(&format!("{name}: from a new DROP to no more packets"), took, rule.bound);
+    let allowed = Instant::now();
+    rig.at(rule.node, rule.remove);
+    measured(
+        &format!("{name}: from its end to packets"),
+        echo.wait_alive() - allowed,
+        Duration::from_secs(2),
+    );
+    rig.wait_fast_all(flow);
+    let before = echo.count();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(echo.count() > before + 100, "{} in 300 ms", echo.count() - before);
+    assert!(sender.lost(&[&echo]).0 > 500, "the rule dropped something");
+}
+
+#[test]
+fn a_drop_in_nft_ends_a_flow_at_once() {
+    a_drop_holds_while_it_is_there(
+        "pn",
+        &Rule {
+            form: RuleForm::Nft,
+            node: "n1",
+            add: &[
+                "nft add table ip life",
+                "nft add chain ip life forward { type filter hook forward priority 0 ; }",
+                "nft add rule ip life forward udp dport 7001 drop",
+            ],
+            remove: "nft delete table ip life",
+            lease: "5s",
+            bound: Duration::from_secs(1),
+        },
+    );
+}
+
+#[test]
+fn a_drop_in_iptables_over_nft_ends_a_flow_at_once() {
+    a_drop_holds_while_it_is_there(
+        "pi",
+        &Rule {
+            form: RuleForm::Iptables,
+            node: "n2",
+            add: &["iptables-nft -I FORWARD 1 -p udp --dport 7001 -j DROP"],
+            remove: "iptables-nft -D FORWARD -p udp --dport 7001 -j DROP",
+            lease: "5s",
+            bound: Duration::from_secs(1),
+        },
+    );
+}
+
+#[test]
+fn a_drop_in_legacy_iptables_that_nobody_announces_ends_a_flow_with_its_lease() {
+    a_drop_holds_while_it_is_there(
+        "pl",
+        &Rule {
+            form: RuleForm::IptablesLegacy,
+            node: "n2",
+            add: &["iptables-legacy -I FORWARD 1 -p udp --dport 7001 -j DROP"],
+            remove: "iptables-legacy -D FORWARD -p udp --dport 7001 -j DROP",
+            lease: "500ms",
+            bound: Duration::from_millis(1500),
+        },
+    );
+}
