@@ -10,14 +10,36 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseErr
 use crate::flow::Talk;
 use crate::shot::{ACK, Body, Complaint, Extension, FIN, FITS, PSH, RST, SYN, Shot, Sum, Twist};
 use crate::twins::Twins;
+use crate::wrap::{Flaw, Wrap};
 
 /// Where the seeds of failures are kept, to be tried first ever after.
 const FINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/twin/finds.txt");
 
+/// How many times as many cases as usual.
+const TIMES: &str = "FLYOVER_TWIN_TIMES";
+
 /// Plays drawn packets of that kind of flow, so many times.
 pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
+    let drawn = (vec(shot(talk), 1..8), select(vec![80, 2_048, 5_201, 7_000]));
+    run(cases, &drawn, |(shots, dport)| twins.play(&Talk { dport, ..*talk }, &shots));
+}
+
+/// Sends drawn wrapped packets to the uplink, so many times.
+pub(crate) fn meddle_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
+    let inner = (shot(talk), vec(flaw(), 0..3)).prop_map(|(inner, mut flaws)| {
+        // Two of a kind are one.
+        let mut kinds = std::collections::HashSet::new();
+        flaws.retain(|flaw| kinds.insert(std::mem::discriminant(flaw)));
+        Wrap { inner, flaws }
+    });
+    run(cases, &vec(inner, 1..8), |wraps| twins.meddle(talk, &wraps));
+}
+
+fn run<S: Strategy>(cases: u32, drawn: &S, mut test: impl FnMut(S::Value) -> Result<(), String>) {
+    // More find more, and take longer.
+    let times = std::env::var(TIMES).map_or(1, |times| times.parse().expect("a number of times"));
     let config = Config {
-        cases,
+        cases: cases * times,
         rng_seed: RngSeed::Fixed(0x000f_1704),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(FINDS))),
         // A case is a second's work at worst: a find must not take the afternoon.
@@ -26,15 +48,36 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
         source_file: Some(file!()),
         ..Config::default()
     };
-    let drawn = (vec(shot(talk), 1..8), select(vec![80, 2_048, 5_201, 7_000]));
-    let twins = std::cell::RefCell::new(twins);
-    let ran = TestRunner::new(config).run(&drawn, |(shots, dport)| {
-        let talk = Talk { dport, ..*talk };
-        twins.borrow_mut().play(&talk, &shots).map_err(TestCaseError::fail)
-    });
+    let test = std::cell::RefCell::new(&mut test);
+    let ran = TestRunner::new(config).run(drawn, |case| test.borrow_mut()(case).map_err(TestCaseError::fail));
     if let Err(error) = ran {
         panic!("{error}");
     }
+}
+
+fn flaw() -> impl Strategy<Value = Flaw> {
+    prop_oneof![
+        (0..0x0100_0000_u32).prop_map(Flaw::Vni),
+        prop_oneof![any::<u32>(), (0..32_u32).prop_map(|bit| 0x0800_0000_u32 ^ (1_u32 << bit))]
+            .prop_map(Flaw::Flags),
+        any::<u8>().prop_map(Flaw::Reserved),
+        (3..=254_u8).prop_map(Flaw::Source),
+        any::<u8>().prop_map(Flaw::Ttl),
+        any::<u8>().prop_map(Flaw::Tos),
+        any::<u16>().prop_map(Flaw::SourcePort),
+        (1..60_000_u16).prop_map(Flaw::Port),
+        any::<i16>().prop_map(Flaw::UdpLength),
+        (-40..40_i16).prop_map(Flaw::UdpLength),
+        (-40..40_i16).prop_map(Flaw::IpLength),
+        Just(Flaw::Unvouched),
+        Just(Flaw::WrongSum),
+        Just(Flaw::NoSum),
+        Just(Flaw::Fragment),
+        (1..80_usize).prop_map(Flaw::Cut),
+        (1..=255_u8).prop_map(Flaw::InnerDestination),
+        (1..=255_u8).prop_map(Flaw::InnerSource),
+        any::<u16>().prop_map(Flaw::InnerKind),
+    ]
 }
 
 /// Any packet of such a flow.

@@ -147,7 +147,7 @@ impl Shot {
             // What fits no lab's devices is refused by the sender's own.
             Sum::Left => self.len() <= FITS,
             // Segments of UDP that a device has not cut are nobody's we know.
-            Sum::Segments(_) => matches!(self.body, Body::Tcp { .. }),
+            Sum::Segments(size) => usize::from(size) <= FITS && matches!(self.body, Body::Tcp { .. }),
             Sum::Zero | Sum::Wrong => false,
         };
         let body = match self.body {

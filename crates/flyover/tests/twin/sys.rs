@@ -111,11 +111,7 @@ impl Tap {
     }
 
     fn set<T>(&self, level: libc::c_int, option: libc::c_int, value: T) -> io::Result<()> {
-        let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
-        let fd = self.fd.as_raw_fd();
-        // SAFETY: the descriptor is ours, and `value` lives for the call and is as long as said.
-        done(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), len) } as isize)?;
-        Ok(())
+        set(&self.fd, level, option, value)
     }
 
     fn bind(&self, device: &IfName) -> io::Result<()> {
@@ -170,6 +166,19 @@ impl Drop for Tap {
             unsafe { libc::munmap(self.ring.cast(), SLOT * SLOTS) };
         }
     }
+}
+
+/// Has the kernel refuse what does not fit the path, as who asks for the path's MTU does.
+pub(crate) fn never_fragment(socket: &impl AsRawFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
+}
+
+fn set<T>(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: T) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    let fd = socket.as_raw_fd();
+    // SAFETY: the socket is borrowed for the call, and `value` lives for it and is as long as said.
+    done(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), len) } as isize)?;
+    Ok(())
 }
 
 fn small(n: usize) -> u32 {

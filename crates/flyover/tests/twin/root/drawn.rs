@@ -2,10 +2,11 @@
 
 use flyover_core::Proto::{Tcp, Udp};
 use flyover_host::cmd::Cmd;
+use flyover_lab::Family::{V4, V6};
 use flyover_lab::{IpMode, LabSpec, Overlay, Place, RuleForm};
 
 use super::{spec, talk};
-use crate::draw::play_drawn;
+use crate::draw::{meddle_drawn, play_drawn};
 use crate::flow::Path;
 use crate::site::Site;
 use crate::twins::Twins;
@@ -83,4 +84,12 @@ fn a_lab_without_rules_and_without_conntrack_is_no_different() {
 #[test]
 fn devices_that_can_do_nothing_change_nothing() {
     play(&LabSpec { offload: false, ip: IpMode::V4, ..spec() }, Path::Across, 40);
+}
+
+#[test]
+fn malformed_tunnels_at_the_uplink_change_nothing() {
+    let mut twins = Twins::up(&spec(), Path::Across.receiver(), |_| ());
+    for family in [V4, V6] {
+        meddle_drawn(&mut twins, &talk(Path::Across, family, Udp), 100);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod drawn;
 mod named;
+mod sockets;
 
 use flyover_core::Proto;
 use flyover_lab::{Family, IpMode, LabSpec};
