@@ -131,6 +131,10 @@ fn ip(bytes: &mut [u8], eth: usize, cut: bool) -> Option<bool> {
     if let Some(at) = found.fragment {
         bytes.get_mut(at + 4..at + 8)?.fill(0);
     }
+    // Who joins which group is neighbours' talk as well.
+    if v4 && found.proto == 2 {
+        return Some(false);
+    }
     // What goes by the clock: how often the kernel says that no network is there, and when it gives up on fragments.
     let said = bytes.get(found.at..found.at + 2);
     if matches!((found.proto, said), (1, Some([3, 0] | [11, 1])) | (58, Some([3, 1]))) {

@@ -61,7 +61,9 @@ fn next(step: u16) -> u16 {
 
 /// Spread over the range, and never the same twice.
 fn port() -> u16 {
-    1_024 + (next(1).wrapping_mul(7_919) % 60_000)
+    // The step shares no factor with the range, so each is met once before any comes again.
+    let spread = u32::from(next(1)) * 7_919 % 60_000;
+    1_024 + u16::try_from(spread).expect("it is below the range")
 }
 
 /// Does it again while nothing is shown.
