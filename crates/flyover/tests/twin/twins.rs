@@ -11,7 +11,7 @@ use flyover_fastpath::{Books, Instance};
 use flyover_lab::{LabSpec, Overlay, Place};
 
 use crate::flow::{Hop, Path, Talk};
-use crate::opened::{Fault, Opened};
+use crate::opened::{Came, Fault, Opened};
 use crate::shot::{Shot, Way};
 use crate::site::Site;
 use crate::wrap::Wrap;
@@ -67,15 +67,15 @@ fn port() -> u16 {
 }
 
 /// Does it again while nothing is shown.
-fn insist(mut attempt: impl FnMut() -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut told = Ok(());
-    for _ in 0..ATTEMPTS {
-        told = attempt();
-        if !matches!(told, Err(Fault::Void(_))) {
-            break;
+fn insist<T>(mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
+        let told = attempt();
+        if left == 0 || !matches!(told, Err(Fault::Void(_))) {
+            return told;
         }
     }
-    told
 }
 
 impl Twins {
@@ -117,26 +117,35 @@ impl Twins {
         Instance::new(std::path::Path::new("/"), &name).expect("the name is a lab's")
     }
 
-    /// Sends shots of a new flow through both labs, and says what differs.
-    pub(crate) fn play(&mut self, talk: &Talk, shots: &[Shot]) -> Result<(), String> {
+    /// Sends shots of a new flow through both labs, and says what differs, or what came alike of those that leave the
+    /// flow open.
+    pub(crate) fn play(&mut self, talk: &Talk, shots: &[Shot]) -> Result<Came, String> {
         let mut open = Opened::of(self, Talk { sport: port(), ..*talk })?;
         let (last, first): (Vec<_>, Vec<_>) = shots.iter().cloned().partition(Shot::ends);
         let told = insist(|| {
             open.herald(&first)?;
             let before = open.counts();
-            open.same(&first).and_then(|()| open.bypassed(&first, &before))
+            let came = open.same(&first)?;
+            open.bypassed(&first, &before).map(|()| came)
         });
-        told.and_then(|()| if last.is_empty() { Ok(()) } else { open.same(&last) }).map_err(Fault::text)
+        let told = told.and_then(|came| {
+            if !last.is_empty() {
+                open.same(&last)?;
+            }
+            Ok(came)
+        });
+        told.map_err(Fault::text)
     }
 
     /// Sends packets of a new flow's answers to the first node's uplink, wrapped and maimed.
-    pub(crate) fn meddle(&mut self, talk: &Talk, wraps: &[Wrap]) -> Result<(), String> {
+    pub(crate) fn meddle(&mut self, talk: &Talk, wraps: &[Wrap]) -> Result<Came, String> {
         let mut open = Opened::of(self, Talk { sport: port(), ..*talk })?;
         let heralds: Vec<_> = wraps.iter().map(|wrap| Shot { back: true, ..wrap.inner.clone() }).collect();
         let told = insist(|| {
             open.herald(&heralds)?;
             let before = open.counts();
-            open.same_wrapped(wraps).and_then(|()| open.unwrapped(wraps, &before))
+            let came = open.same_wrapped(wraps)?;
+            open.unwrapped(wraps, &before).map(|()| came)
         });
         told.map_err(Fault::text)
     }

@@ -44,6 +44,10 @@ pub(crate) enum Flaw {
     NoSum,
     /// The outer packet is a first fragment.
     Fragment,
+    /// The outer packet is a fragment and has no others; IPv4 has no such thing.
+    Atomic,
+    /// The outer packet comes as two fragments.
+    Halves,
     /// So many bytes are cut off the inner packet's end, and the outer lengths know.
     Cut(usize),
     /// The inner Ethernet header names another destination, or source.
@@ -73,7 +77,7 @@ impl Wrap {
             Flaw::Unvouched | Flaw::WrongSum => !self.flaws.contains(&Flaw::NoSum),
             Flaw::Vni(number) => *number != 1,
             Flaw::Source(_) | Flaw::Port(_) => true,
-            Flaw::Fragment | Flaw::Cut(_) => true,
+            Flaw::Fragment | Flaw::Atomic | Flaw::Halves | Flaw::Cut(_) => true,
             // It may be the right one.
             Flaw::InnerKind(_) => false,
             Flaw::Flags(flags) => *flags != 0x0800_0000,
@@ -85,8 +89,8 @@ impl Wrap {
         self.inner.is_slow(true) || self.flaws.iter().any(forbidden)
     }
 
-    /// The frame; `line` is how the inner packet left its pod.
-    pub(crate) fn frame(&self, line: &Line) -> Frame {
+    /// The frame, or two of them; `line` is how the inner packet left its pod.
+    pub(crate) fn frames(&self, line: &Line) -> Vec<Frame> {
         let family = if line.src.is_ipv4() { Family::V4 } else { Family::V6 };
         let mut inner = frames(&self.inner, line).remove(0);
         let l3 = if family == Family::V4 { 20 } else { 40 };
@@ -101,7 +105,7 @@ impl Wrap {
         let (mut macs, mut kind) = ([vtep_mac(family, 1).0, vtep_mac(family, 2).0], None);
         let (mut vni, mut flags, mut reserved) = (1, 0x0800_0000_u32, 0);
         let (mut ttl, mut tos, mut sport, mut dport) = (64, ecn, 40_000, VXLAN_PORT);
-        let (mut udp_off, mut ip_off, mut fragment) = (0, 0, false);
+        let (mut udp_off, mut ip_off, mut fragment, mut halves) = (0, 0, None, false);
         let (mut vouched, mut wrong, mut none) = (true, false, false);
         let mut src = octets(node(family, 2));
         for flaw in &self.flaws {
@@ -119,7 +123,10 @@ impl Wrap {
                 Flaw::Unvouched => vouched = false,
                 Flaw::WrongSum => (vouched, wrong) = (false, true),
                 Flaw::NoSum => none = true,
-                Flaw::Fragment => fragment = true,
+                Flaw::Fragment => fragment = Some(true),
+                Flaw::Atomic => fragment = Some(false),
+                // No device sums a part.
+                Flaw::Halves => (halves, vouched) = (true, false),
                 Flaw::Cut(bytes) => {
                     let left = inner.bytes.len().saturating_sub(bytes);
                     inner.bytes.truncate(left);
@@ -148,29 +155,45 @@ impl Wrap {
             (false, false) => checksum(&[&pseudo, &udp]) ^ u16::from(wrong),
         };
         udp[6..8].copy_from_slice(&sum.to_be_bytes());
-        let ip = match family {
-            Family::V4 => {
-                let frag: u16 = if fragment { 0x2000 } else { 0 };
-                let mut ip =
-                    [&[0x45, tos][..], &off(20 + len, ip_off), &[0x12, 0x34], &frag.to_be_bytes()].concat();
-                ip.extend([&[ttl, 17, 0, 0], &addresses[..]].concat());
-                let sum = fold(u64::from(checksum(&[&ip])));
-                ip[10..12].copy_from_slice(&sum.to_be_bytes());
-                ip
-            }
-            Family::V6 => {
-                let word = 6 << 28 | u32::from(tos) << 20;
-                [&word.to_be_bytes()[..], &off(len, ip_off), &[17, ttl], &addresses].concat()
+        let ip = |part: &[u8], place: usize, fragment: Option<bool>| {
+            let (more, place) = (fragment == Some(true), u16::try_from(place).expect("short"));
+            match family {
+                Family::V4 => {
+                    let frag = (u16::from(more) << 13) | (place / 8);
+                    let head =
+                        [&off(20 + part.len(), ip_off)[..], &[0x12, 0x34], &frag.to_be_bytes()].concat();
+                    let mut ip = [&[0x45, tos][..], &head, &[ttl, 17, 0, 0], &addresses].concat();
+                    let sum = fold(u64::from(checksum(&[&ip])));
+                    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+                    ip
+                }
+                Family::V6 => {
+                    let word = (6 << 28 | u32::from(tos) << 20).to_be_bytes();
+                    let [high, low] = (place | u16::from(more)).to_be_bytes();
+                    let extra = fragment.map(|_| [17, 0, high, low, 0, 0, 0x12, 0x34]);
+                    let extra = extra.as_ref().map_or(&[][..], |header| header);
+                    let next = if extra.is_empty() { 17 } else { 44 };
+                    let len = off(extra.len() + part.len(), ip_off);
+                    [&word[..], &len, &[next, ttl], &addresses, extra].concat()
+                }
             }
         };
         let kind: u16 = if family == Family::V4 { 0x0800 } else { 0x86dd };
-        let bytes = [&uplink_mac(1).0[..], &uplink_mac(2).0, &kind.to_be_bytes(), &ip, &udp].concat();
+        let eth = [&uplink_mac(1).0[..], &uplink_mac(2).0, &kind.to_be_bytes()].concat();
         let mut offload = Offload::default();
         if vouched && !none {
             offload.flags = NEEDS_SUM;
-            offload.sum_start = u16::try_from(ETH + l3).expect("headers are short");
+            offload.sum_start = u16::try_from(ETH + ip(&udp, 0, fragment).len()).expect("headers are short");
             offload.sum_offset = 6;
         }
-        Frame { bytes, offload }
+        let frame = |part: &[u8], place, fragment| {
+            let bytes = [&eth, &ip(part, place, fragment)[..], part].concat();
+            Frame { bytes, offload }
+        };
+        if !halves {
+            return vec![frame(&udp, 0, fragment)];
+        }
+        let half = udp.len() / 16 * 8;
+        vec![frame(&udp[..half], 0, Some(true)), frame(&udp[half..], half, Some(false))]
     }
 }
