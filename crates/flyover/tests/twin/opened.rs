@@ -172,7 +172,7 @@ impl<'a> Opened<'a> {
         let hops = self.talk.hops(self.chosen[1]);
         let at = hops.iter().position(|h| h.node == 1 && h.back).expect("answers come to the first node");
         let grew = self.counts()[at].saturating_sub(before[at]);
-        let least = wraps.iter().filter(|wrap| wrap.is_fast()).count() as u64;
+        let least = wraps.iter().filter(|wrap| self.twins.has_books() && wrap.is_fast()).count() as u64;
         let most = wraps.iter().filter(|wrap| !wrap.is_slow()).count() as u64;
         let said = || format!("{grew} wrapped packets bypassed of {least} to {most}: {wraps:#?}");
         match grew {
@@ -195,12 +195,14 @@ impl<'a> Opened<'a> {
             let shots = || shots.iter().filter(|shot| shot.back == hop.back);
             // Where no device vouches for the outer checksum, the second node's stack must see it.
             let vouched = way != Way::Tunnel || hop.first || self.twins.sites[1].lab.spec().offload;
-            let least = shots().filter(|shot| vouched && shot.is_fast(way)).count() as u64;
+            let seen = vouched && self.twins.has_books();
+            let least = shots().filter(|shot| seen && shot.is_fast(way)).count() as u64;
             let most = shots().filter(|shot| !shot.is_slow(hop.first)).map(Shot::parts).sum::<u64>();
             let grew = after.saturating_sub(*before);
-            let why = Books::open(&self.twins.instance(hop.node)).and_then(|books| books.refusal(hop.flow));
-            let why = why.ok().flatten().map(|r| flyover_fastpath::reason(r.reason).name);
             let said = || {
+                let books = Books::open(&self.twins.instance(hop.node));
+                let why = books.and_then(|books| books.refusal(hop.flow)).ok().flatten();
+                let why = why.map(|r| flyover_fastpath::reason(r.reason).name);
                 format!(
                     "{why:?}: {grew} packets bypassed of {least} to {most} at {hop:?}\n{shots:#?}",
                     shots = shots().collect::<Vec<_>>()
