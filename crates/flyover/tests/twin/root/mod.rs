@@ -1,6 +1,7 @@
 //! The tests: they need root, and fail without it.
 
 mod drawn;
+mod mtu;
 mod named;
 mod sockets;
 
