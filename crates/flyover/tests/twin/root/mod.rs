@@ -3,6 +3,7 @@
 mod drawn;
 mod mtu;
 mod named;
+mod ports;
 mod sockets;
 
 use flyover_core::Proto;
