@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use flyover_lab::Family::{V4, V6};
 use flyover_lab::Place;
 use socket2::SockRef;
 
-use super::sockets::{assert_open, converse};
+use super::sockets::{assert_open, connect, converse};
 use super::{spec, talk};
 use crate::flow::{Path, Talk};
 use crate::frame::ETH;
@@ -94,30 +94,6 @@ fn a_sender_that_asks_learns_the_same_path_mtu() {
         let expected = [(Ok(1_450), None, told), refused, refused, (Ok(fits), Some(fits), None)];
         assert_eq!(seen, [expected; 2], "{family}");
     }
-}
-
-/// A TCP connection whose receiver throws away what it gets.
-fn connect(site: &Site, talk: &Talk) -> TcpStream {
-    let [a, b] = talk.ends();
-    let listener = site.inside(talk.path.receiver(), || TcpListener::bind(b)).unwrap();
-    let dial = || {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(a), socket2::Type::STREAM, None)?;
-        socket.bind(&a.into())?;
-        socket.connect(&b.into())?;
-        std::io::Result::Ok(TcpStream::from(socket))
-    };
-    let stream = site.inside(Place::Pod(1, 1), dial).unwrap();
-    let (mut heard, _) = listener.accept().unwrap();
-    thread::spawn(move || {
-        let mut all = vec![0; 1 << 20];
-        // The last byte is answered, so that the sender knows that all has arrived.
-        while let Ok(len @ 1..) = heard.read(&mut all) {
-            if all[len - 1] == b'?' && heard.write_all(b"!").is_err() {
-                break;
-            }
-        }
-    });
-    stream
 }
 
 /// Sends some hundred segments, and waits until all have arrived; what size they had in the end.

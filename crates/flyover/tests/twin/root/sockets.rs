@@ -1,9 +1,12 @@
 //! What programs see: sockets on both ends of a flow that is open.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
 use std::time::Duration;
 
-use flyover_core::Proto::Udp;
+use flyover_core::Proto::{Tcp, Udp};
+use flyover_host::cmd::Cmd;
 use flyover_lab::Family::{V4, V6};
 use flyover_lab::Place;
 
@@ -41,6 +44,30 @@ pub(super) fn assert_open(twins: &Twins, talk: &Talk, ends: &[UdpSocket; 2], to:
     ends[0].send(b"more").unwrap();
     let _ = ends[1].recv(&mut [0; 8]).unwrap();
     assert_eq!(twins.bypassed(talk), before + 1, "{talk:?} to {to} is not bypassed");
+}
+
+/// A TCP connection whose receiver throws away what it gets.
+pub(super) fn connect(site: &Site, talk: &Talk) -> TcpStream {
+    let [a, b] = talk.ends();
+    let listener = site.inside(talk.path.receiver(), || TcpListener::bind(b)).unwrap();
+    let dial = || {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(a), socket2::Type::STREAM, None)?;
+        socket.bind(&a.into())?;
+        socket.connect(&b.into())?;
+        std::io::Result::Ok(TcpStream::from(socket))
+    };
+    let stream = site.inside(Place::Pod(1, 1), dial).unwrap();
+    let (mut heard, _) = listener.accept().unwrap();
+    thread::spawn(move || {
+        let mut all = vec![0; 1 << 20];
+        // The last byte is answered, so that the sender knows that all has arrived.
+        while let Ok(len @ 1..) = heard.read(&mut all) {
+            if all[len - 1] == b'?' && heard.write_all(b"!").is_err() {
+                break;
+            }
+        }
+    });
+    stream
 }
 
 #[test]
@@ -84,4 +111,40 @@ fn a_wrong_checksum_reaches_no_socket() {
             assert!(ends[1].recv(&mut [0; 200]).is_err(), "{path:?} {family}, bypass {fast}");
         }
     }
+}
+
+/// Bytes that wait in the first node's uplink.
+fn backlog(site: &Site) -> u64 {
+    let show = Cmd::new("tc").args(["-s", "-j", "qdisc", "show", "dev", "eth0"]);
+    let shown = site.inside(Place::Node(1), || show.run()).unwrap();
+    let bytes = shown.split("\"backlog\":").nth(1).unwrap();
+    bytes.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+/// A sender is told to wait by the packets it has on this machine: who cuts that tie fills every queue.
+#[test]
+fn a_slow_uplink_holds_a_sender_back_alike() {
+    let shape = |site: &Site| {
+        let shape = "qdisc add dev eth0 root tbf rate 80mbit burst 100kb limit 8mb";
+        site.inside(Place::Node(1), || Cmd::new("tc").args(shape.split(' ')).run()).unwrap();
+    };
+    let twins = Twins::up(&spec(), Path::Across.receiver(), shape);
+    let talk = Talk { sport: 34_000, ..talk(Path::Across, V4, Tcp) };
+    let [slow, fast] = [&twins.sites[0], &twins.sites[1]].map(|site| {
+        let mut stream = connect(site, &talk);
+        let start = std::time::Instant::now();
+        let mut most = 0;
+        while start.elapsed() < Duration::from_millis(1_500) {
+            stream.write_all(&[7; 100_000]).unwrap();
+            most = most.max(backlog(site));
+        }
+        (most, twins.bypassed(&talk))
+    });
+    assert!(fast.1 > 20, "{} packets were fast", fast.1);
+    assert!(
+        slow.0 > 0 && fast.0 < slow.0 * 2 + 100_000,
+        "{} bytes waited without, {} with the bypass",
+        slow.0,
+        fast.0
+    );
 }
