@@ -120,10 +120,7 @@ fn passed(rig: &Rig, place: &str) -> [u64; 2] {
 
 #[test]
 fn a_pods_device_counts_what_is_bypassed_and_carries_no_program() {
-    let rig = Rig::fast("count", |_| {}, &[]);
-    let flow = rig.udp(4855, 7855);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("count", 4855, &[]);
     let before = passed(&rig, "n2/p1");
     let heard = echo.count() as u64;
     rig.wait_fast_all(flow);
