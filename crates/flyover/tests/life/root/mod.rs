@@ -17,3 +17,4 @@ mod rig;
 mod scale;
 mod tcp;
 mod udp;
+mod untracked;
