@@ -1,5 +1,6 @@
 //! Loads the programs, and talks to them through the variables they share with us.
 
+use std::hash::BuildHasher;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +15,7 @@ use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
-use crate::abi::{Key, Tuple, Way};
+use crate::abi::{Tuple, Way};
 use crate::books::Books;
 use crate::conntrack;
 use crate::inventory::Tunnel;
@@ -112,6 +113,7 @@ impl Programs {
         let skel = open.load()?;
         let mut programs = Self { skel, hertz: 0 };
         programs.hertz = programs.measure_hertz()?;
+        programs.state().seed = std::hash::RandomState::new().hash_one("flyover");
         Ok(programs)
     }
 
@@ -170,22 +172,15 @@ impl Programs {
         state.epoch = state.epoch.wrapping_add(1);
     }
 
-    /// Revokes the entries of one flow, in the direction it is written.
-    ///
-    /// The note of its last slow packet says where it enters; a flow without one has not been slow for long enough
-    /// to have lost its entry too.
+    /// Ends one flow, in the direction it is written.
     pub fn forget(&mut self, flow: Flow) -> libbpf_rs::Result<()> {
+        let mut frame = [0u8; 64];
         let tuple = Tuple::from(flow);
-        let Some(note) = self.skel.maps.probes.lookup(bytemuck::bytes_of(&tuple), MapFlags::ANY)? else {
-            return Ok(());
-        };
-        let word =
-            |at: usize| note.get(at..at + 4).and_then(|w| w.try_into().ok()).map_or(0, u32::from_ne_bytes);
-        let key = Key { tuple, ifindex: word(8), place: word(12) };
-        match self.skel.maps.ways.delete(bytemuck::bytes_of(&key)) {
-            Err(e) if e.kind() != libbpf_rs::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+        for (to, byte) in frame.iter_mut().zip(bytemuck::bytes_of(&tuple)) {
+            *to = *byte;
         }
+        let input = ProgramInput { data_in: Some(&frame), ..Default::default() };
+        self.skel.progs.end_flow.test_run(input).map(drop)
     }
 
     /// What conntrack does in this namespace.
@@ -243,6 +238,12 @@ impl Programs {
         }
     }
 
+    /// The program for the socket on which conntrack announces what ended: it ends such flows, and wakes nobody.
+    #[must_use]
+    pub fn conntrack_filter(&self) -> BorrowedFd<'_> {
+        self.skel.progs.conntrack_gone.as_fd()
+    }
+
     /// Runs the program of a hook on one packet, as if the device had it; nothing is sent.
     pub fn run(&self, hook: Hook, frame: &[u8], at: Place) -> libbpf_rs::Result<Ran> {
         let progs = &self.skel.progs;
@@ -270,9 +271,9 @@ impl Programs {
         Ok(Ran { verdict, frame })
     }
 
-    /// Writes an entry as if it had been learnt.
-    pub fn put(&self, key: &Key, way: &Way) -> libbpf_rs::Result<()> {
-        self.skel.maps.ways.update(bytemuck::bytes_of(key), bytemuck::bytes_of(way), MapFlags::ANY)
+    /// Writes over an entry.
+    pub fn put(&self, slot: u32, way: &Way) -> libbpf_rs::Result<()> {
+        self.skel.maps.ways.update(&slot.to_ne_bytes(), bytemuck::bytes_of(way), MapFlags::ANY)
     }
 
     /// What the programs wrote, read without pins.
@@ -289,7 +290,8 @@ impl Programs {
             // Renaming inside the BPF file system replaces the old pin in one step.
             crate::tcx::pin(fd, &fresh).and_then(|()| std::fs::rename(&fresh, &path))
         };
-        pin("ways", maps.ways.as_fd())
+        pin("sets", maps.sets.as_fd())
+            .and_then(|()| pin("ways", maps.ways.as_fd()))
             .and_then(|()| pin("refusals", maps.refusals.as_fd()))
             .and_then(|()| pin("reasons", maps.reasons.as_fd()))
             .and_then(|()| pin("retired", maps.retired.as_fd()))

@@ -54,8 +54,9 @@ reasons! {
     "judged": "a rule of the node judges its flow packet by packet",
     "changed": "the node changes more of it than addresses, ports and TTL",
     "one_way": "its flow was seen in one direction only",
-    "race": "its flow's entry was taken for another flow while it was being sent (it was dropped)",
+    "race": "its flow's entry was taken for another flow meanwhile",
     "paused": "Flyover is paused",
+    "books_full": "the books have no room for its flow while those beside it are in use",
 }
 
 /// The reason of that number.

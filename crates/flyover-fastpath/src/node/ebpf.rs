@@ -55,6 +55,8 @@ pub(super) async fn run(
     }
     let devices = devices(handle, &settings).await?;
     let mut node = Node::start(instance, settings, devices)?;
+    let filter = watch.filter_conntrack(node.programs.conntrack_filter());
+    filter.map_err(system("filter what conntrack announces"))?;
     let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
     tokio::pin!(stop);

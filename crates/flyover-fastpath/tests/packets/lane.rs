@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use flyover_fastpath::abi::{Key, Way};
+use flyover_fastpath::abi::Way;
 use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
@@ -193,20 +193,21 @@ impl Lane {
     /// The entry for packets that enter like this one.
     pub(crate) fn entry(&self, hop: &Hop) -> Option<FlowEntry> {
         let (flow, dev, vni) = (hop.flow(), self.device(hop.from.1), hop.vni());
-        let is_its = |e: &FlowEntry| e.flow() == Some(flow) && e.key.ifindex == dev && e.key.vni() == vni;
+        let is_its =
+            |e: &FlowEntry| e.flow() == Some(flow) && e.way.key.ifindex == dev && e.way.key.vni() == vni;
         self.entries().into_iter().find(is_its)
     }
 
     /// Whether packets that enter like this one have an open entry.
     pub(crate) fn is_open(&self, hop: &Hop) -> bool {
-        self.entry(hop).is_some_and(|e| e.way.open == 1)
+        self.entry(hop).is_some_and(|e| e.way.is_open())
     }
 
     /// Changes an entry.
-    pub(crate) fn change(&self, hop: &Hop, change: impl FnOnce(&mut Key, &mut Way)) {
+    pub(crate) fn change(&self, hop: &Hop, change: impl FnOnce(&mut Way)) {
         let mut entry = self.entry(hop).expect("the flow is known");
-        change(&mut entry.key, &mut entry.way);
-        self.programs.put(&entry.key, &entry.way).expect("there is room");
+        change(&mut entry.way);
+        self.programs.put(entry.slot, &entry.way).expect("the place is there");
     }
 
     /// Why the flow of packets that enter like this one was last refused, and more about it.

@@ -121,7 +121,7 @@ fn short_connections_leave_nothing_behind() {
             .flows()
             .unwrap()
             .iter()
-            .filter(|f| f.way.open != 0)
+            .filter(|f| f.way.is_open())
             .filter_map(flyover_fastpath::FlowEntry::flow)
             .filter(|f| f.proto == Proto::Tcp && [f.src.port(), f.dst.port()].contains(&7302))
             .count();
