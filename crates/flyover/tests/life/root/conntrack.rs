@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use flyover_core::Proto;
+use flyover_core::{Flow, Proto};
+use flyover_lab::IpMode;
+use nix::sys::signal::Signal;
 
 use super::rig::{Rig, eventually};
 
@@ -76,6 +78,31 @@ fn entries_of_bypassed_flows_do_not_expire() {
     chat.finish();
     assert_eq!(sender.lost(&[&echo]), (0, 0));
     assert_eq!(invalid(&rig), 0);
+}
+
+#[test]
+fn a_flow_ends_with_its_conntrack_entry_even_while_the_agent_sleeps() {
+    let rig = Rig::fast("gone", |spec| spec.ip = IpMode::Dual, &[]);
+    let v6 = |node, port| SocketAddr::new(rig.lab.pod(node, 1).unwrap().v6().unwrap().into(), port);
+    let flows = [rig.udp(4304, 7304), Flow { proto: Proto::Udp, src: v6(1, 4305), dst: v6(2, 7305) }];
+    for (flow, family) in flows.into_iter().zip(["ipv4", "ipv6"]) {
+        let talk = rig.stream(flow);
+        rig.wait_fast_all(flow);
+        // Nothing may renew what ends below.
+        drop(talk);
+        rig.signal(Signal::SIGSTOP);
+        for node in [1, 2] {
+            let known = || {
+                let flows = rig.books(node).flows().unwrap();
+                flows.iter().filter(|f| [Some(flow), Some(flow.reversed())].contains(&f.flow())).count()
+            };
+            assert_eq!(known(), 2, "{flow} on n{node}");
+            let port = flow.dst.port();
+            rig.at(&format!("n{node}"), &format!("conntrack -D -f {family} -p udp --dport {port}"));
+            assert_eq!(known(), 0, "{flow} on n{node}");
+        }
+        rig.signal(Signal::SIGCONT);
+    }
 }
 
 #[test]
