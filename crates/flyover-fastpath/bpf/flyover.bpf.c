@@ -113,6 +113,12 @@ slow:
 	return TC_ACT_UNSPEC;
 }
 
+/* Ethernet knows no frame of less than 60 bytes: a card pads what is shorter, and its receiver takes that off. */
+static __always_inline int is_padded(const struct __sk_buff *skb, const struct outer *o, const struct pkt *p)
+{
+	return !o->family && skb->len <= ETH_MIN && skb->len > ETH_LEN + p->l3_len;
+}
+
 static __always_inline int same_outer(const struct fo_way *way, const struct outer *o, const struct eth *eth, void *end)
 {
 	if (o->family != way->outer_family)
@@ -241,7 +247,7 @@ int from_wire(struct __sk_buff *skb)
 	if (why)
 		goto slow;
 	why = FO_MALFORMED;
-	if (skb->len != ETH_LEN + o.strip + p.l3_len)
+	if (skb->len != ETH_LEN + o.strip + p.l3_len && !is_padded(skb, &o, &p))
 		goto slow;
 	why = find_open(&key, inner, &way, &guard);
 	if (why)

@@ -430,6 +430,11 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 		count(FO_RACE);
 		return TC_ACT_UNSPEC;
 	}
+	/* No frame that comes without a tunnel is longer than its packet but by padding. */
+	if (!t.strip && skb->len > ETH_LEN + p->l3_len && bpf_skb_change_tail(skb, ETH_LEN + p->l3_len, 0)) {
+		count(FO_NO_ROOM);
+		return TC_ACT_UNSPEC;
+	}
 	if (t.strip) {
 		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 
