@@ -22,7 +22,10 @@ pub fn forgive_tcp() -> Result<usize, NlError> {
     let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
     let mut requests = Vec::new();
     let listed = talk.ask(WHAT, &Request::dump(GET, &[0; 4]), |message| {
-        requests.extend(forgive(message.body)?);
+        let entry = parse(message.body)?;
+        if entry.proto == Some(TCP) {
+            requests.push(forgive(&entry));
+        }
         Ok(())
     });
     match listed {
@@ -40,24 +43,40 @@ pub fn forgive_tcp() -> Result<usize, NlError> {
     Ok(requests.len())
 }
 
-/// The request that makes the listed entry forgiving, if it is of TCP.
-fn forgive(body: &[u8]) -> Result<Option<Request>, Malformed> {
+/// What is read of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u8,
+    /// Number of the protocol.
+    pub proto: Option<u8>,
+    /// The tuple it began with, as the kernel wrote it.
+    pub original: &'a [u8],
+    /// The zone it is in, likewise, if it is in one.
+    pub zone: Option<&'a [u8]>,
+}
+
+/// Reads the body of an entry in a list.
+pub fn parse(body: &[u8]) -> Result<Entry<'_>, Malformed> {
     let bad = Malformed { what: "conntrack entry" };
     let family = *body.first().ok_or(bad)?;
     let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
     let original = attrs.get(ORIGINAL).ok_or(bad)?;
     let protocol = Attrs::parse(original, "conntrack tuple")?.nested(2, "conntrack ports")?;
-    if protocol.get(1).and_then(|p| p.first()) != Some(&TCP) {
-        return Ok(None);
-    }
-    let request = Request::get(NEW, &[family, 0, 0, 0]).attr(ORIGINAL | NESTED, original);
-    let request = match attrs.get(ZONE) {
+    let proto = protocol.get(1).and_then(|number| number.first().copied());
+    Ok(Entry { family, proto, original, zone: attrs.get(ZONE) })
+}
+
+/// The request that makes an entry of TCP forgiving.
+fn forgive(entry: &Entry<'_>) -> Request {
+    let request = Request::get(NEW, &[entry.family, 0, 0, 0]).attr(ORIGINAL | NESTED, entry.original);
+    let request = match entry.zone {
         Some(zone) => request.attr(ZONE, zone),
         None => request,
     };
     // `CTA_PROTOINFO_TCP` with `CTA_PROTOINFO_TCP_FLAGS_ORIGINAL` and `_REPLY` in it.
     let flags = [nest(4, &BE_LIBERAL), nest(5, &BE_LIBERAL)].concat();
-    Ok(Some(request.attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags))))
+    request.attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags))
 }
 
 fn nest(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -77,8 +96,38 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_an_entry_or_an_error(bytes: Vec<u8>) {
-            let _request = forgive(&bytes);
+            let _request = parse(&bytes).map(|entry| forgive(&entry));
         }
+
+        #[test]
+        fn any_bytes_in_an_entry_are_an_entry_or_an_error(at in 0..44_usize, byte: u8, end in 0..45_usize) {
+            let mut entry = entry();
+            entry[at] = byte;
+            let _request = parse(&entry[..end]).map(|entry| forgive(&entry));
+        }
+    }
+
+    /// A connection from port 1000 in zone 5, as far as it is read.
+    fn entry() -> Vec<u8> {
+        let ports = nest(2 | NESTED, &[nest(1, &[TCP]), nest(2, &1_000_u16.to_be_bytes())].concat());
+        let tuple = [nest(1 | NESTED, &nest(1, &[10, 0, 0, 1])), ports].concat();
+        [vec![2, 0, 0, 0], nest(ORIGINAL | NESTED, &tuple), nest(ZONE, &[0, 5])].concat()
+    }
+
+    #[test]
+    fn what_a_kernel_said_is_read() {
+        let v4 = include_bytes!("../../../fuzz/seeds/netlink_answers/a-connection-v4.bin");
+        let v6 = include_bytes!("../../../fuzz/seeds/netlink_answers/a-connection-v6.bin");
+        let read =
+            [&v4[..], v6].map(|seed| parse(seed).map(|e| (e.family, e.proto, e.original.len(), e.zone)));
+        assert_eq!(read, [Ok((2, Some(TCP), 48, None)), Ok((10, Some(TCP), 72, None))]);
+    }
+
+    #[test]
+    fn an_entrys_protocol_and_zone_are_read() {
+        let bytes = entry();
+        let entry = parse(&bytes).unwrap();
+        assert_eq!((entry.family, entry.proto, entry.zone), (2, Some(TCP), Some([0, 5].as_slice())));
     }
 }
 

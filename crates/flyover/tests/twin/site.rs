@@ -121,6 +121,11 @@ impl Site {
         self.collect(seen);
     }
 
+    /// What has come to a device since it was looked at last; nothing longer than 32 kB may have.
+    pub(crate) fn look(&self, eye: Eye) -> Vec<Frame> {
+        std::iter::from_fn(|| self.taps[eye as usize].next()).collect()
+    }
+
     fn collect(&self, seen: &mut Seen) {
         for (tap, seen) in self.taps.iter().zip(seen) {
             seen.extend(std::iter::from_fn(|| tap.next()));

@@ -6,6 +6,7 @@ mod conntrack;
 mod cycle;
 #[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
 mod foreign;
+mod hazards;
 mod input;
 mod moves;
 mod nat;

@@ -16,6 +16,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::udp::{Echo, Sender};
+
 /// Long enough for anything that is not promised within a time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -41,6 +43,15 @@ impl Rig {
         let rig = Self::slow(name, change);
         rig.on(options);
         rig
+    }
+
+    /// The same with a flow of small datagrams that is bypassed all the way, to a port 3000 above the one it is from.
+    pub(super) fn streaming(name: &str, port: u16, options: &[&str]) -> (Self, Flow, Sender, Echo) {
+        let rig = Self::fast(name, |_| {}, options);
+        let flow = rig.udp(port, port + 3_000);
+        let (sender, echo) = rig.stream(flow);
+        rig.wait_fast_all(flow);
+        (rig, flow, sender, echo)
     }
 
     pub(super) fn root(&self) -> &Path {

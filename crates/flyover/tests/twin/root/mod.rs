@@ -1,7 +1,9 @@
 //! The tests: they need root, and fail without it.
 
 mod drawn;
+mod mtu;
 mod named;
+mod ports;
 mod sockets;
 
 use flyover_core::Proto;
