@@ -22,6 +22,13 @@ fn a_dry_run_prints_commands_and_needs_no_privilege() {
 }
 
 #[test]
+fn the_rules_are_those_that_kube_proxy_writes_by_default() {
+    let ran = flyover("/nonexistent", &["lab", "up", "--dry-run"]);
+    let last = "ip netns exec lab-n2 iptables-nft-restore ";
+    assert!(said(&ran.stdout).lines().last().unwrap().starts_with(last), "{ran:?}");
+}
+
+#[test]
 fn a_spec_that_cannot_be_built_is_wrong_usage() {
     let ran = flyover("/nonexistent", &["lab", "up", "--dry-run", "--mtu", "100"]);
     assert_eq!(ran.status.code(), Some(2));
