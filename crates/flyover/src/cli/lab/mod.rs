@@ -222,12 +222,13 @@ impl Down {
             }
             let done = if self.dry_run { labs.would_remove(&name) } else { labs.down(&name) };
             match done {
-                Ok(removed) => table::line(&format!(
-                    "lab `{name}`: {} namespaces {}, {} processes killed",
-                    removed.namespaces.len(),
-                    if self.dry_run { "to be removed" } else { "removed" },
-                    removed.killed.len()
-                )),
+                Ok(removed) => {
+                    let (namespaces, processes) = (removed.namespaces.len(), removed.killed.len());
+                    let to_be = if self.dry_run { "to be " } else { "" };
+                    table::line(&format!(
+                        "lab `{name}`: {namespaces} namespaces {to_be}removed, {processes} processes {to_be}killed"
+                    ));
+                }
                 Err(error) => _ = first_error.get_or_insert(fault(&what, error)),
             }
         }
