@@ -67,16 +67,17 @@ impl Stream {
             let what = format!("a message holds {LEAST_SIZE} to 65507 bytes, not {}", self.msgsize);
             return Err(Fault::new(Exit::Usage, what).into());
         }
+        let header = header::gather()?;
         let Some((control, own)) = self.link.meet(&self.server)? else { return Ok(()) };
-        let rows = self.measure(control)?;
+        let rows = self.measure(control, &header)?;
         own.join()?;
         if self.link.output == Output::Json { print::json(&rows) } else { Ok(()) }
     }
 
-    fn measure(&self, control: session::Socket) -> anyhow::Result<Vec<Row>> {
+    fn measure(&self, control: session::Socket, header: &str) -> anyhow::Result<Vec<Row>> {
         let mut out = std::io::stdout().lock();
         if self.link.output == Output::Table {
-            header::write(&mut out)?;
+            write!(out, "{header}")?;
             writeln!(out, "# percentile={}\n#", self.percentile)?;
             writeln!(out, "#\toffered\tsent\tlost%\tmean\tmin\tmedian\tmax\t%ile\tstddev\titer\tlate")?;
         }

@@ -60,13 +60,14 @@ impl PingPong {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Some(proto) = self.proto else { return self.link.serve() };
         self.check(proto)?;
+        let header = header::gather()?;
         let (mut game, own) = self.begin(proto)?;
         if proto == Proto::Udp && self.network.is_multicast() {
             std::thread::sleep(JOINING);
         }
         let mut out = std::io::stdout().lock();
         if self.link.output == Output::Table {
-            header::write(&mut out)?;
+            write!(out, "{header}")?;
             if let Some(preload) = &game.server_ld_preload {
                 writeln!(out, "# server LD_PRELOAD={preload}")?;
             }
