@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flyover_fastpath::{Books, Instance, Report};
 use flyover_host::cmd::{Cmd, CmdError};
-use flyover_lab::{IpMode, LabGuard, LabSpec, Labs, Node, Overlay};
+use flyover_lab::{IpMode, LabGuard, LabSpec, Labs, Node, Overlay, RuleForm};
 use flyover_net::qdisc::TrafficControl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -29,7 +29,8 @@ impl Rig {
         let name = format!("fo{name}{}", std::process::id());
         let root = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(root.join("run/flyover/lab")).unwrap();
-        let spec = LabSpec { services: 3, overlay, ip, ..LabSpec::new(name.parse().unwrap()) };
+        let rules = RuleForm::Nft;
+        let spec = LabSpec { services: 3, overlay, ip, rules, ..LabSpec::new(name.parse().unwrap()) };
         let lab = Labs::below(&root).up(&spec).unwrap().guarded();
         Self { lab, root }
     }

@@ -7,13 +7,14 @@ mod ports;
 mod sockets;
 
 use flyover_core::Proto;
-use flyover_lab::{Family, IpMode, LabSpec};
+use flyover_lab::{Family, IpMode, LabSpec, RuleForm};
 
 use crate::flow::{Path, Talk};
 
-/// A lab of both families whose nodes carry kube-proxy's rules and a few services.
+/// A lab of both families whose nodes carry kube-proxy's nftables rules and a few services.
 fn spec() -> LabSpec {
-    LabSpec { services: 4, ip: IpMode::Dual, ..LabSpec::new("twin".parse().unwrap()) }
+    let name = "twin".parse().unwrap();
+    LabSpec { services: 4, ip: IpMode::Dual, rules: RuleForm::Nft, ..LabSpec::new(name) }
 }
 
 fn talk(path: Path, family: Family, proto: Proto) -> Talk {
