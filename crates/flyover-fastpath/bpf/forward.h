@@ -368,6 +368,30 @@ static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way,
 	return bpf_redirect(way->out, 0);
 }
 
+/*
+ * Takes the tunnel's headers off; FO_NO_ROOM if the packet is as it was. Before 6.3 nothing tells the kernel that the
+ * IP version inside is another one but to have the header translated: that makes it longer or shorter by the
+ * difference, so as much more or less is cut.
+ */
+static __always_inline int strip_tunnel(struct __sk_buff *skb, const struct fo_way *way)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	int cut = way->strip, translated = !can_decap_l3 && way->outer_family != way->to.family;
+
+	if (can_decap_l3) {
+		flags |= way->to.family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
+	} else if (translated) {
+		int longer = sizeof(struct ip6) - sizeof(struct ip4);
+
+		if (bpf_skb_change_proto(skb, bpf_htons(way->to.family == 4 ? ETH_P_IP : ETH_P_IPV6), 0))
+			return FO_NO_ROOM;
+		cut += way->to.family == 4 ? -longer : longer;
+	}
+	if (bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags))
+		return translated ? FO_RACE : FO_NO_ROOM;
+	return FO_FAST;
+}
+
 /* Into the pod: no tunnel left, the pod's Ethernet addresses, and over the veth without a queue in between. */
 static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
 				     const void *l3)
@@ -381,12 +405,12 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
 	if (way->strip) {
-		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+		int why = strip_tunnel(skb, way);
 
-		if (can_decap_l3)
-			flags |= way->to.family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
-		if (bpf_skb_adjust_room(skb, -(int)way->strip, BPF_ADJ_ROOM_MAC, flags)) {
-			count(FO_NO_ROOM);
+		if (why == FO_RACE)
+			return drop(why);
+		if (why) {
+			count(why);
 			return TC_ACT_UNSPEC;
 		}
 		/* What the device vouched for was the outer checksum first, the inner one only if it said "two". */

@@ -584,10 +584,6 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 		refuse(&v.pre, FO_CHANGED, 0);
 		return;
 	}
-	if (probe->outer_family && !can_decap_l3 && probe->outer_family != v.pre.family) {
-		refuse(&v.pre, FO_FAMILY_MIX, 0);
-		return;
-	}
 	s = scratch();
 	if (!s)
 		return;

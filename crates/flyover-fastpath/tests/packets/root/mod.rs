@@ -6,6 +6,7 @@ mod fast;
 mod learn;
 mod learn_not;
 mod nat;
+mod older;
 mod round;
 mod slow_entry;
 mod slow_pod;
