@@ -224,7 +224,7 @@ none:
 	/* A flow that conntrack does not see while it sees others is not one it calls established. */
 	v->established = !state.ct_in_use;
 	if (state.ct_in_use)
-		v->reason = FO_CT_NONE;
+		v->reason = can_ask_ct ? FO_CT_NONE : FO_CT_MUTE;
 }
 
 static __always_inline int masked(const __be32 *addr, const __be32 *want, const __be32 *mask)

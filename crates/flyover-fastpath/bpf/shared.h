@@ -60,6 +60,7 @@ enum fo_reason {
 	FO_ONE_WAY,
 	FO_RACE,
 	FO_PAUSED,
+	FO_CT_MUTE,
 	FO_REASONS,
 };
 

@@ -56,6 +56,7 @@ reasons! {
     "one_way": "its flow was seen in one direction only",
     "race": "its flow's entry was taken for another flow while it was being sent (it was dropped)",
     "paused": "Flyover is paused",
+    "ct_mute": "conntrack tracks flows here, and cannot be asked about them",
 }
 
 /// The reason of that number.

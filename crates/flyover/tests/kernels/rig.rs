@@ -48,6 +48,19 @@ impl Rig {
         self.fastpath("on");
     }
 
+    /// Where the kernel has no types of conntrack to offer, and with that back end.
+    pub(crate) fn on_without_conntracks_types(&self, backend: &str) {
+        let script = format!(
+            "d=$(mktemp -d); touch $d/vmlinux; mount --bind /sys/kernel/btf/vmlinux $d/vmlinux
+             mount --rbind $d /sys/kernel/btf
+             exec env FLYOVER_ROOT={} {} lab fastpath on --name {} -- --backend {backend}",
+            self.root.display(),
+            program(),
+            self.lab.name()
+        );
+        Cmd::new("unshare").args(["-m", "sh", "-euc", &script]).timeout(LONG).run().unwrap();
+    }
+
     pub(crate) fn off(&self) {
         self.fastpath("off");
     }

@@ -66,6 +66,26 @@ fn a_geneve_lab_is_carried_and_left_as_it_was() {
     comes_dies_returns_and_goes(&Rig::new("kg", Overlay::Geneve, IpMode::Dual));
 }
 
+/// Conntrack as a module whose types were stripped: flows that it tracks cannot be proven.
+#[test]
+fn where_conntrack_cannot_be_asked_it_is_said_and_flows_stay_slow_or_nft_helps() {
+    let rig = Rig::new("km", Overlay::Vxlan, IpMode::V4);
+    let (client, server) = (rig.lab.pod(1, 1).unwrap(), rig.lab.pod(2, 1).unwrap());
+    let before = rig.state();
+    rig.on_without_conntracks_types("ebpf");
+    let report = rig.report(rig.lab.node(1).unwrap());
+    assert!(report.conntrack.in_use && !report.conntrack.can_be_asked, "{report:#?}");
+    assert!(report.paused.iter().any(|why| why.contains("conntrack")), "{report:#?}");
+    questions(client, server, flyover_lab::Family::V4, QUESTIONS);
+    assert_eq!(rig.saved(), [0, 0]);
+    rig.off();
+    rig.on_without_conntracks_types("auto");
+    assert_eq!(rig.report(rig.lab.node(1).unwrap()).backend, "nft");
+    questions(client, server, flyover_lab::Family::V4, QUESTIONS);
+    rig.off();
+    assert_eq!(rig.state(), before);
+}
+
 #[test]
 fn what_others_put_on_devices_stays() {
     let rig = Rig::new("ko", Overlay::Vxlan, IpMode::V4);
@@ -79,7 +99,8 @@ fn what_others_put_on_devices_stays() {
     rig.on();
     // Where there is no tcx, ours is the qdisc that it comes to sit in.
     rig.sh(1, "tc qdisc add dev eth0 clsact 2>&1 || tc qdisc show dev eth0 clsact | grep clsact");
-    rig.sh(1, "tc filter add dev eth0 egress pref 7 matchall action pass");
+    // One that lets others have their say. Behind one that does not, filters see nothing, and learn nothing.
+    rig.sh(1, "tc filter add dev eth0 egress pref 7 matchall action continue");
     is_carried(&rig);
     rig.off();
     let left = rig.sh(1, "tc filter show dev eth0 egress; tc filter show dev eth0 ingress");

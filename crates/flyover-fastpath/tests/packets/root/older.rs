@@ -3,7 +3,7 @@
 use flyover_fastpath::{Abilities, Place};
 
 use super::fast::{all_are_sent, conversations};
-use crate::case::{Road, Tunnel, plain_vxlan};
+use crate::case::{Road, Tunnel, plain_vxlan, usual};
 use crate::lane::Lane;
 
 fn this() -> Abilities {
@@ -31,6 +31,19 @@ fn a_tunnel_of_either_ip_version_is_taken_off_without_telling_the_kernel_what_is
             let (reply, summed) = (case.reply(), Place { summed: true, ..Place::default() });
             lane.run_at(reply.from, &reply.enters.bytes(), summed).is_sent(&reply, &reply.enters);
         }
+    }
+}
+
+/// Conntrack is a module without BTF, or came after the programs.
+#[test]
+fn flows_are_refused_where_conntrack_is_in_use_and_cannot_be_asked() {
+    let mut lane = Lane::of(Abilities { ask_conntrack: false, ..this() });
+    lane.learn(&usual());
+    let other = usual().with(|c| c.tcp = false);
+    lane.track(&other);
+    for hop in [other.request(), other.reply()] {
+        lane.teach(&hop);
+        assert_eq!((lane.is_open(&hop), lane.refusal(&hop)), (false, Some(("ct_mute", 0))));
     }
 }
 
