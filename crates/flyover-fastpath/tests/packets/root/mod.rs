@@ -11,3 +11,4 @@ mod round;
 mod slow_entry;
 mod slow_pod;
 mod slow_wire;
+mod types;
