@@ -56,7 +56,7 @@ impl Guest {
     pub fn tests(&mut self, name: &str, path: &str, filter: &str, limit: Duration) {
         let script = format!(
             "n=$({path} --list {filter} | grep -c ': test$')\necho \"$n tests\"\n\
-             [ \"$n\" -gt 0 ] && exec env {path} --test-threads 1 {filter}\n"
+             [ \"$n\" -gt 0 ] && exec env RUST_TEST_THREADS=1 {path} {filter}\n"
         );
         self.command(name, &script, limit);
     }

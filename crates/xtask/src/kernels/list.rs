@@ -70,7 +70,8 @@ const fn all(package: &'static str, target: &'static str) -> Tests {
 pub(super) const TESTS: [Tests; 6] = [
     all("flyover-net", "flyover_net"),
     Tests { filter: "root:: --skip in_less_than", ..all("flyover-lab", "lab") },
-    all("flyover-fastpath", "packets"),
+    // Each loads the programs anew, which takes an emulated verifier two seconds.
+    Tests { told: "RUST_TEST_THREADS=2", ..all("flyover-fastpath", "packets") },
     all("flyover", "kernels"),
     Tests {
         told: "FLYOVER_TWIN_CASES=8",
@@ -123,7 +124,7 @@ const CLEAN: &str = "! dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Ca
 /// The commands of a guest of the kernel `name`, in the order they run.
 pub(super) fn guest(name: &str) -> Guest {
     let mut guest = Guest::default();
-    let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
+    let (short, long) = (Duration::from_secs(60), Duration::from_secs(900));
     guest.command("flyover-version", "flyover --version", short);
     guest.command("btf", "ls -l /sys/kernel/btf/vmlinux && bpftool prog list", short);
     // What a node has loaded by the time pods start, and nothing asks the kernel for.
