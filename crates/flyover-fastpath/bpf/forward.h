@@ -412,6 +412,30 @@ static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way,
 	return bpf_redirect(t.out, 0);
 }
 
+/*
+ * Takes the tunnel's headers off; FO_NO_ROOM if it could not and the packet is as it was, -1 if it is not. Before 6.3 nothing tells the kernel that the
+ * IP version inside is another one but to have the header translated: that makes it longer or shorter by the
+ * difference, so as much more or less is cut.
+ */
+static __always_inline int strip_tunnel(struct __sk_buff *skb, const struct trip *t)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	int cut = t->strip, translated = !can_decap_l3 && t->outer_family != t->family;
+
+	if (can_decap_l3) {
+		flags |= t->family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
+	} else if (translated) {
+		int longer = sizeof(struct ip6) - sizeof(struct ip4);
+
+		if (bpf_skb_change_proto(skb, bpf_htons(t->family == 4 ? ETH_P_IP : ETH_P_IPV6), 0))
+			return FO_NO_ROOM;
+		cut += t->family == 4 ? -longer : longer;
+	}
+	if (bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags))
+		return translated ? -1 : FO_NO_ROOM;
+	return FO_FAST;
+}
+
 /* Into the pod: no tunnel left, the pod's Ethernet addresses, and over the veth without a queue in between. */
 static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u32 guard, const struct pkt *p,
 				     const void *l3)
@@ -436,12 +460,12 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 		return TC_ACT_UNSPEC;
 	}
 	if (t.strip) {
-		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+		int why = strip_tunnel(skb, &t);
 
-		if (can_decap_l3)
-			flags |= t.family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
-		if (bpf_skb_adjust_room(skb, -(int)t.strip, BPF_ADJ_ROOM_MAC, flags)) {
-			count(FO_NO_ROOM);
+		if (why < 0)
+			return drop(FO_NO_ROOM);
+		if (why) {
+			count(why);
 			return TC_ACT_UNSPEC;
 		}
 		/* What the device vouched for was the outer checksum first, the inner one only if it said "two". */

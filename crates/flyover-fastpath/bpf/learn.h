@@ -280,7 +280,7 @@ none:
 	/* A flow that conntrack does not see while it sees others is not one it calls established. */
 	v->established = !state.ct_in_use;
 	if (state.ct_in_use)
-		v->reason = FO_CT_NONE;
+		v->reason = can_ask_ct ? FO_CT_NONE : FO_CT_MUTE;
 }
 
 static __always_inline int masked(const __be32 *addr, const __be32 *want, const __be32 *mask)
@@ -593,10 +593,6 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	if (probe->tos != p.tos || (__u8)(probe->ttl - p.ttl) > 4 ||
 	    ((FO_CLASS(probe->place) ^ FO_CLASS(key.place)) & ~FO_CLASS_TUNNEL)) {
 		refuse(&v.pre, FO_CHANGED, 0);
-		return;
-	}
-	if (probe->outer_family && !can_decap_l3 && probe->outer_family != v.pre.family) {
-		refuse(&v.pre, FO_FAMILY_MIX, 0);
 		return;
 	}
 	way = &s->way;

@@ -61,6 +61,7 @@ enum fo_reason {
 	FO_RACE,
 	FO_PAUSED,
 	FO_BOOKS_FULL,
+	FO_CT_MUTE,
 	FO_REASONS,
 };
 

@@ -84,9 +84,36 @@ pub struct Ran {
     pub frame: Vec<u8>,
 }
 
+/// What kernels differ in, as far as the programs care. A program cannot ask for itself: to a verifier of before 6.4 a
+/// function that is not there is an error, also where nothing calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Take a tunnel off and say which IP version is inside, since 6.3.
+    pub decap_l3: bool,
+    /// Read the packet's own structure, since 6.2.
+    pub see_packet: bool,
+    /// Ask conntrack about a flow: since 5.18, where conntrack is built in or its module can be loaded.
+    pub ask_conntrack: bool,
+}
+
+impl Abilities {
+    /// Those of the running kernel.
+    pub fn of_kernel() -> libbpf_rs::Result<Self> {
+        conntrack::load_module();
+        let kernel = Btf::from_vmlinux()?;
+        let has = |function| kernel.type_by_name::<Func<'_>>(function).is_some();
+        Ok(Self {
+            decap_l3: kernel_at_least(6, 3),
+            see_packet: has("bpf_cast_to_kern_ctx"),
+            ask_conntrack: has("bpf_skb_ct_lookup") || conntrack::has_module_types(),
+        })
+    }
+}
+
 /// The loaded programs.
 pub struct Programs {
     skel: FlyoverSkel<'static>,
+    can: Abilities,
     hertz: u64,
 }
 
@@ -99,22 +126,30 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Loads them into the kernel; nothing is attached yet.
     pub fn load() -> libbpf_rs::Result<Self> {
+        Self::load_for(Abilities::of_kernel()?)
+    }
+
+    /// Loads them as into a kernel that can do no more than `can` says.
+    pub fn load_for(can: Abilities) -> libbpf_rs::Result<Self> {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
-        conntrack::load_module();
-        let kernel = Btf::from_vmlinux()?;
-        let has = |function| u8::from(kernel.type_by_name::<Func<'_>>(function).is_some());
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
-            rodata.can_decap_l3 = u8::from(kernel_at_least(6, 3));
-            rodata.can_see_packet = has("bpf_cast_to_kern_ctx");
-            rodata.can_ask_ct = has("bpf_skb_ct_lookup") | u8::from(conntrack::has_module_types());
+            rodata.can_decap_l3 = u8::from(can.decap_l3);
+            rodata.can_see_packet = u8::from(can.see_packet);
+            rodata.can_ask_ct = u8::from(can.ask_conntrack);
         }
         let skel = open.load()?;
-        let mut programs = Self { skel, hertz: 0 };
+        let mut programs = Self { skel, can, hertz: 0 };
         programs.hertz = programs.measure_hertz()?;
         programs.state().seed = std::hash::RandomState::new().hash_one("flyover");
         Ok(programs)
+    }
+
+    /// What they were loaded for.
+    #[must_use]
+    pub fn abilities(&self) -> Abilities {
+        self.can
     }
 
     /// Jiffies now, as the programs see them.

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use flyover_fastpath::abi::Way;
-use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
+use flyover_fastpath::{Abilities, Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
 use nix::net::if_::if_nametoindex;
@@ -77,11 +77,16 @@ const LONG: Duration = Duration::from_secs(600);
 impl Lane {
     /// A node where nothing was learnt, conntrack is not in use, and the heart beats.
     pub(crate) fn new() -> Self {
+        Self::of(Abilities::of_kernel().expect("the kernel tells its types"))
+    }
+
+    /// The same on a kernel that can do no more than that.
+    pub(crate) fn of(can: Abilities) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("fo-spec-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let ns = Netns::create(&name).expect("root may make a network namespace");
         stay_on_this_cpu();
-        let programs = Programs::load().expect("the kernel takes the programs");
+        let programs = Programs::load_for(can).expect("the kernel takes the programs");
         let books = programs.books().expect("the maps are there");
         let mut lane = Self { programs, books, devices: [0; 3], ns };
         lane.sh(DEVICES);
@@ -110,7 +115,8 @@ impl Lane {
             // A packet that never came out keeps its place for a while.
             sleep(Duration::from_millis(20));
         }
-        panic!("{case:?} was not learnt: {:?}", self.entries());
+        let why = [case.request(), case.reply()].map(|hop| (self.is_open(&hop), self.refusal(&hop)));
+        panic!("{case:?} was not learnt: {why:?}, {:?}", self.reasons());
     }
 
     /// Lets it see one direction until there is an entry.
