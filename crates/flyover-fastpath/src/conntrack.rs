@@ -18,7 +18,7 @@ const MODULE_TYPES: &str = "/sys/kernel/btf/nf_conntrack";
 /// Loads conntrack where it is a module: rules may bring it later, and programs that were loaded before could never
 /// ask it. A module alone tracks nothing.
 pub(crate) fn load_module() {
-    if Path::new(COUNT).exists() {
+    if is_loaded() {
         return;
     }
     if let Err(error) = Cmd::new("modprobe").args(["nf_conntrack"]).run() {
@@ -29,6 +29,11 @@ pub(crate) fn load_module() {
 /// Whether the kernel has conntrack's functions as a module's.
 pub(crate) fn has_module_types() -> bool {
     Path::new(MODULE_TYPES).exists()
+}
+
+/// Whether conntrack is in the kernel.
+pub(crate) fn is_loaded() -> bool {
+    Path::new(COUNT).exists()
 }
 
 /// Whether conntrack has entries here. Files below `/proc/sys/net` are those of the reading thread's namespace.

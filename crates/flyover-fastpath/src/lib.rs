@@ -33,6 +33,6 @@ pub use books::{Books, BooksError, FlowEntry};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
 pub use node::{Backend, NodeError, Settings, remove, run};
-pub use programs::{Hook, NodeTunnel, Place, Programs, Ran};
+pub use programs::{Abilities, Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
 pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};

@@ -55,6 +55,8 @@ pub(super) async fn run(
     }
     let devices = devices(handle, &settings).await?;
     let mut node = Node::start(instance, settings, devices)?;
+    let filter = watch.filter_conntrack(node.programs.conntrack_filter());
+    filter.map_err(system("filter what conntrack announces"))?;
     let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
     tokio::pin!(stop);
@@ -234,6 +236,16 @@ impl Node {
         self.survey.conntrack.unwrap_or_else(conntrack::has_entries)
     }
 
+    /// What keeps every flow slow where conntrack is in use and its kernel has no types of it to load the programs with.
+    fn mute(&self) -> Option<String> {
+        let mute = self.conntrack_in_use() && !self.programs.abilities().ask_conntrack;
+        mute.then(|| {
+            "conntrack is in use, and could not be asked about flows when the agent started: this kernel has no BTF \
+             of nf_conntrack, or the module came later"
+                .into()
+        })
+    }
+
     fn uplinks(&self) -> Vec<u32> {
         self.devices.iter().filter(|d| self.is_uplink(d)).map(|d| d.ifindex).collect()
     }
@@ -331,11 +343,12 @@ impl Node {
             tunnels: reported_tunnels(&self.devices),
             conntrack: ReportedConntrack {
                 in_use: self.conntrack_in_use(),
+                can_be_asked: self.programs.abilities().ask_conntrack,
                 be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
                 be_liberal_was: self.liberal_was.clone(),
             },
             judges: self.survey.judges.iter().map(|(_, rule)| rule.clone()).collect(),
-            paused: self.survey.paused.clone(),
+            paused: self.survey.paused.iter().cloned().chain(self.mute()).collect(),
         };
         Ok(report.write(&self.instance)?)
     }

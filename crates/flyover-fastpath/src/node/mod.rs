@@ -159,6 +159,12 @@ async fn run_locked(
             tracing::info!("no BTF here: the tunnel's outer flow is left untracked instead");
             nft::run(instance, settings, &handle, watch, stop).await
         }
+        Backend::Auto if conntrack_is_mute() => {
+            tracing::info!(
+                "conntrack cannot be asked about flows: the tunnel's outer flow is left untracked instead"
+            );
+            nft::run(instance, settings, &handle, watch, stop).await
+        }
         Backend::Auto | Backend::Ebpf => {
             if !has_btf() {
                 return Err(NodeError::NoBtf);
@@ -170,6 +176,11 @@ async fn run_locked(
 
 fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
+}
+
+/// Whether conntrack is there, and programs cannot ask it: then no flow that it tracks could be bypassed.
+fn conntrack_is_mute() -> bool {
+    crate::Abilities::of_kernel().is_ok_and(|can| !can.ask_conntrack) && conntrack::is_loaded()
 }
 
 /// The devices of the namespace, among which the uplinks must be.

@@ -17,7 +17,7 @@ use crate::sys::{Frame, Tap};
 const FENCE_PORTS: [u16; 2] = [9, 10];
 /// The port they go to, which no policy of a lab forbids.
 pub(crate) const FENCED: u16 = 80;
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A device that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

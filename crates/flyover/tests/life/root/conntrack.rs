@@ -6,6 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flyover_core::{Flow, Proto};
+use flyover_lab::IpMode;
+use nix::sys::signal::Signal;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -187,6 +189,31 @@ fn entries_of_flows_of_any_pace_and_length_neither_expire_nor_turn_invalid() {
 }
 
 #[test]
+fn a_flow_ends_with_its_conntrack_entry_even_while_the_agent_sleeps() {
+    let rig = Rig::fast("gone", |spec| spec.ip = IpMode::Dual, &[]);
+    let v6 = |node, port| SocketAddr::new(rig.lab.pod(node, 1).unwrap().v6().unwrap().into(), port);
+    let flows = [rig.udp(4304, 7304), Flow { proto: Proto::Udp, src: v6(1, 4305), dst: v6(2, 7305) }];
+    for (flow, family) in flows.into_iter().zip(["ipv4", "ipv6"]) {
+        let talk = rig.stream(flow);
+        rig.wait_fast_all(flow);
+        // Nothing may renew what ends below.
+        drop(talk);
+        rig.signal(Signal::SIGSTOP);
+        for node in [1, 2] {
+            let known = || {
+                let flows = rig.books(node).flows().unwrap();
+                flows.iter().filter(|f| [Some(flow), Some(flow.reversed())].contains(&f.flow())).count()
+            };
+            assert_eq!(known(), 2, "{flow} on n{node}");
+            let port = flow.dst.port();
+            rig.at(&format!("n{node}"), &format!("conntrack -D -f {family} -p udp --dport {port}"));
+            assert_eq!(known(), 0, "{flow} on n{node}");
+        }
+        rig.signal(Signal::SIGCONT);
+    }
+}
+
+#[test]
 fn short_connections_leave_nothing_behind() {
     let rig = Rig::fast("short", |_| {}, &[]);
     let to = SocketAddr::new(rig.pod_ip(2, 1).into(), 7302);
@@ -229,7 +256,7 @@ fn short_connections_leave_nothing_behind() {
             .flows()
             .unwrap()
             .iter()
-            .filter(|f| f.way.open != 0)
+            .filter(|f| f.way.is_open())
             .filter_map(flyover_fastpath::FlowEntry::flow)
             .filter(|f| f.proto == Proto::Tcp && [f.src.port(), f.dst.port()].contains(&7302))
             .count();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flyover_core::{Flow, Proto};
 use flyover_fastpath::{Books, Instance, Report};
 use flyover_host::cmd::Cmd;
-use flyover_lab::{Lab, LabSpec, Labs, Place};
+use flyover_lab::{Lab, LabSpec, Labs, Place, RuleForm};
 use flyover_net::netns::Netns;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,10 +28,10 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// A lab of two nodes, without bypass, its specification changed as the test likes.
+    /// A lab of two nodes with nftables rules, without bypass, its specification changed as the test likes.
     pub(super) fn slow(name: &str, change: impl FnOnce(&mut LabSpec)) -> Self {
         let name = format!("fl-{name}-{}", std::process::id()).parse().unwrap();
-        let mut spec = LabSpec { services: 3, ..LabSpec::new(name) };
+        let mut spec = LabSpec { services: 3, rules: RuleForm::Nft, ..LabSpec::new(name) };
         change(&mut spec);
         let root = tempfile::tempdir().unwrap();
         let lab = Labs::below(root.path()).up(&spec).unwrap();

@@ -5,7 +5,7 @@ use flyover_host::cmd::Cmd;
 use flyover_lab::Family::{V4, V6};
 use flyover_lab::{IpMode, LabSpec, Overlay, Place, RuleForm};
 
-use super::{spec, talk};
+use super::{at_most, spec, talk};
 use crate::draw::{meddle_drawn, play_drawn};
 use crate::flow::Path;
 use crate::site::Site;
@@ -19,18 +19,18 @@ fn play_in(twins: &mut Twins, path: Path, cases: u32) {
     let spec = twins.sites[0].lab.spec().clone();
     for &family in spec.ip.families() {
         for proto in [Udp, Tcp] {
-            play_drawn(twins, &talk(path, family, proto), cases);
+            play_drawn(twins, &talk(path, family, proto), at_most(cases));
         }
     }
 }
 
 #[test]
-fn pods_on_two_nodes_meet_the_same_packets_through_vxlan() {
+fn pods_on_two_nodes_meet_the_same_packets_through_a_tunnel() {
     play(&spec(), Path::Across, 100);
 }
 
 #[test]
-fn a_service_of_another_node_meets_the_same_packets_through_vxlan() {
+fn a_service_of_another_node_meets_the_same_packets_through_a_tunnel() {
     play(&spec(), Path::Service, 60);
 }
 
@@ -101,7 +101,7 @@ fn devices_that_can_do_nothing_change_nothing() {
 fn malformed_tunnels_at_the_uplink_change_nothing() {
     let mut twins = Twins::up(&spec(), Path::Across.receiver(), |_| ());
     for family in [V4, V6] {
-        meddle_drawn(&mut twins, &talk(Path::Across, family, Udp), 100);
+        meddle_drawn(&mut twins, &talk(Path::Across, family, Udp), at_most(100));
     }
 }
 
