@@ -18,6 +18,9 @@ pub struct Restore {
     pub tcp_be_liberal: Option<String>,
     /// Whether we mounted the BPF file system.
     pub mounted_bpffs: bool,
+    /// Whether we turned `/sys/kernel/rcu_expedited` on and not off again.
+    #[serde(default)]
+    pub rcu_expedited: bool,
     /// Whether we made an nftables table.
     #[serde(default)]
     pub nft_table: bool,

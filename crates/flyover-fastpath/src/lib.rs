@@ -13,6 +13,7 @@ mod books;
 #[expect(unsafe_code, reason = "libbpf-rs cannot tell a qdisc that was there from one it made")]
 mod clsact;
 mod conntrack;
+mod expedite;
 mod filters;
 mod instance;
 mod inventory;
@@ -35,4 +36,4 @@ pub use inventory::{Device, Kind, Tunnel};
 pub use node::{Backend, NodeError, Settings, remove, run};
 pub use programs::{Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
-pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};
+pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedExpedite, ReportedTunnel};

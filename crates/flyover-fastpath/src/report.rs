@@ -33,6 +33,9 @@ pub struct Report {
     pub tunnels: Vec<ReportedTunnel>,
     /// What conntrack does here.
     pub conntrack: ReportedConntrack,
+    /// Short grace periods while many programs are attached.
+    #[serde(default)]
+    pub expedited: ReportedExpedite,
     /// Rules of the node that judge packets one by one.
     pub judges: Vec<String>,
     /// Why the whole node is left alone, if it is.
@@ -74,6 +77,17 @@ pub struct ReportedConntrack {
     pub be_liberal: bool,
     /// Its setting before Flyover changed it, if Flyover did.
     pub be_liberal_was: Option<String>,
+}
+
+/// What was done with `/sys/kernel/rcu_expedited`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedExpedite {
+    /// Whether Flyover may turn it on.
+    pub allowed: bool,
+    /// How often it did.
+    pub times: u32,
+    /// For how long in all, in milliseconds.
+    pub total_ms: u64,
 }
 
 impl Report {

@@ -12,10 +12,11 @@ use super::pods::Pods;
 use super::survey::{self, Survey};
 use super::{NodeError, SETTLE, SURVEY_EVERY, Settings, devices, reported, reported_tunnels, system};
 use crate::attach::{Attachments, Means};
+use crate::expedite::{self, Expedite};
 use crate::instance::Instance;
 use crate::inventory::{Device, Kind};
 use crate::programs::{Hook, NodeTunnel, Programs};
-use crate::report::{Report, ReportedConntrack, monotonic_ticks};
+use crate::report::{Report, ReportedConntrack, ReportedExpedite, monotonic_ticks};
 use crate::{conntrack, metrics};
 
 /// Where programs belong: device and hook, and the device's name.
@@ -33,6 +34,7 @@ struct Node {
     survey: Survey,
     known: survey::Known,
     liberal_was: Option<String>,
+    expedite: Expedite,
     beats: u32,
 }
 
@@ -77,13 +79,15 @@ pub(super) async fn run(
                 look_at = None;
                 node.look(handle).await?;
             }
-            () = std::future::ready(()), if !node.to_attach.is_empty() => node.attach_next()?,
+            // Only who yields lets the runtime look for events and at the clock.
+            () = tokio::task::yield_now(), if !node.to_attach.is_empty() => node.attach_next()?,
         }
     }
 }
 
 impl Node {
     fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
+        expedite::mend(&instance)?;
         let mut restore = instance.restore()?;
         restore.mounted_bpffs |= instance.make_pins()?;
         instance.remember(&restore)?;
@@ -94,6 +98,7 @@ impl Node {
         // The loopback device has the first number in every namespace.
         let attachments = Attachments::adopt(&instance, 1)?;
         let mut node = Self {
+            expedite: Expedite::new(settings.may_expedite),
             instance,
             settings,
             programs,
@@ -106,13 +111,7 @@ impl Node {
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
         };
-        node.follow_all()?;
-        // The report tells that all of it is done.
-        while !node.to_attach.is_empty() {
-            node.attach_next()?;
-            node.programs.beat(node.settings.deadman).map_err(refused)?;
-        }
-        node.report()?;
+        node.follow()?;
         Ok(node)
     }
 
@@ -199,9 +198,14 @@ impl Node {
         if self.look_around() == self.survey { Ok(()) } else { self.follow() }
     }
 
-    /// Makes everything as the node is now asks for.
+    /// Makes everything as the node is now asks for. The report tells that all of it is done.
     fn follow(&mut self) -> Result<(), NodeError> {
         self.follow_all()?;
+        if self.to_attach.is_empty() { self.settle() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> Result<(), NodeError> {
+        self.expedite.follow(&self.instance, 0)?;
         self.report()
     }
 
@@ -290,12 +294,16 @@ impl Node {
     /// Attaches one program of those that are missing. The kernel waits for a grace period of RCU each time, so
     /// between two of them the heart beats and events are heard.
     fn attach_next(&mut self) -> Result<(), NodeError> {
+        self.expedite.follow(&self.instance, self.to_attach.len())?;
         let Some(((ifindex, hook), device)) = self.to_attach.pop_first() else { return Ok(()) };
         match self.attachments.attach(&self.programs, &device, (ifindex, hook)) {
             // One that went away since we listed it will not be listed by the next look.
-            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => Err(NodeError::Attach { device, source: e }),
-            _ => Ok(()),
+            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => {
+                return Err(NodeError::Attach { device, source: e });
+            }
+            _ => {}
         }
+        if self.to_attach.is_empty() { self.settle() } else { Ok(()) }
     }
 
     fn wanted(&self) -> Wanted {
@@ -311,6 +319,11 @@ impl Node {
             wanted.extend(hooks.map(|hook| ((device.ifindex, hook), device.name.clone())));
         }
         wanted
+    }
+
+    fn reported_expedite(&self) -> ReportedExpedite {
+        let (allowed, times, total) = self.expedite.used();
+        ReportedExpedite { allowed, times, total_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX) }
     }
 
     fn report(&self) -> Result<(), NodeError> {
@@ -334,6 +347,7 @@ impl Node {
                 be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
                 be_liberal_was: self.liberal_was.clone(),
             },
+            expedited: self.reported_expedite(),
             judges: self.survey.judges.iter().map(|(_, rule)| rule.clone()).collect(),
             paused: self.survey.paused.clone(),
         };

@@ -16,11 +16,12 @@ use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
 
 use crate::conntrack;
+use crate::expedite::{self, Expedite};
 use crate::filters::Filters;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::notrack;
-use crate::report::{ReportedDevice, ReportedTunnel};
+use crate::report::{Report, ReportedDevice, ReportedTunnel};
 use crate::tcx;
 
 /// Changes come in bursts: what they revoke is revoked at once, what they ask to be read anew waits this long.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub deadman: Duration,
     /// Whether `nf_conntrack_tcp_be_liberal` may be set.
     pub may_set_liberal: bool,
+    /// Whether `/sys/kernel/rcu_expedited` may be turned on while many programs are attached.
+    pub may_expedite: bool,
     /// How to accelerate.
     pub backend: Backend,
     /// Where to serve metrics, if anywhere.
@@ -231,7 +234,13 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     let lock = instance.lock()?;
     let restore = instance.restore()?;
     // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
-    remove_links(instance)?;
+    let links = std::fs::read_dir(instance.links()).map_or(0, Iterator::count);
+    let allowed = Report::read(instance).is_ok_and(|report| report.expedited.allowed);
+    let mut expedite = Expedite::new(allowed);
+    expedite.follow(instance, links)?;
+    let removed = remove_links(instance);
+    expedite::mend(instance)?;
+    removed?;
     Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))?;
     if let Some(was) = &restore.tcp_be_liberal {
         // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.

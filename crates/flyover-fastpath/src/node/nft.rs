@@ -9,7 +9,7 @@ use super::{NodeError, SETTLE, Settings, system};
 use crate::instance::Instance;
 use crate::inventory::{self, Device, Kind};
 use crate::notrack::{self, Peers};
-use crate::report::{Report, ReportedConntrack};
+use crate::report::{Report, ReportedConntrack, ReportedExpedite};
 use crate::{conntrack, node};
 
 /// Runs until `stop` is done; the table stays, as pinned programs would.
@@ -93,6 +93,7 @@ fn report(instance: &Instance, settings: &Settings, devices: &[Device]) -> Resul
             be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
             be_liberal_was: None,
         },
+        expedited: ReportedExpedite::default(),
         judges: Vec::new(),
         paused: Vec::new(),
     };

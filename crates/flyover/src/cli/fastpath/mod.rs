@@ -71,6 +71,9 @@ pub(crate) struct Run {
     /// Never set `nf_conntrack_tcp_be_liberal`; TCP flows that conntrack tracks then stay slow.
     #[arg(long)]
     no_liberal: bool,
+    /// Never turn `/sys/kernel/rcu_expedited` on while many programs are attached; each then takes some 13 ms.
+    #[arg(long)]
+    no_expedite: bool,
 }
 
 /// `--backend`.
@@ -126,6 +129,7 @@ impl Run {
             lease: self.lease,
             deadman: self.deadman,
             may_set_liberal: !self.no_liberal,
+            may_expedite: !self.no_expedite,
             metrics: self.metrics,
             backend: self.backend.into(),
         })

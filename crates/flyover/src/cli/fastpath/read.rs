@@ -137,6 +137,16 @@ fn table_of_status(status: &StatusView) -> String {
         (None, false) => "nf_conntrack_tcp_be_liberal is 0".into(),
     };
     row("conntrack", if report.conntrack.in_use { liberal } else { "not in use".into() });
+    let expedited = &report.expedited;
+    if expedited.times > 0 {
+        row(
+            "attaching",
+            format!(
+                "rcu_expedited was 1 for {} ms in all while many programs were attached",
+                expedited.total_ms
+            ),
+        );
+    }
     report.judges.iter().for_each(|judge| row("judge", judge.clone()));
     row("flows", status.flows_open.to_string());
     row("saved", format!("{} packets, {} bytes", status.packets_saved, status.bytes_saved));

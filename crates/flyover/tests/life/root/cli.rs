@@ -41,6 +41,9 @@ fn the_fields_of_the_json_are_a_promise() {
     conntrack.be_liberal_was
     conntrack.in_use
     deadman_ms
+    expedited.allowed
+    expedited.times
+    expedited.total_ms
     flows_open
     hertz
     jiffies_at_zero
