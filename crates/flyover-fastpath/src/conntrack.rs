@@ -9,7 +9,8 @@ use std::path::Path;
 
 use flyover_host::cmd::Cmd;
 
-const BE_LIBERAL: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+/// The setting's file.
+pub(crate) const BE_LIBERAL: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 
 /// Where the types of conntrack are if it is a module: our programs call functions of it.
@@ -18,12 +19,17 @@ const MODULE_TYPES: &str = "/sys/kernel/btf/nf_conntrack";
 /// Loads conntrack where it is a module: rules may bring it later, and programs that were loaded before could never
 /// ask it. A module alone tracks nothing.
 pub(crate) fn load_module() {
-    if Path::new(COUNT).exists() {
+    if is_loaded() {
         return;
     }
     if let Err(error) = Cmd::new("modprobe").args(["nf_conntrack"]).run() {
         tracing::debug!(%error, "conntrack is not there to be asked");
     }
+}
+
+/// Whether conntrack is there, as a module or not.
+pub(crate) fn is_loaded() -> bool {
+    Path::new(COUNT).exists()
 }
 
 /// Whether the kernel has conntrack's functions as a module's.

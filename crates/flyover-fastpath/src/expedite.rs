@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use crate::instance::{Instance, InstanceError};
 
-const SWITCH: &str = "/sys/kernel/rcu_expedited";
+/// The switch's file.
+pub(crate) const SWITCH: &str = "/sys/kernel/rcu_expedited";
 /// From this many on it is worth the while.
 const MANY: usize = 8;
 
@@ -39,7 +40,7 @@ impl Expedite {
             self.total += since.elapsed();
             return mend(instance);
         }
-        if !self.allowed || waiting <= MANY || !is_off() {
+        if !self.allowed || !is_worth_it(waiting) || !is_off() {
             return Ok(());
         }
         let mut restore = instance.restore()?;
@@ -74,6 +75,11 @@ pub(crate) fn mend(instance: &Instance) -> Result<(), InstanceError> {
     }
     restore.rcu_expedited = false;
     instance.remember(&restore)
+}
+
+/// Whether that many attachments are worth it.
+pub(crate) fn is_worth_it(waiting: usize) -> bool {
+    waiting > MANY
 }
 
 /// Whether it can be turned on, and is off.

@@ -48,6 +48,14 @@ pub enum InstanceError {
         /// What the system said.
         source: io::Error,
     },
+    /// The BPF file system is there, and nothing can be made in it.
+    #[error("the BPF file system at `{path}` cannot be used")]
+    BadBpffs {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused.
     #[error("failed to {verb} `{path}`")]
     System {
@@ -101,6 +109,14 @@ impl Instance {
     #[must_use]
     pub fn map_pin(&self, map: &str) -> PathBuf {
         self.pins.join("maps").join(map)
+    }
+
+    pub(crate) fn bpffs(&self) -> &Path {
+        &self.bpffs
+    }
+
+    pub(crate) fn pins(&self) -> &Path {
+        &self.pins
     }
 
     pub(crate) fn maps(&self) -> PathBuf {
@@ -161,6 +177,15 @@ impl Instance {
             Ok(_) => None,
             Err(_) => Some(pid.trim().to_owned()),
         }
+    }
+
+    /// Whether the BPF file system is there. One that is not can be mounted, or that is an error.
+    pub(crate) fn bpffs_is_there(&self) -> Result<bool, InstanceError> {
+        let there = is_bpffs(&self.bpffs)?;
+        if there {
+            check_usable(&self.bpffs)?;
+        }
+        Ok(there)
     }
 
     /// Makes the directories of its pins; tells whether the file system had to be mounted.
@@ -227,15 +252,28 @@ fn make_private(dir: &Path) -> Result<(), InstanceError> {
     Ok(())
 }
 
-fn mount_bpffs(at: &Path) -> Result<bool, InstanceError> {
+fn is_bpffs(at: &Path) -> Result<bool, InstanceError> {
     let no_bpffs = |source| InstanceError::NoBpffs { path: at.to_owned(), source };
-    let is_there =
-        || nix::sys::statfs::statfs(at).map(|s| s.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC);
-    if is_there().map_err(|e| no_bpffs(e.into()))? {
+    let found = nix::sys::statfs::statfs(at).map_err(|e| no_bpffs(e.into()))?;
+    if !at.is_dir() {
+        return Err(no_bpffs(io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(found.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC)
+}
+
+fn check_usable(at: &Path) -> Result<(), InstanceError> {
+    use nix::unistd::AccessFlags;
+    nix::unistd::eaccess(at, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|e| InstanceError::BadBpffs { path: at.to_owned(), source: e.into() })
+}
+
+fn mount_bpffs(at: &Path) -> Result<bool, InstanceError> {
+    if is_bpffs(at)? {
+        check_usable(at)?;
         return Ok(false);
     }
     nix::mount::mount(Some("bpf"), at, Some("bpf"), nix::mount::MsFlags::empty(), Some("mode=0700"))
-        .map_err(|e| no_bpffs(e.into()))?;
+        .map_err(|e| InstanceError::NoBpffs { path: at.to_owned(), source: e.into() })?;
     Ok(true)
 }
 

@@ -51,6 +51,9 @@ pub struct ReportedDevice {
     pub ifindex: u32,
     /// Why it is left alone; empty if it is not.
     pub out_because: Vec<String>,
+    /// What a pod that is left alone forgoes.
+    #[serde(default)]
+    pub forgoes: Option<String>,
 }
 
 /// A tunnel device.

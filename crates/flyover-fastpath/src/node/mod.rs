@@ -3,17 +3,21 @@
 //! Invariants: it acts in the network namespace in which it was started; when it ends, however it ends, packets keep
 //! flowing, and only [`remove`] takes anything away.
 
+mod dry;
 mod ebpf;
 mod nft;
 mod pods;
+mod probe;
+mod scene;
 mod survey;
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
+
+pub use dry::forecast;
 
 use crate::conntrack;
 use crate::expedite::{self, Expedite};
@@ -71,6 +75,9 @@ pub enum NodeError {
     /// The kernel has no type information.
     #[error("this kernel has no BTF at `/sys/kernel/btf/vmlinux`")]
     NoBtf,
+    /// The kernel lets nobody, or not us, load programs.
+    #[error("this kernel loads no BPF programs for traffic control")]
+    NoBpf,
     /// There is no such uplink.
     #[error("there is no device `{uplink}` to be an uplink")]
     NoUplink {
@@ -156,23 +163,17 @@ async fn run_locked(
     tokio::spawn(connection);
     // Listen before looking, so that nothing falls in between.
     let watch = Watch::open().map_err(|e| system("listen to the kernel")(io::Error::other(e)))?;
-    match settings.backend {
-        Backend::Nft => nft::run(instance, settings, &handle, watch, stop).await,
-        Backend::Auto if !has_btf() => {
-            tracing::info!("no BTF here: the tunnel's outer flow is left untracked instead");
+    let lack = || probe::lack(&instance).or_else(|| ebpf::make_pins(&instance).err());
+    match (settings.backend, if settings.backend == Backend::Nft { None } else { lack() }) {
+        (Backend::Ebpf, Some(lack)) => Err(lack),
+        (Backend::Auto | Backend::Ebpf, None) => ebpf::run(instance, settings, &handle, watch, stop).await,
+        (backend, lack) => {
+            if let Some(lack) = lack.filter(|_| backend == Backend::Auto) {
+                tracing::info!(because = %lack, "the tunnel's outer flow is left untracked instead");
+            }
             nft::run(instance, settings, &handle, watch, stop).await
         }
-        Backend::Auto | Backend::Ebpf => {
-            if !has_btf() {
-                return Err(NodeError::NoBtf);
-            }
-            ebpf::run(instance, settings, &handle, watch, stop).await
-        }
     }
-}
-
-fn has_btf() -> bool {
-    Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
 /// The devices of the namespace, among which the uplinks must be.
@@ -199,6 +200,7 @@ fn reported<'a>(
         name: d.name.to_string(),
         ifindex: d.ifindex,
         out_because: out_because(d),
+        forgoes: None,
     };
     devices.map(report).collect()
 }

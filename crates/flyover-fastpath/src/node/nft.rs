@@ -52,7 +52,7 @@ pub(super) async fn run(
 }
 
 /// The tunnels' own addresses, and the peers their forwarding entries name.
-async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Result<Vec<Peers>, NodeError> {
+pub(super) async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Result<Vec<Peers>, NodeError> {
     let mut found = BTreeMap::new();
     for device in devices {
         if let (Kind::Tunnel(tunnel), Some(local)) = (device.kind, device.local) {

@@ -156,11 +156,12 @@ fn table_of_status(status: &StatusView) -> String {
     table.to_string()
 }
 
-fn with_reasons(device: &ReportedDevice) -> String {
+pub(super) fn with_reasons(device: &ReportedDevice) -> String {
     if device.out_because.is_empty() {
         return device.name.clone();
     }
-    format!("{}: left alone: {}", device.name, device.out_because.join("; "))
+    let forgoes = device.forgoes.as_ref().map_or_else(String::new, |gain| format!("\nelse {gain}"));
+    format!("{}: left alone: {}{forgoes}", device.name, device.out_because.join("; "))
 }
 
 impl Flows {
@@ -231,7 +232,9 @@ impl Why {
             Output::Json => print::json(&why),
             Output::Table => {
                 let verdict = if why.accelerated { "accelerated" } else { "not accelerated" };
-                print::text(&format!("{}: {verdict}\n  {}", why.subject, why.because.join("\n  ")))
+                let forgoes = why.forgoes.iter().map(|gain| format!("else {gain}"));
+                let lines: Vec<_> = why.because.iter().cloned().chain(forgoes).collect();
+                print::text(&format!("{}: {verdict}\n  {}", why.subject, lines.join("\n  ")))
             }
         }
     }

@@ -53,6 +53,7 @@ fn the_fields_of_the_json_are_a_promise() {
     packets_saved
     paused
     pid
+    pods[].forgoes
     pods[].ifindex
     pods[].name
     pods[].out_because
@@ -63,6 +64,7 @@ fn the_fields_of_the_json_are_a_promise() {
     tunnels[].name
     tunnels[].port
     tunnels[].vni
+    uplinks[].forgoes
     uplinks[].ifindex
     uplinks[].name
     uplinks[].out_because
@@ -88,6 +90,7 @@ fn the_fields_of_the_json_are_a_promise() {
     insta::assert_snapshot!(fields(&rig.ask(1, &["why", &flow.to_string()])), @"
     accelerated
     because[]
+    forgoes
     subject
     ");
     assert_eq!(rig.ask(1, &["why", &flow.to_string()])["accelerated"], true);

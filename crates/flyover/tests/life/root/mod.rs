@@ -4,6 +4,7 @@ mod changes;
 mod cli;
 mod conntrack;
 mod cycle;
+mod dry;
 #[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
 mod foreign;
 mod input;
