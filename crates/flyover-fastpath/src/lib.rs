@@ -8,6 +8,8 @@
 //! stop bypassing by themselves.
 
 pub mod abi;
+#[expect(unsafe_code, reason = "libbpf does not map the variables of a map that it did not make")]
+mod adopt;
 mod attach;
 mod books;
 #[expect(unsafe_code, reason = "libbpf-rs cannot tell a qdisc that was there from one it made")]

@@ -15,6 +15,7 @@ use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
 use crate::abi::{Key, Tuple, Way};
+use crate::adopt;
 use crate::books::Books;
 use crate::conntrack;
 use crate::inventory::Tunnel;
@@ -98,6 +99,11 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Loads them into the kernel; nothing is attached yet.
     pub fn load() -> libbpf_rs::Result<Self> {
+        Self::load_over(None).map(|(programs, _)| programs)
+    }
+
+    /// The same, with the maps that an earlier process pinned there, if they fit; tells whether they did.
+    pub(crate) fn load_over(pinned: Option<&Path>) -> libbpf_rs::Result<(Self, bool)> {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
@@ -109,10 +115,14 @@ impl Programs {
             rodata.can_see_packet = has("bpf_cast_to_kern_ctx");
             rodata.can_ask_ct = has("bpf_skb_ct_lookup") | u8::from(conntrack::has_module_types());
         }
-        let skel = open.load()?;
+        let adopted = pinned.map(|dir| adopt::reuse(&mut open, dir)).transpose()?.unwrap_or(false);
+        let mut skel = open.load()?;
+        if adopted {
+            adopt::see_variables(&mut skel)?;
+        }
         let mut programs = Self { skel, hertz: 0 };
         programs.hertz = programs.measure_hertz()?;
-        Ok(programs)
+        Ok((programs, adopted))
     }
 
     /// Jiffies now, as the programs see them.
@@ -280,22 +290,9 @@ impl Programs {
         Books::of(&self.skel)
     }
 
-    /// Pins the maps that other processes read, in place of earlier ones.
+    /// Pins the maps, in place of earlier ones.
     pub fn pin_maps(&mut self, dir: &Path) -> libbpf_rs::Result<()> {
-        let maps = &mut self.skel.maps;
-        let pin = |name: &str, fd: BorrowedFd<'_>| {
-            let path = dir.join(name);
-            let fresh = dir.join(format!("{name}-new"));
-            // Renaming inside the BPF file system replaces the old pin in one step.
-            crate::tcx::pin(fd, &fresh).and_then(|()| std::fs::rename(&fresh, &path))
-        };
-        pin("ways", maps.ways.as_fd())
-            .and_then(|()| pin("refusals", maps.refusals.as_fd()))
-            .and_then(|()| pin("reasons", maps.reasons.as_fd()))
-            .and_then(|()| pin("retired", maps.retired.as_fd()))
-            .and_then(|()| pin("state", maps.bss.as_fd()))
-            .map_err(libbpf_rs::Error::from)
-            .context("failed to pin the maps")
+        adopt::pin(&self.skel, dir).map_err(libbpf_rs::Error::from).context("failed to pin the maps")
     }
 }
 

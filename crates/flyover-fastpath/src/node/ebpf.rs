@@ -15,7 +15,7 @@ use crate::instance::Instance;
 use crate::inventory::Device;
 use crate::programs::{Hook, Programs};
 use crate::report::{Report, ReportedConntrack, ReportedExpedite, monotonic_ticks};
-use crate::{conntrack, metrics};
+use crate::{adopt, conntrack, metrics};
 
 /// What the process knows and holds.
 struct Node {
@@ -87,10 +87,10 @@ impl Node {
     fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
         expedite::mend(&instance)?;
         let restore = instance.restore()?;
-        let mut programs = Programs::load().map_err(refused)?;
+        let mut programs = Self::load(&instance)?;
         programs.set_lease(settings.lease);
-        programs.beat(settings.deadman).map_err(refused)?;
-        programs.pin_maps(&instance.maps()).map_err(refused)?;
+        // Nobody heard what changed since the last process ended.
+        programs.revoke();
         // The loopback device has the first number in every namespace.
         let attachments = Attachments::adopt(&instance, 1)?;
         let mut node = Self {
@@ -105,6 +105,20 @@ impl Node {
         };
         node.follow()?;
         Ok(node)
+    }
+
+    /// Loads the programs, with the maps of an earlier process if they are of the same layout.
+    fn load(instance: &Instance) -> Result<Programs, NodeError> {
+        let pinned = instance.maps();
+        let (mut programs, adopted) =
+            Programs::load_over(adopt::is_ours(instance)?.then_some(&*pinned)).map_err(refused)?;
+        if !adopted {
+            adopt::disown(instance)?;
+            programs.pin_maps(&pinned).map_err(refused)?;
+            adopt::own(instance)?;
+        }
+        tracing::debug!(adopted, "the programs are loaded");
+        Ok(programs)
     }
 
     fn beat(&mut self) -> Result<(), NodeError> {
@@ -124,7 +138,8 @@ impl Node {
     fn stay_last(&mut self) -> Result<(), NodeError> {
         for ifindex in self.scene.uplinks() {
             for hook in [Hook::FromWire, Hook::ToWire] {
-                let ours = self.attachments.held().contains(&(ifindex, hook));
+                // An earlier process's program is replaced where it is.
+                let ours = self.attachments.is_fresh(ifindex, hook);
                 if ours && self.attachments.overtaken(&self.programs, ifindex, hook) {
                     tracing::info!(
                         ifindex,

@@ -1,6 +1,8 @@
 //! Neighbours on the hooks: other people's programs and filters, and a second instance.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flyover_core::Flow;
@@ -39,6 +41,19 @@ fn program(verdict: i32) -> OwnedFd {
     assert!(program >= 0, "{program}");
     // SAFETY: the result is a descriptor that nobody else owns.
     unsafe { OwnedFd::from_raw_fd(program) }
+}
+
+/// The kernel's number of the map or link that is pinned there.
+pub(super) fn number(pin: &Path) -> String {
+    let name = std::ffi::CString::new(pin.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the string ends with zero and outlives the call.
+    let object = unsafe { sys::bpf_obj_get(name.as_ptr()) };
+    assert!(object >= 0, "{}: {object}", pin.display());
+    // SAFETY: the result is a descriptor that nobody else owns.
+    let object = unsafe { OwnedFd::from_raw_fd(object) };
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", object.as_raw_fd())).unwrap();
+    let line = info.lines().find(|l| l.starts_with("map_id:") || l.starts_with("link_id:"));
+    line.unwrap().to_owned()
 }
 
 impl Foreign {
