@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -156,7 +156,8 @@ impl Instance {
     pub fn lock(&self) -> Result<Lock, InstanceError> {
         make_private(&self.run)?;
         let path = self.lock_file();
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed("open", &path))?;
         let mut held = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             InstanceError::Taken { name: self.name.clone(), pid: self.holder().unwrap_or_else(|| "?".into()) }
@@ -215,32 +216,46 @@ impl Instance {
 
     /// Takes away its directories; the parents too if they are empty now.
     pub fn erase(&self, unmount: bool) -> Result<(), InstanceError> {
-        for dir in [&self.pins, &self.run] {
-            match fs::remove_dir_all(dir) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", dir)(e)),
-                _ => {}
-            }
-            let mut parent = dir.parent();
-            // A parent that still holds another instance stays: that is the error we expect here.
-            while let Some(p) = parent.filter(|p| p.ends_with("flyover") || p.ends_with("fastpath")) {
-                if fs::remove_dir(p).is_err() {
-                    break;
-                }
-                parent = p.parent();
-            }
-        }
+        erase(&self.pins)?;
+        self.erase_files()?;
         let empty = fs::read_dir(&self.bpffs).is_ok_and(|mut entries| entries.next().is_none());
         if unmount && empty {
             nix::mount::umount(&self.bpffs).map_err(|e| failed("unmount", &self.bpffs)(e.into()))?;
         }
         Ok(())
     }
+
+    /// Takes away the directory of its files alone.
+    pub(crate) fn erase_files(&self) -> Result<(), InstanceError> {
+        erase(&self.run)
+    }
+}
+
+fn erase(dir: &Path) -> Result<(), InstanceError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", dir)(e)),
+        _ => {}
+    }
+    let mut parent = dir.parent();
+    // A parent that still holds another instance stays: that is the error we expect here.
+    while let Some(p) = parent.filter(|p| p.ends_with("flyover") || p.ends_with("fastpath")) {
+        if fs::remove_dir(p).is_err() {
+            break;
+        }
+        parent = p.parent();
+    }
+    Ok(())
 }
 
 /// Writes a file so that a reader sees the old or the new one, never half.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
     let fresh = path.with_extension("new");
-    fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).map_err(failed("write", path))
+    let write = || {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(failed("write", path))
 }
 
 fn make_private(dir: &Path) -> Result<(), InstanceError> {

@@ -148,8 +148,20 @@ pub async fn run(
     let ended = run_locked(instance.clone(), settings, stop).await;
     drop(lock);
     // A start that failed leaves nothing; a process that failed later leaves what a dead one leaves.
-    if ended.is_err() && !existed && !instance.report().exists() {
-        remove(&instance)?;
+    if let Err(error) = &ended
+        && !existed
+        && !instance.report().exists()
+    {
+        let unusable = matches!(
+            error,
+            NodeError::Instance(InstanceError::BadBpffs { .. } | InstanceError::NoBpffs { .. })
+        );
+        // Where nothing can be made, nothing was; to look for it would only fail in the same way.
+        let removed =
+            if unusable { instance.erase_files().map_err(NodeError::from) } else { remove(&instance) };
+        if let Err(left) = removed {
+            tracing::warn!(error = %left, "something of the start that failed was left");
+        }
     }
     ended
 }

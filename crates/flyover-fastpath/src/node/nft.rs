@@ -1,6 +1,7 @@
 //! The node's process with the nft back end: keeps the table as the tunnels' peers are.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use flyover_net::watch::{Event, Watch};
@@ -31,7 +32,9 @@ pub(super) async fn run(
         let text = notrack::render(instance.name(), &settings.uplinks, &peers);
         if applied.as_ref() != Some(&text) {
             notrack::apply(&text).map_err(|source| NodeError::Notrack { source })?;
-            notrack::evict(&peers).map_err(|source| NodeError::Notrack { source })?;
+            let evicted = notrack::evict(&peers)
+                .map_err(|e| system("remove conntrack's entries of the tunnel")(io::Error::other(e)))?;
+            tracing::info!(evicted, "the tunnel's packets are left untracked");
             report(&instance, &settings, &devices)?;
             applied = Some(text);
         }
@@ -62,7 +65,7 @@ pub(super) async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Res
     }
     let entries = inventory::forwarding(handle)
         .await
-        .map_err(|e| system("list forwarding entries")(std::io::Error::other(e)))?;
+        .map_err(|e| system("list forwarding entries")(io::Error::other(e)))?;
     for (ifindex, remote) in entries {
         if let Some(peers) = found.get_mut(&ifindex).filter(|p| p.local.is_ipv4() == remote.is_ipv4()) {
             peers.remote.insert(remote);

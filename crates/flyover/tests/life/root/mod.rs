@@ -1,5 +1,6 @@
 //! Everything here needs root, a lab each, and an agent on each of its nodes.
 
+mod backend;
 mod changes;
 mod cli;
 mod conntrack;
