@@ -13,6 +13,7 @@ mod moves;
 mod nat;
 mod off;
 mod outs;
+mod places;
 mod policy;
 mod rig;
 mod scale;
