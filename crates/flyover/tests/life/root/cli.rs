@@ -111,7 +111,7 @@ fn off_can_be_repeated_and_status_tells_when_there_is_nothing() {
 }
 
 /// The metrics of the first node, as a scraper gets them.
-fn scrape(rig: &Rig) -> String {
+pub(super) fn scrape(rig: &Rig) -> String {
     let mut stream = rig.netns("n1").run(|| TcpStream::connect("127.0.0.1:9475")).unwrap().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();

@@ -1,6 +1,7 @@
 //! Everything here needs root, a lab each, and an agent on each of its nodes.
 
 mod backend;
+mod books;
 mod changes;
 mod cli;
 mod conntrack;
