@@ -15,11 +15,11 @@ use super::udp::{Echo, Sender};
 const EACH: Duration = Duration::from_millis(1);
 const SILENCE: Duration = Duration::from_millis(500);
 /// `TC_ACT_UNSPEC` and `TC_ACT_SHOT`.
-const PASS: i32 = -1;
+pub(super) const PASS: i32 = -1;
 const DROP: i32 = 2;
 
 /// A program of somebody else on a device's ingress; detached when dropped.
-struct Foreign {
+pub(super) struct Foreign {
     _link: OwnedFd,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn number(pin: &Path) -> String {
 }
 
 impl Foreign {
-    fn attach(rig: &Rig, node: &str, device: u32, verdict: i32) -> Self {
+    pub(super) fn attach(rig: &Rig, node: &str, device: u32, verdict: i32) -> Self {
         let (program, device) = (program(verdict), i32::try_from(device).unwrap());
         // SAFETY: the descriptors are plain numbers to the call, and null options are allowed.
         let create = || unsafe {
