@@ -178,11 +178,15 @@ async fn run_locked(
     let lack = || probe::lack(&instance).or_else(|| ebpf::make_pins(&instance).err());
     match (settings.backend, if settings.backend == Backend::Nft { None } else { lack() }) {
         (Backend::Ebpf, Some(lack)) => Err(lack),
-        (Backend::Auto | Backend::Ebpf, None) => ebpf::run(instance, settings, &handle, watch, stop).await,
+        (Backend::Auto | Backend::Ebpf, None) => {
+            remove_table(&instance)?;
+            ebpf::run(instance, settings, &handle, watch, stop).await
+        }
         (backend, lack) => {
             if let Some(lack) = lack.filter(|_| backend == Backend::Auto) {
                 tracing::info!(because = %lack, "the tunnel's outer flow is left untracked instead");
             }
+            remove_programs(&instance)?;
             nft::run(instance, settings, &handle, watch, stop).await
         }
     }
@@ -248,14 +252,7 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     let lock = instance.lock()?;
     let restore = instance.restore()?;
     // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
-    let links = std::fs::read_dir(instance.links()).map_or(0, Iterator::count);
-    let allowed = Report::read(instance).is_ok_and(|report| report.expedited.allowed);
-    let mut expedite = Expedite::new(allowed);
-    expedite.follow(instance, links)?;
-    let removed = remove_links(instance);
-    expedite::mend(instance)?;
-    removed?;
-    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))?;
+    remove_programs(instance)?;
     if let Some(was) = &restore.tcp_be_liberal {
         // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
         if let Err(error) = flyover_net::conntrack::forgive_tcp() {
@@ -263,11 +260,31 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
         }
         conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"))?;
     }
-    if restore.nft_table {
-        notrack::remove(instance.name()).map_err(|source| NodeError::Notrack { source })?;
-    }
+    remove_table(instance)?;
     drop(lock);
     Ok(instance.erase(restore.mounted_bpffs)?)
+}
+
+/// Takes away what the nft back end made.
+fn remove_table(instance: &Instance) -> Result<(), NodeError> {
+    let mut restore = instance.restore()?;
+    if restore.nft_table {
+        notrack::remove(instance.name()).map_err(|source| NodeError::Notrack { source })?;
+        restore.nft_table = false;
+        instance.remember(&restore)?;
+    }
+    Ok(())
+}
+
+/// Takes away what the BPF back end attached.
+fn remove_programs(instance: &Instance) -> Result<(), NodeError> {
+    let links = std::fs::read_dir(instance.links()).map_or(0, Iterator::count);
+    let allowed = Report::read(instance).is_ok_and(|report| report.expedited.allowed);
+    Expedite::new(allowed).follow(instance, links)?;
+    let removed = if links > 0 { remove_links(instance) } else { Ok(()) };
+    expedite::mend(instance)?;
+    removed?;
+    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))
 }
 
 fn remove_links(instance: &Instance) -> Result<(), NodeError> {

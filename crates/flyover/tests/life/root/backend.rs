@@ -4,6 +4,8 @@ use std::process::Child;
 
 use flyover_fastpath::Report;
 use flyover_host::cmd::Cmd;
+use flyover_net::tcx::{self, Side};
+use nix::sys::signal::Signal;
 
 use super::input::nothing_is_left;
 use super::rig::{Rig, eventually};
@@ -115,5 +117,27 @@ fn a_tunnel_that_was_tracked_is_so_no_more_and_loses_nothing() {
     ");
     rig.off();
     eventually("it is tracked again", || entries(&rig, "n1", "8472") > 0);
+    assert_eq!(sender.lost(&[&echo]), (0, 0));
+}
+
+#[test]
+fn who_comes_back_with_another_back_end_leaves_nothing_of_the_first() {
+    let rig = Rig::fast("swap", |_| {}, &[]);
+    let flow = rig.udp(4781, 7781);
+    let (mut sender, echo) = rig.stream(flow);
+    rig.wait_fast_all(flow);
+    rig.signal(Signal::SIGTERM);
+    rig.on(&["--backend", "nft"]);
+    let uplink = || {
+        let shown = rig.at("n1", "ip -o link show eth0");
+        let index = shown.split(':').next().unwrap().parse().unwrap();
+        rig.netns("n1").run(|| tcx::programs(index, Side::Ingress).unwrap().len()).unwrap()
+    };
+    assert_eq!((uplink(), rig.report(1).backend.as_str()), (0, "nft"));
+    rig.signal(Signal::SIGTERM);
+    rig.on(&[]);
+    assert_eq!((uplink(), rig.report(1).backend.as_str()), (1, "ebpf"));
+    assert!(!rig.at("n1", "nft list tables").contains("flyover"));
+    rig.wait_fast_all(flow);
     assert_eq!(sender.lost(&[&echo]), (0, 0));
 }

@@ -50,13 +50,27 @@ fn wrong_devices_and_names_are_wrong_usage() {
 fn times_that_cannot_work_are_wrong_usage() {
     let rig = Rig::slow("times", |_| {});
     let name = rig.instance(1).name().to_owned();
-    for (option, value) in [("--deadman", "0s"), ("--lease", "1ms"), ("--lease", "2h")] {
+    for (option, value) in [
+        ("--lease", "0s"),
+        ("--lease", "1ms"),
+        ("--lease", "2h"),
+        ("--lease", "1000years"),
+        ("--deadman", "0s"),
+        ("--deadman", "250ms"),
+        ("--deadman", "1day"),
+    ] {
         let (code, said) = ended(&run(&rig, &["--name", &name, "--uplink", "eth0", option, value]));
         assert_eq!(code, Some(2), "{said}");
         assert!(
             said.contains(&format!("{option} cannot be {value}")) && said.contains("hint:  from "),
             "{said}"
         );
+    }
+    for value in ["soon", "-1s", "", "99999999999999999999s"] {
+        let (code, said) =
+            ended(&run(&rig, &["--name", &name, "--uplink", "eth0", &format!("--lease={value}")]));
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--lease"), "{said}");
     }
     nothing_is_left(&rig);
 }
