@@ -69,9 +69,13 @@ impl Attachments {
         let links = instance.links();
         let filters = Filters::read(instance.run_dir())?;
         let mut held = filters.held();
-        for entry in fs::read_dir(&links).map_err(failed("list", &links))? {
-            let name = entry.map_err(failed("list", &links))?.file_name().to_string_lossy().into_owned();
-            if let Some((ifindex, hook)) = name.split_once('-') {
+        let names = match fs::read_dir(&links) {
+            Ok(entries) => entries.map(|e| Ok(e?.file_name())).collect::<io::Result<Vec<_>>>(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(e),
+        };
+        for name in names.map_err(failed("list", &links))? {
+            if let Some((ifindex, hook)) = name.to_string_lossy().split_once('-') {
                 held.extend(ifindex.parse().ok().zip(Hook::named(hook)));
             }
         }

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use flyover_host::cmd::Cmd;
 
-const BE_LIBERAL: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+/// The setting's file.
+pub(crate) const BE_LIBERAL: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
 
 /// Where the types of conntrack are if it is a module: our programs call functions of it.

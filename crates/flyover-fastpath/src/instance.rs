@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -18,6 +18,9 @@ pub struct Restore {
     pub tcp_be_liberal: Option<String>,
     /// Whether we mounted the BPF file system.
     pub mounted_bpffs: bool,
+    /// Whether we turned `/sys/kernel/rcu_expedited` on and not off again.
+    #[serde(default)]
+    pub rcu_expedited: bool,
     /// Whether we made an nftables table.
     #[serde(default)]
     pub nft_table: bool,
@@ -41,6 +44,14 @@ pub enum InstanceError {
     #[error("no BPF file system at `{path}`")]
     NoBpffs {
         /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The BPF file system is there, and nothing can be made in it.
+    #[error("the BPF file system at `{path}` cannot be used")]
+    BadBpffs {
+        /// Where it is.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -100,6 +111,14 @@ impl Instance {
         self.pins.join("maps").join(map)
     }
 
+    pub(crate) fn bpffs(&self) -> &Path {
+        &self.bpffs
+    }
+
+    pub(crate) fn pins(&self) -> &Path {
+        &self.pins
+    }
+
     pub(crate) fn maps(&self) -> PathBuf {
         self.pins.join("maps")
     }
@@ -137,7 +156,8 @@ impl Instance {
     pub fn lock(&self) -> Result<Lock, InstanceError> {
         make_private(&self.run)?;
         let path = self.lock_file();
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed("open", &path))?;
         let mut held = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             InstanceError::Taken { name: self.name.clone(), pid: self.holder().unwrap_or_else(|| "?".into()) }
@@ -158,6 +178,15 @@ impl Instance {
             Ok(_) => None,
             Err(_) => Some(pid.trim().to_owned()),
         }
+    }
+
+    /// Whether the BPF file system is there. One that is not can be mounted, or that is an error.
+    pub(crate) fn bpffs_is_there(&self) -> Result<bool, InstanceError> {
+        let there = is_bpffs(&self.bpffs)?;
+        if there {
+            check_usable(&self.bpffs)?;
+        }
+        Ok(there)
     }
 
     /// Makes the directories of its pins; tells whether the file system had to be mounted.
@@ -187,32 +216,46 @@ impl Instance {
 
     /// Takes away its directories; the parents too if they are empty now.
     pub fn erase(&self, unmount: bool) -> Result<(), InstanceError> {
-        for dir in [&self.pins, &self.run] {
-            match fs::remove_dir_all(dir) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", dir)(e)),
-                _ => {}
-            }
-            let mut parent = dir.parent();
-            // A parent that still holds another instance stays: that is the error we expect here.
-            while let Some(p) = parent.filter(|p| p.ends_with("flyover") || p.ends_with("fastpath")) {
-                if fs::remove_dir(p).is_err() {
-                    break;
-                }
-                parent = p.parent();
-            }
-        }
+        erase(&self.pins)?;
+        self.erase_files()?;
         let empty = fs::read_dir(&self.bpffs).is_ok_and(|mut entries| entries.next().is_none());
         if unmount && empty {
             nix::mount::umount(&self.bpffs).map_err(|e| failed("unmount", &self.bpffs)(e.into()))?;
         }
         Ok(())
     }
+
+    /// Takes away the directory of its files alone.
+    pub(crate) fn erase_files(&self) -> Result<(), InstanceError> {
+        erase(&self.run)
+    }
+}
+
+fn erase(dir: &Path) -> Result<(), InstanceError> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed("remove", dir)(e)),
+        _ => {}
+    }
+    let mut parent = dir.parent();
+    // A parent that still holds another instance stays: that is the error we expect here.
+    while let Some(p) = parent.filter(|p| p.ends_with("flyover") || p.ends_with("fastpath")) {
+        if fs::remove_dir(p).is_err() {
+            break;
+        }
+        parent = p.parent();
+    }
+    Ok(())
 }
 
 /// Writes a file so that a reader sees the old or the new one, never half.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), InstanceError> {
     let fresh = path.with_extension("new");
-    fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).map_err(failed("write", path))
+    let write = || {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(bytes)?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(failed("write", path))
 }
 
 fn make_private(dir: &Path) -> Result<(), InstanceError> {
@@ -224,15 +267,28 @@ fn make_private(dir: &Path) -> Result<(), InstanceError> {
     Ok(())
 }
 
-fn mount_bpffs(at: &Path) -> Result<bool, InstanceError> {
+fn is_bpffs(at: &Path) -> Result<bool, InstanceError> {
     let no_bpffs = |source| InstanceError::NoBpffs { path: at.to_owned(), source };
-    let is_there =
-        || nix::sys::statfs::statfs(at).map(|s| s.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC);
-    if is_there().map_err(|e| no_bpffs(e.into()))? {
+    let found = nix::sys::statfs::statfs(at).map_err(|e| no_bpffs(e.into()))?;
+    if !at.is_dir() {
+        return Err(no_bpffs(io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(found.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC)
+}
+
+fn check_usable(at: &Path) -> Result<(), InstanceError> {
+    use nix::unistd::AccessFlags;
+    nix::unistd::eaccess(at, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|e| InstanceError::BadBpffs { path: at.to_owned(), source: e.into() })
+}
+
+fn mount_bpffs(at: &Path) -> Result<bool, InstanceError> {
+    if is_bpffs(at)? {
+        check_usable(at)?;
         return Ok(false);
     }
     nix::mount::mount(Some("bpf"), at, Some("bpf"), nix::mount::MsFlags::empty(), Some("mode=0700"))
-        .map_err(|e| no_bpffs(e.into()))?;
+        .map_err(|e| InstanceError::NoBpffs { path: at.to_owned(), source: e.into() })?;
     Ok(true)
 }
 

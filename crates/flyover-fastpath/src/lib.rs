@@ -8,12 +8,16 @@
 //! stop bypassing by themselves.
 
 pub mod abi;
+#[expect(unsafe_code, reason = "libbpf does not map the variables of a map that it did not make")]
+mod adopt;
 mod attach;
 mod books;
 #[expect(unsafe_code, reason = "libbpf-rs cannot tell a qdisc that was there from one it made")]
 mod clsact;
 mod conntrack;
+mod expedite;
 mod filters;
+mod forecast;
 mod instance;
 mod inventory;
 mod judge;
@@ -30,9 +34,10 @@ pub mod view;
 
 pub use attach::Means;
 pub use books::{Books, BooksError, FlowEntry};
+pub use forecast::{Attaching, Forecast, Gain, Probe, Setting};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
-pub use node::{Backend, NodeError, Settings, remove, run};
+pub use node::{Backend, NodeError, Settings, forecast, remove, run};
 pub use programs::{Abilities, Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
-pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedTunnel};
+pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedExpedite, ReportedTunnel};

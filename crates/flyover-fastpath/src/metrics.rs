@@ -23,6 +23,9 @@ use crate::view;
 /// Content type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// How many single flows a scrape shows: each is a series of its own to who stores them.
+const BUSIEST: usize = 100;
+
 /// What one scrape shows.
 #[derive(Debug)]
 struct Scrape {
@@ -32,6 +35,8 @@ struct Scrape {
     saved: Vec<(String, u64, u64)>,
     slow: Vec<(&'static str, u64)>,
     flows: Vec<(&'static str, i64)>,
+    /// Packets and bytes of the busiest flows, by flow and device of entry.
+    busiest: Vec<(String, String, u64, u64)>,
 }
 
 impl Scrape {
@@ -55,6 +60,12 @@ impl Scrape {
             saved: saved.into_iter().map(|(device, (packets, bytes))| (device, packets, bytes)).collect(),
             slow: books.reasons()?.into_iter().map(|(reason, n)| (reason.name, n)).collect(),
             flows: ["fast", "renewing", "waiting"].map(count).to_vec(),
+            busiest: flows
+                .iter()
+                .filter(|f| f.packets > 0)
+                .take(BUSIEST)
+                .map(|f| (f.flow.to_string(), f.from.clone(), f.packets, f.bytes))
+                .collect(),
             report,
         })
     }
@@ -78,12 +89,32 @@ impl prometheus_client::collector::Collector for Scrape {
             "device",
             by_device(|s| s.1),
         )?;
-        counters("flyover_fastpath_bypassed_bytes", "Their bytes", "device", by_device(|s| s.2))?;
+        counters(
+            "flyover_fastpath_bypassed_bytes",
+            "Their bytes, with Ethernet headers, without a tunnel's",
+            "device",
+            by_device(|s| s.2),
+        )?;
         counters(
             "flyover_fastpath_slow_packets",
             "Packets that took the slow path, by reason",
             "reason",
             self.slow.clone(),
+        )?;
+        let mut by_flow = |name: &str, help: &str, pick: fn(&(String, String, u64, u64)) -> u64| {
+            let kind = ConstCounter::new(0u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            self.busiest.iter().try_for_each(|row| {
+                let labels = [("flow", row.0.as_str()), ("device", row.1.as_str())];
+                ConstCounter::new(pick(row)).encode(family.encode_family(&labels)?)
+            })
+        };
+        let name = "flyover_fastpath_flow_bypassed_packets";
+        by_flow(name, "Packets of the busiest flows that were spared the slow path", |r| r.2)?;
+        by_flow(
+            "flyover_fastpath_flow_bypassed_bytes",
+            "Their bytes, with Ethernet headers, without a tunnel's",
+            |r| r.3,
         )?;
         let mut gauges = |name: &str, help: &str, label: &'static str, rows: Vec<(&str, i64)>| {
             let kind = ConstGauge::new(0i64).metric_type();

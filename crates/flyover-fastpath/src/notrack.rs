@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use flyover_core::IfName;
+use flyover_core::{IfName, Proto};
 use flyover_host::cmd::{Cmd, CmdError};
+use flyover_net::{NlError, conntrack};
 
 /// A tunnel end point here, and those it talks to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,22 +74,16 @@ pub(crate) fn remove(instance: &str) -> Result<(), CmdError> {
 }
 
 /// Removes what conntrack knows of the tunnels' packets already: an entry made before the table would live on.
-pub(crate) fn evict(tunnels: &[Peers]) -> Result<(), CmdError> {
-    for tunnel in tunnels {
-        for remote in &tunnel.remote {
-            for (src, dst) in [(remote, &tunnel.local), (&tunnel.local, remote)] {
-                let family = if src.is_ipv4() { "ipv4" } else { "ipv6" };
-                let (src, dst, port) = (src.to_string(), dst.to_string(), tunnel.port.to_string());
-                let args = ["-D", "-f", family, "-p", "udp", "-s", &src, "-d", &dst, "--dport", &port];
-                match Cmd::new("conntrack").args(args).run() {
-                    // It ends with 1 when there was nothing to delete.
-                    Ok(_) | Err(CmdError::Failed { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-    }
-    Ok(())
+pub(crate) fn evict(tunnels: &[Peers]) -> Result<usize, NlError> {
+    conntrack::forget(|flow| {
+        let ends = [flow.src.ip(), flow.dst.ip()];
+        let of = |t: &Peers| {
+            flow.dst.port() == t.port
+                && ends.contains(&t.local)
+                && ends.iter().any(|ip| t.remote.contains(ip))
+        };
+        flow.proto == Proto::Udp && tunnels.iter().any(of)
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
 use crate::abi::{Tuple, Way};
+use crate::adopt;
 use crate::books::Books;
 use crate::conntrack;
 use crate::inventory::Tunnel;
@@ -131,6 +132,11 @@ impl Programs {
 
     /// Loads them as into a kernel that can do no more than `can` says.
     pub fn load_for(can: Abilities) -> libbpf_rs::Result<Self> {
+        Self::load_over(can, None).map(|(programs, _)| programs)
+    }
+
+    /// The same, with the maps that an earlier process pinned there, if they fit; tells whether they did.
+    pub(crate) fn load_over(can: Abilities, pinned: Option<&Path>) -> libbpf_rs::Result<(Self, bool)> {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
@@ -139,11 +145,18 @@ impl Programs {
             rodata.can_see_packet = u8::from(can.see_packet);
             rodata.can_ask_ct = u8::from(can.ask_conntrack);
         }
-        let skel = open.load()?;
+        let adopted = pinned.map(|dir| adopt::reuse(&mut open, dir)).transpose()?.unwrap_or(false);
+        let mut skel = open.load()?;
+        if adopted {
+            adopt::see_variables(&mut skel)?;
+        }
         let mut programs = Self { skel, can, hertz: 0 };
         programs.hertz = programs.measure_hertz()?;
-        programs.state().seed = std::hash::RandomState::new().hash_one("flyover");
-        Ok(programs)
+        if !adopted {
+            // Another one would not find what the maps hold.
+            programs.state().seed = std::hash::RandomState::new().hash_one("flyover");
+        }
+        Ok((programs, adopted))
     }
 
     /// What they were loaded for.
@@ -316,23 +329,9 @@ impl Programs {
         Books::of(&self.skel)
     }
 
-    /// Pins the maps that other processes read, in place of earlier ones.
+    /// Pins the maps, in place of earlier ones.
     pub fn pin_maps(&mut self, dir: &Path) -> libbpf_rs::Result<()> {
-        let maps = &mut self.skel.maps;
-        let pin = |name: &str, fd: BorrowedFd<'_>| {
-            let path = dir.join(name);
-            let fresh = dir.join(format!("{name}-new"));
-            // Renaming inside the BPF file system replaces the old pin in one step.
-            crate::tcx::pin(fd, &fresh).and_then(|()| std::fs::rename(&fresh, &path))
-        };
-        pin("sets", maps.sets.as_fd())
-            .and_then(|()| pin("ways", maps.ways.as_fd()))
-            .and_then(|()| pin("refusals", maps.refusals.as_fd()))
-            .and_then(|()| pin("reasons", maps.reasons.as_fd()))
-            .and_then(|()| pin("retired", maps.retired.as_fd()))
-            .and_then(|()| pin("state", maps.bss.as_fd()))
-            .map_err(libbpf_rs::Error::from)
-            .context("failed to pin the maps")
+        adopt::pin(&self.skel, dir).map_err(libbpf_rs::Error::from).context("failed to pin the maps")
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Report {
     pub tunnels: Vec<ReportedTunnel>,
     /// What conntrack does here.
     pub conntrack: ReportedConntrack,
+    /// Short grace periods while many programs are attached.
+    #[serde(default)]
+    pub expedited: ReportedExpedite,
     /// Rules of the node that judge packets one by one.
     pub judges: Vec<String>,
     /// Why the whole node is left alone, if it is.
@@ -48,6 +51,9 @@ pub struct ReportedDevice {
     pub ifindex: u32,
     /// Why it is left alone; empty if it is not.
     pub out_because: Vec<String>,
+    /// What a pod that is left alone forgoes.
+    #[serde(default)]
+    pub forgoes: Option<String>,
 }
 
 /// A tunnel device.
@@ -76,6 +82,17 @@ pub struct ReportedConntrack {
     pub be_liberal: bool,
     /// Its setting before Flyover changed it, if Flyover did.
     pub be_liberal_was: Option<String>,
+}
+
+/// What was done with `/sys/kernel/rcu_expedited`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedExpedite {
+    /// Whether Flyover may turn it on.
+    pub allowed: bool,
+    /// How often it did.
+    pub times: u32,
+    /// For how long in all, in milliseconds.
+    pub total_ms: u64,
 }
 
 impl Report {

@@ -50,6 +50,8 @@ pub struct Why {
     pub accelerated: bool,
     /// One sentence each.
     pub because: Vec<String>,
+    /// What a pod that is left alone forgoes.
+    pub forgoes: Option<String>,
 }
 
 /// All flows, the busiest first.
@@ -135,7 +137,7 @@ pub fn why_flow(report: &Report, books: &Books, flow: Flow) -> Result<Why, Books
         );
     }
     let accelerated = report.paused.is_empty() && found.iter().any(|v| v.state == "fast");
-    Ok(Why { subject: flow.to_string(), accelerated, because })
+    Ok(Why { subject: flow.to_string(), accelerated, because, forgoes: None })
 }
 
 fn judge_name(report: &Report, number: u32, detail: u32) -> String {
@@ -151,5 +153,5 @@ pub fn why_pod(report: &Report, device: &str) -> Option<Why> {
     let because: Vec<_> = report.paused.iter().chain(&pod.out_because).cloned().collect();
     let accelerated = because.is_empty();
     let because = if accelerated { vec!["its established flows are bypassed".into()] } else { because };
-    Some(Why { subject: device.into(), accelerated, because })
+    Some(Why { subject: device.into(), accelerated, because, forgoes: pod.forgoes.clone() })
 }

@@ -1,10 +1,14 @@
 //! Conntrack's entries of the calling thread's network namespace.
 
-use crate::nl::{Attrs, Malformed, NlError, Request, Talk};
+use flyover_core::Flow;
 
-/// `IPCTNL_MSG_CT_NEW` and `IPCTNL_MSG_CT_GET`.
+use crate::nl::{Attrs, Malformed, NlError, Request, Talk};
+use crate::watch::tuple;
+
+/// `IPCTNL_MSG_CT_NEW`, `IPCTNL_MSG_CT_GET` and `IPCTNL_MSG_CT_DELETE`.
 const NEW: u16 = 1 << 8;
 const GET: u16 = 1 << 8 | 1;
+const DELETE: u16 = 1 << 8 | 2;
 /// `CTA_TUPLE_ORIG`, `CTA_PROTOINFO`, `CTA_ZONE`.
 const ORIGINAL: u16 = 1;
 const PROTOCOL_INFO: u16 = 4;
@@ -19,13 +23,24 @@ const WHAT: &str = "conntrack entries";
 /// Tells conntrack to forgive the TCP connections it knows whatever it has not seen of them, for as long as they
 /// last; tells how many there are. What `nf_conntrack_tcp_be_liberal` does for all, this does for each.
 pub fn forgive_tcp() -> Result<usize, NlError> {
+    for_each(forgive)
+}
+
+/// Makes conntrack forget the entries whose first packet was of such a flow; tells how many there were.
+pub fn forget(is_it: impl Fn(&Flow) -> bool) -> Result<usize, NlError> {
+    for_each(|body| {
+        let entry = parse(body)?;
+        let flow = tuple(Attrs::parse(entry.original, "conntrack tuple")?)?;
+        Ok(flow.filter(&is_it).map(|_| entry.request(DELETE)))
+    })
+}
+
+/// Makes a request of each entry that calls for one; tells how many did.
+fn for_each(request: impl Fn(&[u8]) -> Result<Option<Request>, Malformed>) -> Result<usize, NlError> {
     let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
     let mut requests = Vec::new();
     let listed = talk.ask(WHAT, &Request::dump(GET, &[0; 4]), |message| {
-        let entry = parse(message.body)?;
-        if entry.proto == Some(TCP) {
-            requests.push(forgive(&entry));
-        }
+        requests.extend(request(message.body)?);
         Ok(())
     });
     match listed {
@@ -67,16 +82,23 @@ pub fn parse(body: &[u8]) -> Result<Entry<'_>, Malformed> {
     Ok(Entry { family, proto, original, zone: attrs.get(ZONE) })
 }
 
-/// The request that makes an entry of TCP forgiving.
-fn forgive(entry: &Entry<'_>) -> Request {
-    let request = Request::get(NEW, &[entry.family, 0, 0, 0]).attr(ORIGINAL | NESTED, entry.original);
-    let request = match entry.zone {
-        Some(zone) => request.attr(ZONE, zone),
-        None => request,
-    };
+impl Entry<'_> {
+    fn request(&self, kind: u16) -> Request {
+        let request = Request::get(kind, &[self.family, 0, 0, 0]).attr(ORIGINAL | NESTED, self.original);
+        match self.zone {
+            Some(zone) => request.attr(ZONE, zone),
+            None => request,
+        }
+    }
+}
+
+/// The request that makes the listed entry forgiving, if it is of TCP.
+fn forgive(body: &[u8]) -> Result<Option<Request>, Malformed> {
+    let entry = parse(body)?;
     // `CTA_PROTOINFO_TCP` with `CTA_PROTOINFO_TCP_FLAGS_ORIGINAL` and `_REPLY` in it.
     let flags = [nest(4, &BE_LIBERAL), nest(5, &BE_LIBERAL)].concat();
-    request.attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags))
+    let request = || entry.request(NEW).attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags));
+    Ok((entry.proto == Some(TCP)).then(request))
 }
 
 fn nest(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -96,14 +118,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_an_entry_or_an_error(bytes: Vec<u8>) {
-            let _request = parse(&bytes).map(|entry| forgive(&entry));
+            let _request = forgive(&bytes);
         }
 
         #[test]
         fn any_bytes_in_an_entry_are_an_entry_or_an_error(at in 0..44_usize, byte: u8, end in 0..45_usize) {
             let mut entry = entry();
             entry[at] = byte;
-            let _request = parse(&entry[..end]).map(|entry| forgive(&entry));
+            let _request = forgive(&entry[..end]);
         }
     }
 
@@ -133,13 +155,14 @@ mod tests {
 
 #[cfg(test)]
 mod root {
+    use flyover_core::Proto;
     use flyover_host::cmd::Cmd;
 
     use super::*;
     use crate::testing::Room;
 
     #[test]
-    fn tcp_entries_are_forgiven_and_others_left_alone() {
+    fn entries_are_forgiven_or_forgotten_and_others_left_alone() {
         let room = Room::new("ctfor");
         room.run(|| {
             for (proto, more) in [("tcp", vec!["--state", "ESTABLISHED"]), ("udp", vec![])] {
@@ -149,6 +172,11 @@ mod root {
             }
             assert_eq!(forgive_tcp().unwrap(), 1);
             assert_eq!(forgive_tcp().unwrap(), 1, "again does no harm");
+        });
+        room.run(|| {
+            assert_eq!(forget(|flow| flow.dst.port() == 81).unwrap(), 0);
+            assert_eq!(forget(|flow| flow.proto == Proto::Udp && flow.dst.port() == 80).unwrap(), 1);
+            assert_eq!(forget(|_| true).unwrap(), 1, "that of TCP was left");
         });
         assert_eq!(Room::new("ctfor-b").run(|| forgive_tcp().unwrap()), 0);
     }

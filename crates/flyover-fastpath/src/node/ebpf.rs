@@ -1,6 +1,5 @@
 //! The node's process with the BPF back end: attaches, follows what changes, beats the heart.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -8,36 +7,37 @@ use flyover_core::Flow;
 use flyover_net::watch::{Event, Heard, LinkChange, Watch};
 use tokio::time::Instant;
 
-use super::pods::Pods;
-use super::survey::{self, Survey};
-use super::{NodeError, SETTLE, SURVEY_EVERY, Settings, devices, reported, reported_tunnels, system};
+use super::scene::{Scene, Wanted};
+use super::{NodeError, SETTLE, SURVEY_EVERY, Settings, devices, system};
 use crate::attach::{Attachments, Means};
+use crate::expedite::{self, Expedite};
 use crate::instance::Instance;
-use crate::inventory::{Device, Kind};
-use crate::programs::{Hook, NodeTunnel, Programs};
-use crate::report::{Report, ReportedConntrack, monotonic_ticks};
-use crate::{conntrack, metrics};
-
-/// Where programs belong: device and hook, and the device's name.
-type Wanted = BTreeMap<(u32, Hook), flyover_core::IfName>;
+use crate::inventory::Device;
+use crate::programs::{Abilities, Hook, Programs};
+use crate::report::{Report, ReportedConntrack, ReportedExpedite, monotonic_ticks};
+use crate::{adopt, conntrack, metrics};
 
 /// What the process knows and holds.
 struct Node {
     instance: Instance,
-    settings: Settings,
     programs: Programs,
     attachments: Attachments,
     to_attach: Wanted,
-    devices: Vec<Device>,
-    pods: Pods,
-    survey: Survey,
-    known: survey::Known,
+    scene: Scene,
     liberal_was: Option<String>,
+    expedite: Expedite,
     beats: u32,
 }
 
 fn refused(source: libbpf_rs::Error) -> NodeError {
     NodeError::Load { source }
+}
+
+/// Makes the directories of the instance's pins, and the file system they are in where it is not mounted.
+pub(super) fn make_pins(instance: &Instance) -> Result<(), NodeError> {
+    let mut restore = instance.restore()?;
+    restore.mounted_bpffs |= instance.make_pins()?;
+    Ok(instance.remember(&restore)?)
 }
 
 /// Runs until `stop` is done; what is pinned stays.
@@ -57,7 +57,7 @@ pub(super) async fn run(
     let mut node = Node::start(instance, settings, devices)?;
     let filter = watch.filter_conntrack(node.programs.conntrack_filter());
     filter.map_err(system("filter what conntrack announces"))?;
-    let mut beat = tokio::time::interval((node.settings.deadman / 3).min(Duration::from_secs(1)));
+    let mut beat = tokio::time::interval((node.scene.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
     tokio::pin!(stop);
     loop {
@@ -79,54 +79,59 @@ pub(super) async fn run(
                 look_at = None;
                 node.look(handle).await?;
             }
-            () = std::future::ready(()), if !node.to_attach.is_empty() => node.attach_next()?,
+            // Only who yields lets the runtime look for events and at the clock.
+            () = tokio::task::yield_now(), if !node.to_attach.is_empty() => node.attach_next()?,
         }
     }
 }
 
 impl Node {
     fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
-        let mut restore = instance.restore()?;
-        restore.mounted_bpffs |= instance.make_pins()?;
-        instance.remember(&restore)?;
-        let mut programs = Programs::load().map_err(refused)?;
+        expedite::mend(&instance)?;
+        let restore = instance.restore()?;
+        let mut programs = Self::load(&instance)?;
         programs.set_lease(settings.lease);
-        programs.beat(settings.deadman).map_err(refused)?;
-        programs.pin_maps(&instance.maps()).map_err(refused)?;
+        // Nobody heard what changed since the last process ended.
+        programs.revoke();
         // The loopback device has the first number in every namespace.
         let attachments = Attachments::adopt(&instance, 1)?;
         let mut node = Self {
+            expedite: Expedite::new(settings.may_expedite),
             instance,
-            settings,
             programs,
             attachments,
             to_attach: Wanted::new(),
-            devices,
-            pods: Pods::default(),
-            survey: Survey::default(),
-            known: survey::Known::default(),
+            scene: Scene::new(settings, devices),
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
         };
-        node.follow_all()?;
-        // The report tells that all of it is done.
-        while !node.to_attach.is_empty() {
-            node.attach_next()?;
-            node.programs.beat(node.settings.deadman).map_err(refused)?;
-        }
-        node.report()?;
+        node.follow()?;
         Ok(node)
     }
 
+    /// Loads the programs, with the maps of an earlier process if they are of the same layout.
+    fn load(instance: &Instance) -> Result<Programs, NodeError> {
+        let pinned = instance.maps();
+        let can = Abilities::of_kernel().map_err(refused)?;
+        let (mut programs, adopted) =
+            Programs::load_over(can, adopt::is_ours(instance)?.then_some(&*pinned)).map_err(refused)?;
+        if !adopted {
+            adopt::disown(instance)?;
+            programs.pin_maps(&pinned).map_err(refused)?;
+            adopt::own(instance)?;
+        }
+        tracing::debug!(adopted, "the programs are loaded");
+        Ok(programs)
+    }
+
     fn beat(&mut self) -> Result<(), NodeError> {
-        self.programs.beat(self.settings.deadman).map_err(refused)?;
+        self.programs.beat(self.scene.settings.deadman).map_err(refused)?;
         self.stay_last()?;
         // Where the kernel lists no hooks, entries tell that conntrack works.
         self.follow_conntrack()?;
         self.beats = self.beats.wrapping_add(1);
-        let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
         // tcx programs, legacy rules and much of what pods do announce nothing.
-        if self.pods.next_in_turn(&pods) {
+        if self.scene.look_in_turn() {
             return self.follow();
         }
         if self.beats.is_multiple_of(SURVEY_EVERY) { self.follow_if_changed() } else { Ok(()) }
@@ -134,9 +139,10 @@ impl Node {
 
     /// Others may attach behind us at any time, and nothing announces it.
     fn stay_last(&mut self) -> Result<(), NodeError> {
-        for ifindex in self.uplinks() {
+        for ifindex in self.scene.uplinks() {
             for hook in [Hook::FromWire, Hook::ToWire] {
-                let ours = self.attachments.held().contains(&(ifindex, hook));
+                // An earlier process's program is replaced where it is.
+                let ours = self.attachments.is_fresh(ifindex, hook);
                 if ours && self.attachments.overtaken(&self.programs, ifindex, hook) {
                     tracing::info!(
                         ifindex,
@@ -157,8 +163,7 @@ impl Node {
     fn hear(&mut self, heard: &Heard) -> bool {
         if let Some(nsid) = heard.nsid {
             // What happens inside a pod changes nothing of the node's path, but may be a reason to stay out of it.
-            let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).collect();
-            return self.pods.again(pods.into_iter(), nsid);
+            return self.scene.look_again(nsid);
         }
         match &heard.event {
             Event::ConntrackGone { orig, reply, .. } => {
@@ -183,7 +188,7 @@ impl Node {
 
     /// Looks at the node again, and does what its changes ask for.
     async fn look(&mut self, handle: &rtnetlink::Handle) -> Result<(), NodeError> {
-        self.devices = match devices(handle, &self.settings).await {
+        self.scene.devices = match devices(handle, &self.scene.settings).await {
             // An uplink that is gone may come again, under the same name.
             Err(NodeError::NoUplink { .. }) => crate::inventory::devices(handle)
                 .await
@@ -193,33 +198,35 @@ impl Node {
         self.follow()
     }
 
-    fn look_around(&mut self) -> Survey {
-        survey::look(&self.devices, &self.uplinks(), &self.attachments, &mut self.known)
-    }
-
     fn follow_if_changed(&mut self) -> Result<(), NodeError> {
-        if self.look_around() == self.survey { Ok(()) } else { self.follow() }
+        if self.scene.look_around(&self.attachments) == self.scene.survey { Ok(()) } else { self.follow() }
     }
 
-    /// Makes everything as the node is now asks for.
+    /// Makes everything as the node is now asks for. The report tells that all of it is done.
     fn follow(&mut self) -> Result<(), NodeError> {
         self.follow_all()?;
+        if self.to_attach.is_empty() { self.settle() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> Result<(), NodeError> {
+        self.expedite.follow(&self.instance, 0)?;
         self.report()
     }
 
     fn follow_all(&mut self) -> Result<(), NodeError> {
-        self.survey = self.look_around();
-        let selectors: Vec<_> = self.survey.judges.iter().map(|(selector, _)| selector.clone()).collect();
+        self.scene.survey = self.scene.look_around(&self.attachments);
+        let selectors: Vec<_> =
+            self.scene.survey.judges.iter().map(|(selector, _)| selector.clone()).collect();
         self.programs.set_judges(&selectors);
-        self.programs.set_paused(!self.survey.paused.is_empty());
+        self.programs.set_paused(!self.scene.survey.paused.is_empty());
         self.follow_conntrack()?;
         self.follow_devices()
     }
 
     fn follow_conntrack(&mut self) -> Result<(), NodeError> {
-        let in_use = self.conntrack_in_use();
+        let in_use = self.scene.conntrack_in_use();
         let mut liberal = conntrack::be_liberal().is_none_or(|v| v != "0");
-        if in_use && !liberal && self.settings.may_set_liberal {
+        if in_use && !liberal && self.scene.settings.may_set_liberal {
             let was = conntrack::be_liberal();
             let mut restore = self.instance.restore()?;
             restore.tcp_be_liberal = restore.tcp_be_liberal.or(was);
@@ -232,13 +239,9 @@ impl Node {
         Ok(())
     }
 
-    fn conntrack_in_use(&self) -> bool {
-        self.survey.conntrack.unwrap_or_else(conntrack::has_entries)
-    }
-
     /// What keeps every flow slow where conntrack is in use and its kernel has no types of it to load the programs with.
     fn mute(&self) -> Option<String> {
-        let mute = self.conntrack_in_use() && !self.programs.abilities().ask_conntrack;
+        let mute = self.scene.conntrack_in_use() && !self.programs.abilities().ask_conntrack;
         mute.then(|| {
             "conntrack is in use, and could not be asked about flows when the agent started: this kernel has no BTF \
              of nf_conntrack, or the module came later"
@@ -246,46 +249,11 @@ impl Node {
         })
     }
 
-    fn uplinks(&self) -> Vec<u32> {
-        self.devices.iter().filter(|d| self.is_uplink(d)).map(|d| d.ifindex).collect()
-    }
-
-    fn is_uplink(&self, device: &Device) -> bool {
-        self.settings.uplinks.contains(&device.name)
-    }
-
-    fn is_pod(&self, device: &Device) -> bool {
-        let patterns = &self.settings.pods;
-        let wanted = patterns.is_empty() || patterns.iter().any(|p| p.matches(&device.name));
-        wanted
-            && device.kind == Kind::Veth
-            && device.peer_netns.is_some()
-            && device.up
-            && !self.is_uplink(device)
-    }
-
-    /// Why a device is left alone; empty if it is not.
-    fn out_because(&self, device: &Device) -> Vec<String> {
-        let seen_outside = self.survey.devices.get(&device.ifindex).cloned().unwrap_or_default();
-        seen_outside.into_iter().chain(self.pods.out_because(device.ifindex)).collect()
-    }
-
-    fn tunnels(&self) -> Vec<NodeTunnel> {
-        let tunnel = |d: &Device| match d.kind {
-            Kind::Tunnel(tunnel) => {
-                Some(NodeTunnel { ifindex: d.ifindex, tunnel, local: d.local, remote: d.remote })
-            }
-            _ => None,
-        };
-        self.devices.iter().filter_map(tunnel).collect()
-    }
-
     /// Attaches where something is missing, detaches where nothing is left to do.
     fn follow_devices(&mut self) -> Result<(), NodeError> {
-        self.programs.set_tunnels(&self.tunnels());
-        let pods: Vec<_> = self.devices.iter().filter(|d| self.is_pod(d)).cloned().collect();
-        self.pods.follow(pods.iter());
-        let wanted = self.wanted();
+        self.programs.set_tunnels(&self.scene.tunnels());
+        self.scene.look_into_pods();
+        let wanted = self.scene.wanted();
         let stale: Vec<_> =
             self.attachments.held().iter().filter(|at| !wanted.contains_key(at)).copied().collect();
         for (ifindex, hook) in stale {
@@ -302,27 +270,21 @@ impl Node {
     /// Attaches one program of those that are missing. The kernel waits for a grace period of RCU each time, so
     /// between two of them the heart beats and events are heard.
     fn attach_next(&mut self) -> Result<(), NodeError> {
+        self.expedite.follow(&self.instance, self.to_attach.len())?;
         let Some(((ifindex, hook), device)) = self.to_attach.pop_first() else { return Ok(()) };
         match self.attachments.attach(&self.programs, &device, (ifindex, hook)) {
             // One that went away since we listed it will not be listed by the next look.
-            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => Err(NodeError::Attach { device, source: e }),
-            _ => Ok(()),
+            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => {
+                return Err(NodeError::Attach { device, source: e });
+            }
+            _ => {}
         }
+        if self.to_attach.is_empty() { self.settle() } else { Ok(()) }
     }
 
-    fn wanted(&self) -> Wanted {
-        let mut wanted = BTreeMap::new();
-        for device in self.devices.iter().filter(|d| self.out_because(d).is_empty()) {
-            let hooks = if self.is_uplink(device) {
-                [Hook::FromWire, Hook::ToWire]
-            } else if self.is_pod(device) {
-                [Hook::FromPod, Hook::ToPod]
-            } else {
-                continue;
-            };
-            wanted.extend(hooks.map(|hook| ((device.ifindex, hook), device.name.clone())));
-        }
-        wanted
+    fn reported_expedite(&self) -> ReportedExpedite {
+        let (allowed, times, total) = self.expedite.used();
+        ReportedExpedite { allowed, times, total_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX) }
     }
 
     fn report(&self) -> Result<(), NodeError> {
@@ -334,21 +296,22 @@ impl Node {
             pid: std::process::id(),
             backend: "ebpf".into(),
             attached_by: if self.attachments.means() == Means::Tcx { "tcx" } else { "clsact" }.into(),
-            lease_ms: millis(self.settings.lease),
-            deadman_ms: millis(self.settings.deadman),
+            lease_ms: millis(self.scene.settings.lease),
+            deadman_ms: millis(self.scene.settings.deadman),
             hertz,
             jiffies_at_zero: self.programs.jiffies().map_err(refused)?.wrapping_sub(monotonic_ticks(hertz)),
-            uplinks: reported(self.devices.iter().filter(|d| self.is_uplink(d)), |d| self.out_because(d)),
-            pods: reported(self.devices.iter().filter(|d| self.is_pod(d)), |d| self.out_because(d)),
-            tunnels: reported_tunnels(&self.devices),
+            uplinks: self.scene.reported_uplinks(),
+            pods: self.scene.reported_pods(),
+            tunnels: self.scene.reported_tunnels(),
             conntrack: ReportedConntrack {
-                in_use: self.conntrack_in_use(),
+                in_use: self.scene.conntrack_in_use(),
                 can_be_asked: self.programs.abilities().ask_conntrack,
                 be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
                 be_liberal_was: self.liberal_was.clone(),
             },
-            judges: self.survey.judges.iter().map(|(_, rule)| rule.clone()).collect(),
-            paused: self.survey.paused.iter().cloned().chain(self.mute()).collect(),
+            expedited: self.reported_expedite(),
+            judges: self.scene.reported_judges(),
+            paused: self.scene.survey.paused.iter().cloned().chain(self.mute()).collect(),
         };
         Ok(report.write(&self.instance)?)
     }

@@ -3,24 +3,29 @@
 //! Invariants: it acts in the network namespace in which it was started; when it ends, however it ends, packets keep
 //! flowing, and only [`remove`] takes anything away.
 
+mod dry;
 mod ebpf;
 mod nft;
 mod pods;
+mod probe;
+mod scene;
 mod survey;
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
 
+pub use dry::forecast;
+
 use crate::conntrack;
+use crate::expedite::{self, Expedite};
 use crate::filters::Filters;
 use crate::instance::{Instance, InstanceError};
 use crate::inventory::{self, Device, Kind};
 use crate::notrack;
-use crate::report::{ReportedDevice, ReportedTunnel};
+use crate::report::{Report, ReportedDevice, ReportedTunnel};
 use crate::tcx;
 
 /// Changes come in bursts: what they revoke is revoked at once, what they ask to be read anew waits this long.
@@ -53,6 +58,8 @@ pub struct Settings {
     pub deadman: Duration,
     /// Whether `nf_conntrack_tcp_be_liberal` may be set.
     pub may_set_liberal: bool,
+    /// Whether `/sys/kernel/rcu_expedited` may be turned on while many programs are attached.
+    pub may_expedite: bool,
     /// How to accelerate.
     pub backend: Backend,
     /// Where to serve metrics, if anywhere.
@@ -68,6 +75,9 @@ pub enum NodeError {
     /// The kernel has no type information.
     #[error("this kernel has no BTF at `/sys/kernel/btf/vmlinux`")]
     NoBtf,
+    /// The kernel lets nobody, or not us, load programs.
+    #[error("this kernel loads no BPF programs for traffic control")]
+    NoBpf,
     /// There is no such uplink.
     #[error("there is no device `{uplink}` to be an uplink")]
     NoUplink {
@@ -138,8 +148,20 @@ pub async fn run(
     let ended = run_locked(instance.clone(), settings, stop).await;
     drop(lock);
     // A start that failed leaves nothing; a process that failed later leaves what a dead one leaves.
-    if ended.is_err() && !existed && !instance.report().exists() {
-        remove(&instance)?;
+    if let Err(error) = &ended
+        && !existed
+        && !instance.report().exists()
+    {
+        let unusable = matches!(
+            error,
+            NodeError::Instance(InstanceError::BadBpffs { .. } | InstanceError::NoBpffs { .. })
+        );
+        // Where nothing can be made, nothing was; to look for it would only fail in the same way.
+        let removed =
+            if unusable { instance.erase_files().map_err(NodeError::from) } else { remove(&instance) };
+        if let Err(left) = removed {
+            tracing::warn!(error = %left, "something of the start that failed was left");
+        }
     }
     ended
 }
@@ -153,34 +175,26 @@ async fn run_locked(
     tokio::spawn(connection);
     // Listen before looking, so that nothing falls in between.
     let watch = Watch::open().map_err(|e| system("listen to the kernel")(io::Error::other(e)))?;
-    match settings.backend {
-        Backend::Nft => nft::run(instance, settings, &handle, watch, stop).await,
-        Backend::Auto if !has_btf() => {
-            tracing::info!("no BTF here: the tunnel's outer flow is left untracked instead");
+    let lack = || probe::lack(&instance).or_else(|| ebpf::make_pins(&instance).err());
+    match (settings.backend, if settings.backend == Backend::Nft { None } else { lack() }) {
+        (Backend::Ebpf, Some(lack)) => Err(lack),
+        (Backend::Auto, None) if probe::conntrack_is_mute() => {
+            tracing::info!(because = probe::MUTE, "the tunnel's outer flow is left untracked instead");
+            remove_programs(&instance)?;
             nft::run(instance, settings, &handle, watch, stop).await
         }
-        Backend::Auto if conntrack_is_mute() => {
-            tracing::info!(
-                "conntrack cannot be asked about flows: the tunnel's outer flow is left untracked instead"
-            );
-            nft::run(instance, settings, &handle, watch, stop).await
-        }
-        Backend::Auto | Backend::Ebpf => {
-            if !has_btf() {
-                return Err(NodeError::NoBtf);
-            }
+        (Backend::Auto | Backend::Ebpf, None) => {
+            remove_table(&instance)?;
             ebpf::run(instance, settings, &handle, watch, stop).await
         }
+        (backend, lack) => {
+            if let Some(lack) = lack.filter(|_| backend == Backend::Auto) {
+                tracing::info!(because = %lack, "the tunnel's outer flow is left untracked instead");
+            }
+            remove_programs(&instance)?;
+            nft::run(instance, settings, &handle, watch, stop).await
+        }
     }
-}
-
-fn has_btf() -> bool {
-    Path::new("/sys/kernel/btf/vmlinux").exists()
-}
-
-/// Whether conntrack is there, and programs cannot ask it: then no flow that it tracks could be bypassed.
-fn conntrack_is_mute() -> bool {
-    crate::Abilities::of_kernel().is_ok_and(|can| !can.ask_conntrack) && conntrack::is_loaded()
 }
 
 /// The devices of the namespace, among which the uplinks must be.
@@ -207,6 +221,7 @@ fn reported<'a>(
         name: d.name.to_string(),
         ifindex: d.ifindex,
         out_because: out_because(d),
+        forgoes: None,
     };
     devices.map(report).collect()
 }
@@ -242,8 +257,7 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     let lock = instance.lock()?;
     let restore = instance.restore()?;
     // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
-    remove_links(instance)?;
-    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))?;
+    remove_programs(instance)?;
     if let Some(was) = &restore.tcp_be_liberal {
         // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
         if let Err(error) = flyover_net::conntrack::forgive_tcp() {
@@ -251,11 +265,31 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
         }
         conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"))?;
     }
-    if restore.nft_table {
-        notrack::remove(instance.name()).map_err(|source| NodeError::Notrack { source })?;
-    }
+    remove_table(instance)?;
     drop(lock);
     Ok(instance.erase(restore.mounted_bpffs)?)
+}
+
+/// Takes away what the nft back end made.
+fn remove_table(instance: &Instance) -> Result<(), NodeError> {
+    let mut restore = instance.restore()?;
+    if restore.nft_table {
+        notrack::remove(instance.name()).map_err(|source| NodeError::Notrack { source })?;
+        restore.nft_table = false;
+        instance.remember(&restore)?;
+    }
+    Ok(())
+}
+
+/// Takes away what the BPF back end attached.
+fn remove_programs(instance: &Instance) -> Result<(), NodeError> {
+    let links = std::fs::read_dir(instance.links()).map_or(0, Iterator::count);
+    let allowed = Report::read(instance).is_ok_and(|report| report.expedited.allowed);
+    Expedite::new(allowed).follow(instance, links)?;
+    let removed = if links > 0 { remove_links(instance) } else { Ok(()) };
+    expedite::mend(instance)?;
+    removed?;
+    Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))
 }
 
 fn remove_links(instance: &Instance) -> Result<(), NodeError> {

@@ -1,6 +1,7 @@
 //! The node's process with the nft back end: keeps the table as the tunnels' peers are.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use flyover_net::watch::{Event, Watch};
@@ -9,7 +10,7 @@ use super::{NodeError, SETTLE, Settings, system};
 use crate::instance::Instance;
 use crate::inventory::{self, Device, Kind};
 use crate::notrack::{self, Peers};
-use crate::report::{Report, ReportedConntrack};
+use crate::report::{Report, ReportedConntrack, ReportedExpedite};
 use crate::{conntrack, node};
 
 /// Runs until `stop` is done; the table stays, as pinned programs would.
@@ -31,7 +32,9 @@ pub(super) async fn run(
         let text = notrack::render(instance.name(), &settings.uplinks, &peers);
         if applied.as_ref() != Some(&text) {
             notrack::apply(&text).map_err(|source| NodeError::Notrack { source })?;
-            notrack::evict(&peers).map_err(|source| NodeError::Notrack { source })?;
+            let evicted = notrack::evict(&peers)
+                .map_err(|e| system("remove conntrack's entries of the tunnel")(io::Error::other(e)))?;
+            tracing::info!(evicted, "the tunnel's packets are left untracked");
             report(&instance, &settings, &devices)?;
             applied = Some(text);
         }
@@ -52,7 +55,7 @@ pub(super) async fn run(
 }
 
 /// The tunnels' own addresses, and the peers their forwarding entries name.
-async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Result<Vec<Peers>, NodeError> {
+pub(super) async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Result<Vec<Peers>, NodeError> {
     let mut found = BTreeMap::new();
     for device in devices {
         if let (Kind::Tunnel(tunnel), Some(local)) = (device.kind, device.local) {
@@ -62,7 +65,7 @@ async fn peers(handle: &rtnetlink::Handle, devices: &[Device]) -> Result<Vec<Pee
     }
     let entries = inventory::forwarding(handle)
         .await
-        .map_err(|e| system("list forwarding entries")(std::io::Error::other(e)))?;
+        .map_err(|e| system("list forwarding entries")(io::Error::other(e)))?;
     for (ifindex, remote) in entries {
         if let Some(peers) = found.get_mut(&ifindex).filter(|p| p.local.is_ipv4() == remote.is_ipv4()) {
             peers.remote.insert(remote);
@@ -94,6 +97,7 @@ fn report(instance: &Instance, settings: &Settings, devices: &[Device]) -> Resul
             be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
             be_liberal_was: None,
         },
+        expedited: ReportedExpedite::default(),
         judges: Vec::new(),
         paused: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::nl::{Request, Talk};
 use crate::testing::Room;
 
 /// What is judged in a namespace in which the script was run.
@@ -92,6 +93,35 @@ fn a_log_in_input_judges_outer_packets_only() {
         both("iptables -A INPUT -j LOG --log-prefix hello; iptables -A INPUT -p tcp --dport 22 -j NFLOG");
     assert_snapshot!(legacy, @"LOG in iptables -t filter INPUT rule 1, of outer packets ip proto 17");
     assert_snapshot!(nft, @"LOG in table ip filter chain INPUT, of outer packets ip proto 17");
+}
+
+#[test]
+fn who_logs_or_accounts_on_the_way_of_a_flow_judges_it() {
+    let (legacy, nft) = both("iptables -A FORWARD -d 10.244.1.0/24 -p udp -j NFLOG --nflog-group 5");
+    assert_snapshot!(legacy, @"
+    NFLOG in iptables -t filter FORWARD rule 1, of packets ip to 10.244.1.0/24 proto 17
+    ");
+    assert_snapshot!(nft, @"
+    log in table ip filter chain FORWARD, of packets ip to 10.244.1.0/24 proto 17
+    ");
+    let accounts = |tool: &str| {
+        let room = Room::new("acct");
+        // `NFNL_MSG_ACCT_NEW` of `NFNL_SUBSYS_ACCT`, and `NFACCT_NAME`: the rule names an object that must be there.
+        let new = Request::get(7 << 8, &[0; 4]).attr(1, b"web\0");
+        room.run(|| Talk::open(libc::NETLINK_NETFILTER, "acct").unwrap().ask("acct", &new, |_| Ok(())))
+            .unwrap();
+        room.sh(&format!("{tool} -w -A FORWARD -p tcp --dport 80 -m nfacct --nfacct-name web"));
+        let rules = room.run(|| Ruleset::read().unwrap());
+        without_handles(
+            &Analysis::of(&rules).judges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        )
+    };
+    assert_snapshot!(accounts("iptables-legacy"), @"
+    nfacct in iptables -t filter FORWARD rule 1, of packets ip proto 6 dport 80
+    ");
+    assert_snapshot!(accounts("iptables-nft"), @"
+    nfacct in table ip filter chain FORWARD, of packets ip proto 6 dport 80
+    ");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use std::task::{Context, Poll};
 pub use event::{Event, Heard, Link, LinkChange};
 pub use memory::Memory;
 pub use netfilter::decode as decode_netfilter;
+pub(crate) use netfilter::tuple;
 pub use route::decode as decode_route;
 
 use socket::{Ear, Read, Source};

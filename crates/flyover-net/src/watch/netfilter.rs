@@ -45,7 +45,8 @@ fn conntrack(attrs: Attrs<'_>) -> Result<Option<Event>, Malformed> {
     Ok(Some(Event::ConntrackGone { orig, reply, zone }))
 }
 
-fn tuple(attrs: Attrs<'_>) -> Result<Option<Flow>, Malformed> {
+/// The flow of a conntrack tuple; none if it is neither TCP nor UDP.
+pub(crate) fn tuple(attrs: Attrs<'_>) -> Result<Option<Flow>, Malformed> {
     let bad = Malformed { what: "conntrack tuple" };
     let (ip, proto) = (attrs.nested(1, "conntrack addresses")?, attrs.nested(2, "conntrack ports")?);
     let number = proto.get(1).and_then(|p| p.first()).ok_or(bad)?;

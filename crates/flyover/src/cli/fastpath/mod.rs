@@ -1,5 +1,6 @@
 //! `flyover fastpath`: the node's process, and questions about it.
 
+mod dry;
 mod read;
 
 use std::process::ExitCode;
@@ -71,6 +72,18 @@ pub(crate) struct Run {
     /// Never set `nf_conntrack_tcp_be_liberal`; TCP flows that conntrack tracks then stay slow.
     #[arg(long)]
     no_liberal: bool,
+    /// Never turn `/sys/kernel/rcu_expedited` on while many programs are attached; each then takes some 13 ms.
+    #[arg(long)]
+    no_expedite: bool,
+    /// Say what would be done and gained, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: a report of `flyover bench compare -o json` to take the gain from.
+    #[arg(long, value_name = "REPORT", requires = "dry_run")]
+    measured: Option<std::path::PathBuf>,
+    /// With --dry-run: how to print.
+    #[arg(short, long, value_enum, requires = "dry_run")]
+    output: Option<super::Output>,
 }
 
 /// `--backend`.
@@ -126,6 +139,7 @@ impl Run {
             lease: self.lease,
             deadman: self.deadman,
             may_set_liberal: !self.no_liberal,
+            may_expedite: !self.no_expedite,
             metrics: self.metrics,
             backend: self.backend.into(),
         })
@@ -136,6 +150,7 @@ impl Fastpath {
     /// Does what the verb says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Run(run) if run.dry_run => dry::run(&run)?,
             Self::Run(run) => foreground(&run)?,
             Self::Off(which) => flyover_fastpath::remove(&which.instance()?)?,
             Self::Status(status) => status.run()?,
@@ -146,11 +161,13 @@ impl Fastpath {
     }
 }
 
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")
+}
+
 fn foreground(run: &Run) -> anyhow::Result<()> {
     let (instance, settings) = (run.which.instance()?, run.settings()?);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut term = signal(SignalKind::terminate()).context("failed to listen for signals")?;
         let mut int = signal(SignalKind::interrupt()).context("failed to listen for signals")?;
         let stop = async {
@@ -168,6 +185,10 @@ fn fault(error: NodeError) -> anyhow::Error {
             Exit::Impossible,
             "this kernel was built without CONFIG_DEBUG_INFO_BTF; --backend nft needs none".into(),
         ),
+        NodeError::NoBpf => (
+            Exit::Impossible,
+            "it needs CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_ACT and CAP_BPF; --backend nft needs none".into(),
+        ),
         NodeError::NoUplink { known, .. } => (Exit::Usage, format!("devices here: {}", known.join(", "))),
         NodeError::BadUplink(_) => {
             (Exit::Usage, "name the device below the tunnel or bridge, the one toward the wire".into())
@@ -180,13 +201,18 @@ fn fault(error: NodeError) -> anyhow::Error {
         NodeError::Instance(InstanceError::NoBpffs { .. }) => {
             (Exit::Impossible, "mount it: mount -t bpf bpf /sys/fs/bpf".into())
         }
+        NodeError::Instance(InstanceError::BadBpffs { path, .. }) => (
+            Exit::Impossible,
+            format!(
+                "see `ls -ld {0}` and `findmnt {0}`: it must be mounted rw and be its owner's; --backend nft needs none",
+                path.display()
+            ),
+        ),
         NodeError::Load { .. } => (
             Exit::Impossible,
             "FLYOVER_LOG=debug shows what the verifier said; --backend nft needs no programs".into(),
         ),
-        NodeError::Notrack { .. } => {
-            (Exit::Impossible, "the nft back end needs the tools nft and conntrack".into())
-        }
+        NodeError::Notrack { .. } => (Exit::Impossible, "the nft back end needs the tool nft".into()),
         NodeError::Metrics { .. } => (Exit::Failed, "choose another address for --metrics".into()),
         _ => return error.into(),
     };

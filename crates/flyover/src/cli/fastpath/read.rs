@@ -137,6 +137,16 @@ fn table_of_status(status: &StatusView) -> String {
         (None, false) => "nf_conntrack_tcp_be_liberal is 0".into(),
     };
     row("conntrack", if report.conntrack.in_use { liberal } else { "not in use".into() });
+    let expedited = &report.expedited;
+    if expedited.times > 0 {
+        row(
+            "attaching",
+            format!(
+                "rcu_expedited was 1 for {} ms in all while many programs were attached",
+                expedited.total_ms
+            ),
+        );
+    }
     report.judges.iter().for_each(|judge| row("judge", judge.clone()));
     row("flows", status.flows_open.to_string());
     row("saved", format!("{} packets, {} bytes", status.packets_saved, status.bytes_saved));
@@ -146,11 +156,12 @@ fn table_of_status(status: &StatusView) -> String {
     table.to_string()
 }
 
-fn with_reasons(device: &ReportedDevice) -> String {
+pub(super) fn with_reasons(device: &ReportedDevice) -> String {
     if device.out_because.is_empty() {
         return device.name.clone();
     }
-    format!("{}: left alone: {}", device.name, device.out_because.join("; "))
+    let forgoes = device.forgoes.as_ref().map_or_else(String::new, |gain| format!("\nelse {gain}"));
+    format!("{}: left alone: {}{forgoes}", device.name, device.out_because.join("; "))
 }
 
 impl Flows {
@@ -221,7 +232,9 @@ impl Why {
             Output::Json => print::json(&why),
             Output::Table => {
                 let verdict = if why.accelerated { "accelerated" } else { "not accelerated" };
-                print::text(&format!("{}: {verdict}\n  {}", why.subject, why.because.join("\n  ")))
+                let forgoes = why.forgoes.iter().map(|gain| format!("else {gain}"));
+                let lines: Vec<_> = why.because.iter().cloned().chain(forgoes).collect();
+                print::text(&format!("{}: {verdict}\n  {}", why.subject, lines.join("\n  ")))
             }
         }
     }

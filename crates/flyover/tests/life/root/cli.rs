@@ -42,6 +42,9 @@ fn the_fields_of_the_json_are_a_promise() {
     conntrack.can_be_asked
     conntrack.in_use
     deadman_ms
+    expedited.allowed
+    expedited.times
+    expedited.total_ms
     flows_open
     hertz
     jiffies_at_zero
@@ -51,6 +54,7 @@ fn the_fields_of_the_json_are_a_promise() {
     packets_saved
     paused
     pid
+    pods[].forgoes
     pods[].ifindex
     pods[].name
     pods[].out_because
@@ -61,6 +65,7 @@ fn the_fields_of_the_json_are_a_promise() {
     tunnels[].name
     tunnels[].port
     tunnels[].vni
+    uplinks[].forgoes
     uplinks[].ifindex
     uplinks[].name
     uplinks[].out_because
@@ -86,6 +91,7 @@ fn the_fields_of_the_json_are_a_promise() {
     insta::assert_snapshot!(fields(&rig.ask(1, &["why", &flow.to_string()])), @"
     accelerated
     because[]
+    forgoes
     subject
     ");
     assert_eq!(rig.ask(1, &["why", &flow.to_string()])["accelerated"], true);
@@ -106,7 +112,7 @@ fn off_can_be_repeated_and_status_tells_when_there_is_nothing() {
 }
 
 /// The metrics of the first node, as a scraper gets them.
-fn scrape(rig: &Rig) -> String {
+pub(super) fn scrape(rig: &Rig) -> String {
     let mut stream = rig.netns("n1").run(|| TcpStream::connect("127.0.0.1:9475")).unwrap().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();

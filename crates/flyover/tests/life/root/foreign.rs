@@ -1,6 +1,8 @@
 //! Neighbours on the hooks: other people's programs and filters, and a second instance.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flyover_core::Flow;
@@ -13,11 +15,11 @@ use super::udp::{Echo, Sender};
 const EACH: Duration = Duration::from_millis(1);
 const SILENCE: Duration = Duration::from_millis(500);
 /// `TC_ACT_UNSPEC` and `TC_ACT_SHOT`.
-const PASS: i32 = -1;
+pub(super) const PASS: i32 = -1;
 const DROP: i32 = 2;
 
 /// A program of somebody else on a device's ingress; detached when dropped.
-struct Foreign {
+pub(super) struct Foreign {
     _link: OwnedFd,
 }
 
@@ -41,8 +43,21 @@ fn program(verdict: i32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(program) }
 }
 
+/// The kernel's number of the map or link that is pinned there.
+pub(super) fn number(pin: &Path) -> String {
+    let name = std::ffi::CString::new(pin.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the string ends with zero and outlives the call.
+    let object = unsafe { sys::bpf_obj_get(name.as_ptr()) };
+    assert!(object >= 0, "{}: {object}", pin.display());
+    // SAFETY: the result is a descriptor that nobody else owns.
+    let object = unsafe { OwnedFd::from_raw_fd(object) };
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", object.as_raw_fd())).unwrap();
+    let line = info.lines().find(|l| l.starts_with("map_id:") || l.starts_with("link_id:"));
+    line.unwrap().to_owned()
+}
+
 impl Foreign {
-    fn attach(rig: &Rig, node: &str, device: u32, verdict: i32) -> Self {
+    pub(super) fn attach(rig: &Rig, node: &str, device: u32, verdict: i32) -> Self {
         let (program, device) = (program(verdict), i32::try_from(device).unwrap());
         // SAFETY: the descriptors are plain numbers to the call, and null options are allowed.
         let create = || unsafe {

@@ -18,7 +18,7 @@ fn ended(ran: &Output) -> (Option<i32>, String) {
     (ran.status.code(), String::from_utf8(ran.stderr.clone()).unwrap())
 }
 
-fn nothing_is_left(rig: &Rig) {
+pub(super) fn nothing_is_left(rig: &Rig) {
     assert!(!rig.root().join("run/flyover/fastpath").exists());
     assert!(!rig.instance(1).map_pin("ways").parent().unwrap().exists());
     assert_eq!(rig.at("n1", "cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal").trim(), "0");
@@ -50,13 +50,27 @@ fn wrong_devices_and_names_are_wrong_usage() {
 fn times_that_cannot_work_are_wrong_usage() {
     let rig = Rig::slow("times", |_| {});
     let name = rig.instance(1).name().to_owned();
-    for (option, value) in [("--deadman", "0s"), ("--lease", "1ms"), ("--lease", "2h")] {
+    for (option, value) in [
+        ("--lease", "0s"),
+        ("--lease", "1ms"),
+        ("--lease", "2h"),
+        ("--lease", "1000years"),
+        ("--deadman", "0s"),
+        ("--deadman", "250ms"),
+        ("--deadman", "1day"),
+    ] {
         let (code, said) = ended(&run(&rig, &["--name", &name, "--uplink", "eth0", option, value]));
         assert_eq!(code, Some(2), "{said}");
         assert!(
             said.contains(&format!("{option} cannot be {value}")) && said.contains("hint:  from "),
             "{said}"
         );
+    }
+    for value in ["soon", "-1s", "", "99999999999999999999s"] {
+        let (code, said) =
+            ended(&run(&rig, &["--name", &name, "--uplink", "eth0", &format!("--lease={value}")]));
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--lease"), "{said}");
     }
     nothing_is_left(&rig);
 }
@@ -102,7 +116,7 @@ fn what_is_taken_is_told_with_its_holder() {
 fn run_where(rig: &Rig, hidden: &str) -> (Option<i32>, String) {
     let flyover = env!("CARGO_BIN_EXE_flyover");
     let script = format!(
-        "{hidden}; exec {flyover} fastpath run --name {} --root {} --uplink eth0 --backend ebpf",
+        "{hidden} {flyover} fastpath run --name {} --root {} --uplink eth0 --backend ebpf",
         rig.instance(1).name(),
         rig.root().display()
     );
@@ -116,14 +130,41 @@ fn run_where(rig: &Rig, hidden: &str) -> (Option<i32>, String) {
 #[test]
 fn a_machine_without_bpffs_or_btf_is_told_what_it_lacks() {
     let rig = Rig::slow("lacks", |_| {});
-    let (code, said) = run_where(&rig, "mount -t tmpfs -o ro none /sys/fs");
+    let (code, said) = run_where(&rig, "mount -t tmpfs -o ro none /sys/fs; exec");
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("no BPF file system at `/sys/fs/bpf`"), "{said}");
     assert!(said.contains("hint:  mount it: mount -t bpf bpf /sys/fs/bpf"), "{said}");
     nothing_is_left(&rig);
-    let (code, said) = run_where(&rig, "mount -t tmpfs none /sys/kernel/btf");
+    let (code, said) = run_where(&rig, "mount -t tmpfs none /sys/kernel/btf; exec");
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("no BTF at `/sys/kernel/btf/vmlinux`"), "{said}");
     assert!(said.contains("--backend nft needs none"), "{said}");
+    nothing_is_left(&rig);
+}
+
+#[test]
+fn a_bpf_file_system_that_cannot_be_used_is_told() {
+    let rig = Rig::slow("badfs", |_| {});
+    let without = "exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all";
+    for hidden in [
+        "mount -t bpf -o ro none /sys/fs/bpf; exec".to_owned(),
+        format!("mount -t bpf -o mode=000 none /sys/fs/bpf; {without}"),
+        format!("mount -t bpf -o mode=0500 none /sys/fs/bpf; {without}"),
+    ] {
+        let (code, said) = run_where(&rig, &hidden);
+        assert_eq!(code, Some(4), "{hidden}: {said}");
+        assert!(said.contains("the BPF file system at `/sys/fs/bpf` cannot be used"), "{hidden}: {said}");
+        assert!(said.contains("hint:  see `ls -ld /sys/fs/bpf` and `findmnt /sys/fs/bpf`"), "{said}");
+        nothing_is_left(&rig);
+    }
+    // A file where the mount point should be.
+    let (code, said) = run_where(&rig, "mount -t tmpfs none /sys/fs; touch /sys/fs/bpf; exec");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("no BPF file system at `/sys/fs/bpf`"), "{said}");
+    nothing_is_left(&rig);
+    // Where nobody may load programs.
+    let (code, said) = run_where(&rig, "exec setpriv --bounding-set=-bpf,-sys_admin --inh-caps=-all");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("this kernel loads no BPF programs") && said.contains("--backend nft"), "{said}");
     nothing_is_left(&rig);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rig::{Rig, eventually};
 
 /// What can be seen of a node from outside: settings, qdiscs, filters, rules.
-fn face(rig: &Rig, node: &str) -> String {
+pub(super) fn face(rig: &Rig, node: &str) -> String {
     [
         "cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal",
         "tc qdisc show",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flyover_core::Flow;
 use flyover_lab::RuleForm;
 
+use super::foreign::{Foreign, PASS};
 use super::rig::{PATIENCE, Rig, eventually};
 
 const EACH: Duration = Duration::from_millis(1);
@@ -112,4 +113,79 @@ fn a_rule_that_logs_what_comes_to_the_node_disturbs_no_flow() {
     assert!(rig.report(1).paused.is_empty());
     chat.finish();
     assert_eq!(sender.lost(&[&echo]), (0, 0));
+}
+
+#[test]
+fn flows_that_are_logged_stay_slow_and_others_fast() {
+    let add = ["iptables-nft -I FORWARD 1 -p udp --dport 7503 -j NFLOG --nflog-group 5"];
+    flows_of_a_limited_port_stay_slow("nflog", RuleForm::Iptables, &add, "log");
+}
+
+#[test]
+fn a_shaper_on_the_bridge_or_the_tunnel_device_pauses_the_node() {
+    let rig = Rig::fast("shape", |_| {}, &[]);
+    let flow = rig.udp(4506, 7506);
+    let (_sender, _echo) = rig.stream(flow);
+    for device in ["cni0", "flannel.1"] {
+        rig.wait_fast_all(flow);
+        rig.at("n1", &format!("tc qdisc add dev {device} root tbf rate 100mbit burst 64kb latency 50ms"));
+        wait_slow(&rig, 1, flow);
+        let named = format!("tbf on egress of {device}");
+        eventually("status names it", || rig.ask(1, &["status"])["paused"].to_string().contains(&named));
+        let why = rig.why(1, &flow.to_string());
+        assert!(why.contains(&named), "{why}");
+        rig.at("n1", &format!("tc qdisc del dev {device} root"));
+    }
+    rig.wait_fast_all(flow);
+}
+
+/// Something that is done in the second node's first pod, how `why` names it, and how it ends.
+fn a_pod_that_changes_is_looked_at_again(
+    name: &str,
+    begin: impl FnOnce(&Rig) -> Box<dyn FnOnce(&Rig)>,
+    named: &str,
+) {
+    let rig = Rig::fast(name, |_| {}, &[]);
+    let flow = rig.udp(4507, 7507);
+    let (mut sender, echo) = rig.stream(flow);
+    rig.wait_fast_all(flow);
+    let end = begin(&rig);
+    let device = rig.lab.pod(2, 1).unwrap().host_veth().to_string();
+    eventually("why names it", || rig.why(2, &device).contains(named));
+    wait_slow(&rig, 2, flow);
+    end(&rig);
+    rig.wait_fast_all(flow);
+    assert_eq!(sender.lost(&[&echo]), (0, 0));
+}
+
+#[test]
+fn a_pod_that_begins_to_forward_is_left_alone_while_it_does() {
+    let begin = |rig: &Rig| -> Box<dyn FnOnce(&Rig)> {
+        rig.at("n2/p1", "ip link add more type veth peer name other");
+        rig.at("n2/p1", "ip link set more up");
+        rig.at("n2/p1", "sysctl -qw net.ipv4.conf.eth0.forwarding=1");
+        Box::new(|rig| drop(rig.at("n2/p1", "sysctl -qw net.ipv4.conf.eth0.forwarding=0")))
+    };
+    a_pod_that_changes_is_looked_at_again("fwd", begin, "it forwards IPv4");
+}
+
+#[test]
+fn a_pod_that_gets_a_program_is_left_alone_while_it_has_it() {
+    let begin = |rig: &Rig| -> Box<dyn FnOnce(&Rig)> {
+        let shown = rig.at("n2/p1", "ip -o link show eth0");
+        let index = shown.split(':').next().unwrap().parse().unwrap();
+        let program = Foreign::attach(rig, "n2/p1", index, PASS);
+        Box::new(|_| drop(program))
+    };
+    a_pod_that_changes_is_looked_at_again("prog", begin, "a BPF program hangs on eth0");
+}
+
+#[test]
+fn a_pod_that_gets_another_device_is_left_alone_while_it_has_it() {
+    let begin = |rig: &Rig| -> Box<dyn FnOnce(&Rig)> {
+        rig.at("n2/p1", "ip link add vm0 type bridge");
+        rig.at("n2/p1", "ip link set vm0 up");
+        Box::new(|rig| drop(rig.at("n2/p1", "ip link del vm0")))
+    };
+    a_pod_that_changes_is_looked_at_again("dev", begin, "its bridge device vm0 passes packets on");
 }

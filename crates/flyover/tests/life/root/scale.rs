@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
 
-use super::rig::{Rig, measured};
+use super::rig::{Rig, eventually, measured};
 use super::udp::socket;
 
 /// Sockets of a pod, and those of another: as many flows as pairs.
@@ -140,14 +140,15 @@ fn a_hundred_pods_that_come_and_go_cost_others_no_packet() {
     );
     rig.wait_fast_all(flow);
     assert_eq!(sender.lost(&[&echo]), (0, 0));
-    super::rig::eventually("no pod is left in the report", || rig.report(1).pods.len() == 2);
+    eventually("no pod is left in the report", || rig.report(1).pods.len() == 2);
     let links = rig.instance(1).map_pin("ways").parent().unwrap().parent().unwrap().join("links");
     assert_eq!(std::fs::read_dir(links).unwrap().count(), 6, "two pods and an uplink, two hooks each");
 }
 
 #[test]
 fn a_drop_holds_at_once_while_many_pods_are_attached() {
-    let rig = Rig::fast("busy", |_| {}, &["--lease", "10s"]);
+    // The longer way: each attachment waits for a whole grace period.
+    let rig = Rig::fast("busy", |_| {}, &["--lease", "10s", "--no-expedite"]);
     let flow = rig.udp(4801, 7801);
     let (_sender, echo) = rig.stream(flow);
     rig.wait_fast_all(flow);
@@ -159,7 +160,11 @@ fn a_drop_holds_at_once_while_many_pods_are_attached() {
     rig.at("n1", "nft add chain ip life forward { type filter hook forward priority 0 ; }");
     rig.at("n1", "nft add rule ip life forward udp dport 7801 drop");
     let took = echo.wait_silent(Instant::now(), Duration::from_millis(700));
-    measured("from a new DROP to no more packets while 60 pods are attached", took, Duration::from_secs(1));
+    measured(
+        "from a new DROP to no more packets while 60 pods are attached",
+        took,
+        Duration::from_millis(300),
+    );
 }
 
 /// Resident memory in bytes, and CPU time.
@@ -173,26 +178,70 @@ fn cost(pid: u32) -> (u64, Duration) {
     (kib * 1024, Duration::from_millis(ticks * 10))
 }
 
+/// What a release build is held to, and a debug build with its slower and larger code.
+fn allowed(release: f64, debug: f64) -> f64 {
+    if cfg!(debug_assertions) { debug } else { release }
+}
+
 #[test]
 fn two_hundred_pods_are_attached_soon_and_cost_little() {
     let rig = Rig::slow("many", |spec| (spec.nodes, spec.pods) = (1, 200));
-    let start = Instant::now();
+    let mut on_and_off = [(); 3].map(|()| {
+        let start = Instant::now();
+        rig.on(&[]);
+        let (on, report) = (start.elapsed(), rig.report(1));
+        assert_eq!(report.pods.iter().filter(|p| p.out_because.is_empty()).count(), 200);
+        assert!(report.expedited.allowed && report.expedited.times > 0, "{:?}", report.expedited);
+        eprintln!("measured: CPU time to attach 200 pods: {:.1?}", cost(report.pid).1);
+        let start = Instant::now();
+        rig.off();
+        (on, start.elapsed())
+    });
+    on_and_off.sort();
+    measured("from the start of the agent to 200 pods attached", on_and_off[1].0, Duration::from_secs(1));
+    on_and_off.sort_by_key(|(_, off)| *off);
+    measured("to take the bypass off 200 pods", on_and_off[1].1, Duration::from_secs(1));
+    eventually("grace periods are as they were", || expedited() == "0");
     rig.on(&[]);
-    let took = start.elapsed();
-    let report = rig.report(1);
-    let on = report.pods.iter().filter(|p| p.out_because.is_empty()).count();
-    assert_eq!(on, 200);
-    let (_, cpu_to_start) = cost(report.pid);
-    eprintln!("measured: CPU time to attach 200 pods: {cpu_to_start:.1?}");
-    // The kernel waits for a grace period of RCU at each of 402 attachments, here some 13 ms.
-    measured("from the start of the agent to 200 pods attached", took, Duration::from_secs(25));
+    let pid = rig.report(1).pid;
     // What the pods' coming announced has been looked at by then.
     std::thread::sleep(Duration::from_secs(10));
-    let ((_, before), quiet) = (cost(report.pid), Duration::from_secs(10));
+    let ((_, before), quiet) = (cost(pid), Duration::from_secs(20));
     std::thread::sleep(quiet);
-    let (memory, after) = cost(report.pid);
+    let (memory, after) = cost(pid);
     let idle = (after - before).as_secs_f64() / quiet.as_secs_f64() * 100.0;
     eprintln!("measured: with 200 pods: {:.1} MB resident, {idle:.2} % of a core", memory as f64 / 1e6);
-    assert!(memory < 40 << 20, "{memory} bytes");
-    assert!(idle < 2.0, "{idle} %");
+    assert!(memory as f64 <= allowed(20e6, 32e6), "{memory} bytes");
+    assert!(idle <= allowed(0.2, 2.0), "{idle} %");
+}
+
+fn expedited() -> String {
+    std::fs::read_to_string("/sys/kernel/rcu_expedited").unwrap().trim().to_owned()
+}
+
+/// Starts an agent on a node with many pods, and kills it while it attaches.
+fn kill_amid_attaching(rig: &Rig) {
+    let instance = rig.instance(1);
+    let mut agent = rig.agent("n1", &["--uplink", "eth0", "--name", instance.name()]);
+    eventually("the agent notes what it turns on", || instance.restore().is_ok_and(|r| r.rcu_expedited));
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    assert!(instance.restore().unwrap().rcu_expedited, "it was killed in the middle of it");
+}
+
+#[test]
+fn short_grace_periods_end_with_the_attaching_and_after_a_crash() {
+    let rig = Rig::slow("rcu", |spec| (spec.nodes, spec.pods) = (1, 60));
+    kill_amid_attaching(&rig);
+    rig.on(&[]);
+    assert!(!rig.instance(1).restore().unwrap().rcu_expedited, "the next process mends it");
+    eventually("grace periods are as they were", || expedited() == "0");
+    assert_eq!(rig.ask(1, &["status"])["expedited"]["times"], 1);
+    rig.off();
+    kill_amid_attaching(&rig);
+    rig.off();
+    eventually("`off` mends it too", || expedited() == "0");
+    rig.on(&["--no-expedite"]);
+    let status = rig.ask(1, &["status"]);
+    assert_eq!(status["expedited"], serde_json::json!({"allowed": false, "times": 0, "total_ms": 0}));
 }
