@@ -10,6 +10,7 @@ mod input;
 mod moves;
 mod nat;
 mod off;
+mod offload;
 mod outs;
 mod policy;
 mod rig;
