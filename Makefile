@@ -59,7 +59,9 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and cargo-fuzz)
 	@scripts/install-fuzz
 	@for target in $$(cargo +nightly fuzz list); do \
-		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p "fuzz/corpus/$$target"; \
+		cargo +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$(find fuzz/seeds -name "$$target") \
+			-- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there

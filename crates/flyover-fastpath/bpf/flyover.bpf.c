@@ -19,39 +19,31 @@
 #include "parse.h"
 #include "forward.h"
 #include "learn.h"
+#include "ended.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Unencapsulated packets from the wire are looked at only while pods send such: in jiffies, a minute at HZ=1000. */
 #define PLAIN_LIFE 60000
 
-/*
- * Takes the entry away whose flow begins or ends, with what was proven of the flow, and keeps what it had saved.
- * A later connection of the same addresses proves itself anew, both ways.
- */
-static __always_inline void forget(const struct fo_key *key, int from_pod)
+/* How a segment that begins or ends a connection ends what was proven: a FIN leaves the other direction alone. */
+static __always_inline int how_to_forget(__u8 tcp_flags)
 {
-	struct fo_way *way = bpf_map_lookup_elem(&ways, key);
-	struct fo_retired *sum, first = {};
-	struct fo_key self;
+	return tcp_flags & (TCP_SYN | TCP_RST) ? FORGET_BOTH : 0;
+}
 
-	seen_key(&self, key, from_pod);
-	bpf_map_delete_elem(&seen, &self);
-	if (!way)
-		return;
-	way->open = 0;
-	__builtin_memcpy(&self, &way->twin, sizeof(self));
-	bpf_map_delete_elem(&seen, &self);
-	sum = bpf_map_lookup_elem(&retired, &key->ifindex);
-	if (sum) {
-		__sync_fetch_and_add(&sum->packets, way->packets);
-		__sync_fetch_and_add(&sum->bytes, way->bytes);
-	} else {
-		first.packets = way->packets;
-		first.bytes = way->bytes;
-		bpf_map_update_elem(&retired, &key->ifindex, &first, BPF_NOEXIST);
-	}
-	bpf_map_delete_elem(&ways, key);
+/* The open entry of that key for packets with these Ethernet addresses, or why there is none. */
+static __always_inline int find_open(const struct fo_key *key, const struct eth *eth, struct fo_way **way, __u32 *guard)
+{
+	int why;
+
+	*way = find_way(key, guard);
+	if (!*way)
+		return FO_NO_ENTRY;
+	why = way_ready(*way, *guard);
+	if (why)
+		return why;
+	return same_eth(*way, eth) ? FO_FAST : FO_ETHERNET;
 }
 
 SEC("tc")
@@ -62,7 +54,7 @@ int from_pod(struct __sk_buff *skb)
 	struct fo_way *way;
 	struct pkt p = {};
 	struct eth *eth;
-	__u64 guard;
+	__u32 guard = 0;
 	int why;
 
 	if (reach(skb, ETH_LEN + sizeof(struct ip4) + sizeof(struct udp)))
@@ -81,8 +73,8 @@ int from_pod(struct __sk_buff *skb)
 		goto slow;
 	why = parse_ip(eth + 1, end, eth->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key, 1);
-		if (p.tcp_flags & (TCP_FIN | TCP_RST))
+		forget(&key, FORGET_FROM_POD | how_to_forget(p.tcp_flags));
+		if (!teaches(p.tcp_flags))
 			goto slow;
 		goto teach;
 	}
@@ -91,16 +83,8 @@ int from_pod(struct __sk_buff *skb)
 	why = FO_MALFORMED;
 	if (skb->len != ETH_LEN + p.l3_len)
 		goto slow;
-	why = FO_NO_ENTRY;
-	way = bpf_map_lookup_elem(&ways, &key);
-	if (!way)
-		goto teach;
-	guard = *(volatile __u64 *)&way->guard;
-	why = way_ready(way, guard, &key);
+	why = find_open(&key, eth, &way, &guard);
 	if (why)
-		goto teach;
-	why = FO_ETHERNET;
-	if (!same_eth(way, eth))
 		goto teach;
 	why = way_fits(skb, way, &p);
 	if (why)
@@ -127,6 +111,12 @@ teach:
 slow:
 	count(why);
 	return TC_ACT_UNSPEC;
+}
+
+/* Ethernet knows no frame of less than 60 bytes: a card pads what is shorter, and its receiver takes that off. */
+static __always_inline int is_padded(const struct __sk_buff *skb, const struct outer *o, const struct pkt *p)
+{
+	return !o->family && skb->len <= ETH_MIN && skb->len > ETH_LEN + p->l3_len;
 }
 
 static __always_inline int same_outer(const struct fo_way *way, const struct outer *o, const struct eth *eth, void *end)
@@ -215,7 +205,7 @@ int from_wire(struct __sk_buff *skb)
 	void *data, *end;
 	struct fo_way *way;
 	struct pkt p = {};
-	__u64 guard;
+	__u32 guard = 0;
 	int why;
 
 	if (skb->pkt_type != PACKET_HOST)
@@ -249,26 +239,18 @@ int from_wire(struct __sk_buff *skb)
 	}
 	why = parse_ip(inner + 1, end, inner->proto, &key, &p);
 	if (why == FO_TCP_FLAGS) {
-		forget(&key, 0);
-		if (p.tcp_flags & (TCP_FIN | TCP_RST))
+		forget(&key, how_to_forget(p.tcp_flags));
+		if (!teaches(p.tcp_flags))
 			goto slow;
 		goto teach;
 	}
 	if (why)
 		goto slow;
 	why = FO_MALFORMED;
-	if (skb->len != ETH_LEN + o.strip + p.l3_len)
+	if (skb->len != ETH_LEN + o.strip + p.l3_len && !is_padded(skb, &o, &p))
 		goto slow;
-	why = FO_NO_ENTRY;
-	way = bpf_map_lookup_elem(&ways, &key);
-	if (!way)
-		goto teach;
-	guard = *(volatile __u64 *)&way->guard;
-	why = way_ready(way, guard, &key);
+	why = find_open(&key, inner, &way, &guard);
 	if (why)
-		goto teach;
-	why = FO_ETHERNET;
-	if (!same_eth(way, inner))
 		goto teach;
 	if (o.family) {
 		/* RFC 6040: ECT(1) outside makes an inner ECT(0) one too. */
@@ -339,4 +321,21 @@ int tell_time(struct __sk_buff *skb)
 
 	bpf_map_update_elem(&clock, &zero, &now, BPF_ANY);
 	return 0;
+}
+
+/* Ends one flow by its tuple, which the stand-in's data begin with. */
+SEC("tc")
+int end_flow(struct __sk_buff *skb)
+{
+	struct fo_tuple tuple;
+
+	if (!bpf_skb_load_bytes(skb, 0, &tuple, sizeof(tuple)))
+		end_everywhere(&tuple);
+	return 0;
+}
+
+SEC("socket")
+int conntrack_gone(struct __sk_buff *skb)
+{
+	return end_announced(skb);
 }

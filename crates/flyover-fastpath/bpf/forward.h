@@ -8,7 +8,7 @@
 #ifndef FLYOVER_FORWARD_H
 #define FLYOVER_FORWARD_H
 
-#include "maps.h"
+#include "books.h"
 #include "parse.h"
 #include "vmlinux.h"
 
@@ -59,32 +59,59 @@ static __always_inline __u32 whole_sum(struct __sk_buff *skb)
 	return kernel->csum;
 }
 
-static __always_inline __u32 key_mix(const struct fo_key *key)
-{
-	const struct fo_tuple *t = &key->tuple;
-	__u32 h = t->saddr[0] ^ t->saddr[3] ^ (t->daddr[0] ^ t->daddr[3]) * 0x9e3779b1;
-
-	h ^= (((__u32)t->sport << 16) | t->dport) * 0x85ebca6b;
-	return (h ^ key->ifindex ^ key->place) * 0xc2b2ae35 + t->proto;
-}
-
 /* Whether the entry may be used for this packet now. */
-static __always_inline int way_ready(const struct fo_way *way, __u64 guard, const struct fo_key *key)
+static __always_inline int way_ready(const struct fo_way *way, __u32 guard)
 {
-	__u64 now = bpf_jiffies64();
+	__u64 grant = READ_ONCE(way->grant), now = bpf_jiffies64();
 
-	/* The map may have given the element to another flow since the look-up. */
-	if (guard >> 32 != key_mix(key))
+	if (guard & FO_WRITING)
 		return FO_NO_ENTRY;
-	if (!way->open)
+	if (grant >> 32 != guard)
 		return FO_NOT_OPEN;
-	if (way->epoch != state.epoch)
+	if ((__u32)grant != state.epoch)
 		return FO_EPOCH;
 	if (now >= way->lease)
 		return FO_LEASE;
 	if (now >= state.alive_until)
 		return FO_DEADMAN;
 	return FO_FAST;
+}
+
+/* What is to be done with a packet once its new beginning is composed: the entry may be another flow's by then. */
+struct trip {
+	__u32 out;
+	__u32 mark;
+	__u32 priority;
+	__u32 nat_addr;
+	__u32 nat_port;
+	__u16 strip;
+	__u8 flags;
+	__u8 ttl_dec;
+	__u8 family;
+	__u8 proto;
+	__u8 outer_family;
+};
+
+static __always_inline void plan(struct trip *t, const struct fo_way *way)
+{
+	t->out = way->out;
+	t->mark = way->mark;
+	t->priority = way->priority;
+	t->nat_addr = way->nat_addr;
+	t->nat_port = way->nat_port;
+	t->strip = way->strip;
+	t->flags = way->flags;
+	t->ttl_dec = way->ttl_dec;
+	t->family = way->to.family;
+	t->proto = way->to.proto;
+	t->outer_family = way->outer_family;
+}
+
+/* Whether all that was taken out of the entry until now was that incarnation's. */
+static __always_inline int way_held(const struct fo_way *way, __u32 guard)
+{
+	barrier();
+	return READ_ONCE(way->guard) == guard;
 }
 
 static __always_inline int way_fits(const struct __sk_buff *skb, const struct fo_way *way, const struct pkt *p)
@@ -137,15 +164,15 @@ static __always_inline void rewrite_ip6(struct ip6 *ip, const struct fo_way *way
 }
 
 /* Layer 4 checksum for translation; knows CHECKSUM_PARTIAL. `l4` is an offset. */
-static __always_inline int nat_sums(struct __sk_buff *skb, const struct fo_way *way, __u32 l4)
+static __always_inline int nat_sums(struct __sk_buff *skb, const struct trip *t, __u32 l4)
 {
-	__u32 tcp = way->to.proto == IPPROTO_TCP;
+	__u32 tcp = t->proto == IPPROTO_TCP;
 	__u32 at = l4 + (tcp ? __builtin_offsetof(struct tcp, sum) : __builtin_offsetof(struct udp, sum));
 	__u64 flags = tcp ? 0 : BPF_F_MARK_MANGLED_0;
 
-	if (way->nat_addr && bpf_l4_csum_replace(skb, at, 0, way->nat_addr, flags | BPF_F_PSEUDO_HDR))
+	if (t->nat_addr && bpf_l4_csum_replace(skb, at, 0, t->nat_addr, flags | BPF_F_PSEUDO_HDR))
 		return -1;
-	if (way->nat_port && bpf_l4_csum_replace(skb, at, 0, way->nat_port, flags))
+	if (t->nat_port && bpf_l4_csum_replace(skb, at, 0, t->nat_port, flags))
 		return -1;
 	return 0;
 }
@@ -176,15 +203,15 @@ static __always_inline int compose(struct scratch *s, const struct fo_way *way, 
 }
 
 /* Writes the frame over the packet's beginning, which ends with an IP header of `l3_hdr` bytes at `lead`. */
-static __always_inline int put_frame(struct __sk_buff *skb, struct scratch *s, const struct fo_way *way, __u32 lead,
+static __always_inline int put_frame(struct __sk_buff *skb, struct scratch *s, const struct trip *t, __u32 lead,
 				     __u32 l3_hdr)
 {
 	__u32 len = lead + l3_hdr;
 
-	if (way->flags & FO_NAT) {
-		if (nat_sums(skb, way, len))
+	if (t->flags & FO_NAT) {
+		if (nat_sums(skb, t, len))
 			return -1;
-		len += sizeof(way->to.ports);
+		len += sizeof(__u32); /* ports */
 	}
 	barrier_var(len);
 	if (len > FO_FRAME)
@@ -200,10 +227,10 @@ static __always_inline int put_frame(struct __sk_buff *skb, struct scratch *s, c
  * An IPv4 header's own checksum makes up for what changes in it. IPv6 has none: the hop limit must be said, and
  * the translated addresses too, which bpf_l4_csum_replace takes for IPv4's.
  */
-static __always_inline void settle_complete(struct __sk_buff *skb, const struct fo_way *way)
+static __always_inline void settle_complete(struct __sk_buff *skb, const struct trip *t)
 {
-	if (way->to.family == 6)
-		bpf_csum_update(skb, (__u16)~bpf_htons(way->ttl_dec) + way->nat_addr);
+	if (t->family == 6)
+		bpf_csum_update(skb, (__u16)~bpf_htons(t->ttl_dec) + t->nat_addr);
 }
 
 static __always_inline void spend(struct fo_way *way, __u32 len)
@@ -211,12 +238,6 @@ static __always_inline void spend(struct fo_way *way, __u32 len)
 	/* Not atomic: a flow's packets are on one CPU at a time, save when it moves, and then a count may be lost. */
 	way->packets++;
 	way->bytes += len;
-}
-
-/* A packet that was changed by an element which another flow has got meanwhile must not leave. */
-static __always_inline int way_held(const struct fo_way *way, __u64 guard)
-{
-	return *(volatile const __u64 *)&way->guard == guard;
 }
 
 static __always_inline int drop(__u32 reason)
@@ -292,22 +313,28 @@ static __always_inline void finish_outer(struct scratch *s, const struct fo_way 
 		udp->sum = outer_sum(way, udp_len, p->l3_len - p->l3_hdr, s->frame + lead);
 }
 
-static __always_inline void mark_ours(struct __sk_buff *skb, const struct fo_way *way)
+static __always_inline void mark_ours(struct __sk_buff *skb, const struct trip *t)
 {
-	skb->mark = way->mark;
-	skb->priority = way->priority;
+	skb->mark = t->mark;
+	skb->priority = t->priority;
 	skb->cb[0] = FO_CB0;
 	skb->cb[1] = FO_CB1;
 }
 
-/* Out of the uplink, in the tunnel's clothes. Until adjust_room has said yes the packet may still go the slow way. */
-static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+/*
+ * The four ways to send. Each composes the packet's new beginning, plans the rest, and looks whether the entry is
+ * still the one it was: until then nothing was touched, and the packet may go the slow way.
+ */
+
+/* Out of the uplink, in the tunnel's clothes. */
+static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way, __u32 guard, const struct pkt *p,
 				      const void *l3)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_LEN) |
 		      BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
 	__u32 lead = way->hdr_len, len = skb->len, l3_hdr = p->l3_hdr;
 	struct scratch *s = scratch();
+	struct trip t;
 
 	if (!s || lead < ETH_LEN || lead > FO_HDR_MAX)
 		return TC_ACT_UNSPEC;
@@ -318,89 +345,141 @@ static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way,
 	if (compose(s, way, l3, (void *)(long)skb->data_end, lead))
 		return TC_ACT_UNSPEC;
 	finish_outer(s, way, p, len - ETH_LEN + lead - ETH_LEN, lead, !skb->gso_size);
-	flags |= way->outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	plan(&t, way);
+	if (!way_held(way, guard)) {
+		count(FO_RACE);
+		return TC_ACT_UNSPEC;
+	}
+	flags |= t.outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, (int)lead - ETH_LEN, BPF_ADJ_ROOM_MAC, flags)) {
 		count(FO_NO_ROOM);
 		return TC_ACT_UNSPEC;
 	}
-	if (put_frame(skb, s, way, lead, l3_hdr) || !way_held(way, guard))
-		return drop(FO_RACE);
-	mark_ours(skb, way);
+	if (put_frame(skb, s, &t, lead, l3_hdr))
+		return drop(FO_NO_ROOM);
+	mark_ours(skb, &t);
 	spend(way, len);
-	return bpf_redirect(way->out, 0);
+	return bpf_redirect(t.out, 0);
 }
 
 /* To the tunnel device, which writes the outer header itself: for segments whose outer checksum only it can ask for. */
-static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way, __u32 guard, const struct pkt *p,
 				       const void *l3)
 {
-	__u32 inner_eth = way->hdr_len - ETH_LEN, l3_hdr = p->l3_hdr, len = skb->len;
+	__u32 inner_eth = way->hdr_len - ETH_LEN, l3_hdr = p->l3_hdr, len = skb->len, out = way->tunnel;
 	struct scratch *s = scratch();
+	struct trip t;
 
 	if (!s || inner_eth > FO_HDR_MAX - ETH_LEN)
 		return TC_ACT_UNSPEC;
 	copy_words(s->frame, way->hdr + inner_eth, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
-		return drop(FO_RACE);
-	skb->mark = way->mark;
-	skb->priority = way->priority;
+	plan(&t, way);
+	if (!way_held(way, guard)) {
+		count(FO_RACE);
+		return TC_ACT_UNSPEC;
+	}
+	if (put_frame(skb, s, &t, ETH_LEN, l3_hdr))
+		return drop(FO_NO_ROOM);
+	skb->mark = t.mark;
+	skb->priority = t.priority;
 	spend(way, len);
-	return bpf_redirect(way->tunnel, 0);
+	return bpf_redirect(out, 0);
 }
 
-static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way, __u32 guard, const struct pkt *p,
 				      const void *l3)
 {
 	__u32 l3_hdr = p->l3_hdr, len = skb->len;
 	struct scratch *s = scratch();
+	struct trip t;
 
 	if (!s)
 		return TC_ACT_UNSPEC;
 	copy_words(s->frame, way->hdr, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
-		return drop(FO_RACE);
-	mark_ours(skb, way);
+	plan(&t, way);
+	if (!way_held(way, guard)) {
+		count(FO_RACE);
+		return TC_ACT_UNSPEC;
+	}
+	if (put_frame(skb, s, &t, ETH_LEN, l3_hdr))
+		return drop(FO_NO_ROOM);
+	mark_ours(skb, &t);
 	spend(way, len);
-	return bpf_redirect(way->out, 0);
+	return bpf_redirect(t.out, 0);
+}
+
+/*
+ * Takes the tunnel's headers off; FO_NO_ROOM if it could not and the packet is as it was, -1 if it is not. Before 6.3 nothing tells the kernel that the
+ * IP version inside is another one but to have the header translated: that makes it longer or shorter by the
+ * difference, so as much more or less is cut.
+ */
+static __always_inline int strip_tunnel(struct __sk_buff *skb, const struct trip *t)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	int cut = t->strip, translated = !can_decap_l3 && t->outer_family != t->family;
+
+	if (can_decap_l3) {
+		flags |= t->family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
+	} else if (translated) {
+		int longer = sizeof(struct ip6) - sizeof(struct ip4);
+
+		if (bpf_skb_change_proto(skb, bpf_htons(t->family == 4 ? ETH_P_IP : ETH_P_IPV6), 0))
+			return FO_NO_ROOM;
+		cut += t->family == 4 ? -longer : longer;
+	}
+	if (bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags))
+		return translated ? -1 : FO_NO_ROOM;
+	return FO_FAST;
 }
 
 /* Into the pod: no tunnel left, the pod's Ethernet addresses, and over the veth without a queue in between. */
-static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u64 guard, const struct pkt *p,
+static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, __u32 guard, const struct pkt *p,
 				     const void *l3)
 {
 	struct scratch *s = scratch();
 	__u32 l3_hdr = p->l3_hdr;
+	struct trip t;
 
 	if (!s)
 		return TC_ACT_UNSPEC;
 	copy_words(s->frame, way->hdr, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	if (way->strip) {
-		__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	plan(&t, way);
+	if (!way_held(way, guard)) {
+		count(FO_RACE);
+		return TC_ACT_UNSPEC;
+	}
+	/* No frame that comes without a tunnel is longer than its packet but by padding. */
+	if (!t.strip && skb->len > ETH_LEN + p->l3_len && bpf_skb_change_tail(skb, ETH_LEN + p->l3_len, 0)) {
+		count(FO_NO_ROOM);
+		return TC_ACT_UNSPEC;
+	}
+	if (t.strip) {
+		int why = strip_tunnel(skb, &t);
 
-		if (can_decap_l3)
-			flags |= way->to.family == 4 ? FO_DECAP_L3_IPV4 : FO_DECAP_L3_IPV6;
-		if (bpf_skb_adjust_room(skb, -(int)way->strip, BPF_ADJ_ROOM_MAC, flags)) {
-			count(FO_NO_ROOM);
+		if (why < 0)
+			return drop(FO_NO_ROOM);
+		if (why) {
+			count(why);
 			return TC_ACT_UNSPEC;
 		}
 		/* What the device vouched for was the outer checksum first, the inner one only if it said "two". */
 		if (sum_state(skb) != CHECKSUM_PARTIAL)
 			bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	}
-	if (put_frame(skb, s, way, ETH_LEN, l3_hdr) || !way_held(way, guard))
-		return drop(FO_RACE);
-	settle_complete(skb, way);
+	if (put_frame(skb, s, &t, ETH_LEN, l3_hdr))
+		return drop(FO_NO_ROOM);
+	settle_complete(skb, &t);
 	if (skb->pkt_type != PACKET_HOST)
 		bpf_skb_change_type(skb, PACKET_HOST);
 	skb->mark = 0;
 	spend(way, skb->len);
-	return bpf_redirect_peer(way->out, 0);
+	return bpf_redirect_peer(t.out, 0);
 }
 
 #endif

@@ -38,6 +38,15 @@ struct verdict {
 	__u8 established;
 };
 
+/*
+ * Whether a segment that begins or ends a connection can teach: only the answer to its first one. That one itself
+ * need not, for the third is learnt before there are data.
+ */
+static __always_inline int teaches(__u8 tcp_flags)
+{
+	return (tcp_flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == (TCP_SYN | TCP_ACK);
+}
+
 /* Marks of a packet that survive the way through the node. */
 static __always_inline void sign(const void *l3, void *end, const struct fo_key *key, const struct pkt *p, __u32 *id,
 				 __u32 *body)
@@ -60,13 +69,6 @@ static __always_inline void invert(struct fo_tuple *to, const struct fo_tuple *o
 	to->kind = of->kind;
 }
 
-static __always_inline int same_tuple(const struct fo_tuple *a, const struct fo_tuple *b)
-{
-	const __u64 *x = (const void *)a, *y = (const void *)b;
-
-	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]));
-}
-
 /* Geneve's options; VXLAN has none. */
 static __always_inline int note_options(struct __sk_buff *skb, struct fo_probe *probe, const struct outer *o)
 {
@@ -85,65 +87,116 @@ static __always_inline int note_options(struct __sk_buff *skb, struct fo_probe *
 	return bpf_skb_load_bytes(skb, at, probe->tunnel_hdr, len);
 }
 
+static __always_inline struct fo_probe *probe_at(const struct fo_tuple *tuple)
+{
+	__u32 at = flow_hash(tuple, 0) & (FO_PROBES - 1);
+
+	return bpf_map_lookup_elem(&probes, &at);
+}
+
+/* What a note says of the packet itself; fails where its headers end too soon. */
+static __always_inline int fill(struct __sk_buff *skb, struct fo_probe *probe, const struct fo_key *key,
+				const struct pkt *p, const void *l3, const struct eth *eth, const struct outer *o,
+				__u8 from_pod)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	__builtin_memcpy(&probe->tuple, &key->tuple, sizeof(probe->tuple));
+	__builtin_memset(&probe->at, 0, sizeof(*probe) - __builtin_offsetof(struct fo_probe, at));
+	probe->at = bpf_jiffies64();
+	probe->ifindex = key->ifindex;
+	probe->place = key->place;
+	sign(l3, end, key, p, &probe->id, &probe->body);
+	probe->ttl = p->ttl;
+	probe->tos = p->tos;
+	probe->from_pod = from_pod;
+	__builtin_memcpy(probe->eth, eth, 12);
+	if (!o || !o->family)
+		return 0;
+	probe->strip = o->strip;
+	probe->outer_family = o->family;
+	probe->tunnel_len = o->tun_len;
+	if (o->family == 4) {
+		struct ip4 *ip = data + ETH_LEN;
+
+		if ((void *)(ip + 1) > end)
+			return -1;
+		probe->outer_src[0] = ip->src;
+		probe->outer_dst[0] = ip->dst;
+	} else {
+		struct ip6 *ip = data + ETH_LEN;
+
+		if ((void *)(ip + 1) > end)
+			return -1;
+		__builtin_memcpy(probe->outer_src, ip->src, 16);
+		__builtin_memcpy(probe->outer_dst, ip->dst, 16);
+	}
+	return note_options(skb, probe, o);
+}
+
 /* Notes a packet that enters and is about to take the slow path. */
 static __always_inline void note(struct __sk_buff *skb, const struct fo_key *key, const struct pkt *p, const void *l3,
 				 const struct eth *eth, const struct outer *o, __u8 from_pod)
 {
-	void *end = (void *)(long)skb->data_end;
-	struct fo_probe probe = {}, *old;
-	__u64 now = bpf_jiffies64();
 	struct scratch *s = scratch();
+	struct fo_probe *probe;
+	__u64 now;
+	__u32 guard;
 
 	if (state.paused)
 		return;
+	probe = probe_at(&key->tuple);
+	if (!probe)
+		return;
+	now = bpf_jiffies64();
 	if (s)
 		s->recent = now;
-	old = bpf_map_lookup_elem(&probes, &key->tuple);
 	/* First come: when segments are merged on the way, the first one's marks survive. */
-	if (old && old->pending && now - old->at < PROBE_LIFE)
+	if (probe->pending && now - probe->at < PROBE_LIFE && same_tuple(&probe->tuple, &key->tuple))
 		return;
-	probe.at = now;
-	probe.ifindex = key->ifindex;
-	probe.place = key->place;
-	sign(l3, end, key, p, &probe.id, &probe.body);
-	probe.ttl = p->ttl;
-	probe.tos = p->tos;
-	probe.pending = 1;
-	probe.from_pod = from_pod;
-	__builtin_memcpy(probe.eth, eth, 12);
-	if (o && o->family) {
-		void *data = (void *)(long)skb->data;
-
-		probe.strip = o->strip;
-		probe.outer_family = o->family;
-		probe.tunnel_len = o->tun_len;
-		if (o->family == 4) {
-			struct ip4 *ip = data + ETH_LEN;
-
-			if ((void *)(ip + 1) > end)
-				return;
-			probe.outer_src[0] = ip->src;
-			probe.outer_dst[0] = ip->dst;
-		} else {
-			struct ip6 *ip = data + ETH_LEN;
-
-			if ((void *)(ip + 1) > end)
-				return;
-			__builtin_memcpy(probe.outer_src, ip->src, 16);
-			__builtin_memcpy(probe.outer_dst, ip->dst, 16);
-		}
-		if (note_options(skb, &probe, o))
-			return;
-	}
-	bpf_map_update_elem(&probes, &key->tuple, &probe, BPF_ANY);
+	guard = READ_ONCE(probe->guard);
+	if (guard & FO_WRITING || __sync_val_compare_and_swap(&probe->guard, guard, guard + FO_WRITING) != guard)
+		return;
+	probe->pending = !fill(skb, probe, key, p, l3, eth, o, from_pod);
+	barrier();
+	__sync_lock_test_and_set(&probe->guard, guard + FO_WRITTEN);
 }
 
+/* The note taken when this very packet entered, or nothing. It serves once. */
+static __always_inline struct fo_probe *match(struct scratch *s, const struct fo_tuple *pre, __u32 id, __u32 body)
+{
+	struct fo_probe *probe = probe_at(pre);
+	__u32 guard;
+
+	if (!probe || !probe->pending || probe->id != id || probe->body != body)
+		return 0;
+	guard = READ_ONCE(probe->guard);
+	barrier();
+	__builtin_memcpy(&s->probe, probe, sizeof(*probe));
+	barrier();
+	if (guard & FO_WRITING || READ_ONCE(probe->guard) != guard)
+		return 0;
+	if (!s->probe.pending || s->probe.id != id || s->probe.body != body || !same_tuple(&s->probe.tuple, pre))
+		return 0;
+	if (bpf_jiffies64() - s->probe.at >= PROBE_LIFE)
+		return 0;
+	probe->pending = 0;
+	return &s->probe;
+}
+
+/* Two that are refused at once in one place may leave half of each: it is for people, who ask again. */
 static __always_inline void refuse(const struct fo_tuple *pre, __u32 reason, __u32 detail)
 {
-	struct fo_refusal refusal = { .at = bpf_jiffies64(), .reason = reason, .detail = detail };
+	__u32 at = flow_hash(pre, 0) & (FO_REFUSALS - 1);
+	struct fo_refusal *refusal = bpf_map_lookup_elem(&refusals, &at);
 
 	count(reason);
-	bpf_map_update_elem(&refusals, pre, &refusal, BPF_ANY);
+	if (!refusal)
+		return;
+	__builtin_memcpy(&refusal->tuple, pre, sizeof(*pre));
+	refusal->at = bpf_jiffies64();
+	refusal->reason = reason;
+	refusal->detail = detail;
 }
 
 static __always_inline void from_ct(struct fo_tuple *to, const struct nf_conntrack_tuple *of, __u8 family)
@@ -175,6 +228,9 @@ static __always_inline void judge_ct(const struct nf_conn *ct, __u8 proto, struc
 	if (proto == IPPROTO_TCP) {
 		v->detail = ct->proto.tcp.state;
 		v->established = status & IPS_ASSURED && v->detail == TCP_CT_ESTABLISHED;
+		/* What is about to end is not worth an entry. */
+		if (v->detail > TCP_CT_ESTABLISHED)
+			v->reason = FO_CT_STATE;
 		if (!state.ct_liberal)
 			v->reason = FO_CT_WINDOW;
 	} else {
@@ -224,7 +280,7 @@ none:
 	/* A flow that conntrack does not see while it sees others is not one it calls established. */
 	v->established = !state.ct_in_use;
 	if (state.ct_in_use)
-		v->reason = FO_CT_NONE;
+		v->reason = can_ask_ct ? FO_CT_NONE : FO_CT_MUTE;
 }
 
 static __always_inline int masked(const __be32 *addr, const __be32 *want, const __be32 *mask)
@@ -322,12 +378,15 @@ static __always_inline int note_sums(struct fo_way *way, const struct outer *o)
 			sum += (__u64)ip->src[i] + ip->dst[i];
 		at = ETH_LEN + sizeof(*ip) + sizeof(*udp);
 	}
-	tail = o->tun_len + ETH_LEN;
-	for (i = 0; i < (FO_TUNNEL_HDR + ETH_LEN) / 2; i++) {
-		if (i * 2 >= tail || at + i * 2 + 2 > FO_HDR_MAX)
-			break;
-		sum += *(__u16 *)(way->hdr + at + i * 2);
-	}
+	/* Whole words are asked for; what follows the header is nought. */
+	tail = (o->tun_len + ETH_LEN + 3) & ~3U;
+	barrier_var(tail);
+	if (tail > FO_TUNNEL_HDR + ETH_LEN + 2 || at + tail > FO_HDR_MAX)
+		return -1;
+	barrier_var(at);
+	if (at > ETH_LEN + sizeof(struct ip6) + sizeof(struct udp))
+		return -1;
+	sum += (__u32)bpf_csum_diff(0, 0, (void *)way->hdr + at, tail, 0);
 	/* The inner pseudo header is taken away: what it covers sums to its complement. */
 	if (way->to.family == 4)
 		sum += (__u64)(__u32)~way->to.saddr[0] + (__u32)~way->to.daddr[0];
@@ -426,96 +485,46 @@ static __always_inline int same_way(const struct fo_way *a, const struct fo_way 
 	return 1;
 }
 
-/* The key of a direction in `seen`: without class, and whichever uplink it comes by. */
-static __always_inline void seen_key(struct fo_key *to, const struct fo_key *key, int from_pod)
-{
-	__builtin_memcpy(to, key, sizeof(*to));
-	to->place &= FO_PLACE(0xffffff, FO_CLASS_TUNNEL);
-	if (!from_pod)
-		to->ifindex = 0;
-}
-
 static __always_inline int same_twin(const struct fo_way *a, const struct fo_way *b)
 {
-	return a->twin.ifindex == b->twin.ifindex && a->twin.place == b->twin.place &&
-	       same_tuple(&a->twin.tuple, &b->twin.tuple);
+	return same_key(&a->twin, &b->twin);
 }
 
 /*
- * Keeps this direction's proof for the other one; tells whether the other one's is there. If it is, and conntrack
- * agrees, the other direction opens too, so that the first data packet after a handshake is fast both ways.
+ * Writes the entry, or renews the one that says the same. It opens if the other direction is proven too and conntrack
+ * agrees; then so does the other one, and the first data packet after a handshake is fast both ways.
  */
-static __always_inline int pair_up(const struct fo_key *key, const struct fo_way *way, __u64 now, int from_pod,
-				   int established)
+static __always_inline void keep(struct fo_way *way, const struct verdict *v, __u32 epoch, int handshake)
 {
-	struct fo_seen mine = { .at = now, .ifindex = key->ifindex, .place = key->place }, *other;
-	struct fo_key self, other_key;
-	struct fo_way *back;
+	int slot = slot_of(&way->key), at = slot, paired, open;
+	struct fo_way *old = slot < 0 ? 0 : bpf_map_lookup_elem(&ways, &at);
+	__u32 guard = old ? READ_ONCE(old->guard) : 0;
 
-	seen_key(&self, key, from_pod);
-	mine.twin_ifindex = way->twin.ifindex;
-	mine.twin_place = way->twin.place;
-	bpf_map_update_elem(&seen, &self, &mine, BPF_ANY);
-	other = bpf_map_lookup_elem(&seen, &way->twin);
-	/* The same addresses in another network or pod are not the other end of this conversation. */
-	if (!other || other->twin_ifindex != self.ifindex || other->twin_place != self.place)
-		return 0;
-	other_key = way->twin;
-	other_key.ifindex = other->ifindex;
-	other_key.place = other->place;
-	back = bpf_map_lookup_elem(&ways, &other_key);
-	/* The map may have given the element to another flow since the look-up. */
-	if (back && established && back->guard >> 32 == key_mix(&other_key))
-		back->open = 1;
-	return 1;
-}
-
-/* Writes the entry, or renews the one that says the same. */
-static __always_inline void keep(const struct fo_key *key, struct fo_way *way, const struct verdict *v, int from_pod,
-				 int handshake)
-{
-	struct fo_way *old = bpf_map_lookup_elem(&ways, key);
-	__u64 now = bpf_jiffies64();
+	barrier();
+	paired = meet_twin(way, v->established);
 	/* What was open needs the other direction no second time, unless it would be another one. */
-	int paired = pair_up(key, way, now, from_pod, v->established) || (old && old->open && same_twin(old, way));
-	int open = paired && v->established;
-
+	if (!paired && old && guard == old->grant >> 32 && !(guard & FO_WRITING))
+		paired = guard && same_twin(old, way);
+	open = paired && v->established;
 	/* A handshake under way is no refusal worth a note: its next packet is the answer. */
 	if (!v->established && handshake)
 		count(FO_CT_STATE);
 	else if (!v->established)
-		refuse(&key->tuple, FO_CT_STATE, v->detail);
+		refuse(&way->key.tuple, FO_CT_STATE, v->detail);
 	else if (!paired)
-		refuse(&key->tuple, FO_ONE_WAY, 0);
-	if (old && old->guard >> 32 == key_mix(key) && same_way(old, way)) {
-		old->lease = now + state.lease;
-		old->epoch = state.epoch;
-		old->open = open;
-		old->renewals++;
-	} else {
-		way->guard = (__u64)key_mix(key) << 32 | bpf_get_prandom_u32();
-		way->lease = now + state.lease;
-		way->epoch = state.epoch;
-		way->open = open;
-		way->packets = old ? old->packets : 0;
-		way->bytes = old ? old->bytes : 0;
-		way->born = old ? old->born : now;
-		way->renewals = old ? old->renewals + 1 : 0;
-		bpf_map_update_elem(&ways, key, way, BPF_ANY);
+		refuse(&way->key.tuple, FO_ONE_WAY, 0);
+	if (!old || !same_way(old, way)) {
+		if (write_way(slot, way, epoch, open))
+			refuse(&way->key.tuple, FO_BOOKS_FULL, 0);
+		return;
 	}
-}
-
-/* The note taken when this very packet entered, or nothing. */
-static __always_inline struct fo_probe *match(const struct fo_tuple *pre, __u32 id, __u32 body)
-{
-	struct fo_probe *probe = bpf_map_lookup_elem(&probes, pre);
-
-	if (!probe || !probe->pending || bpf_jiffies64() - probe->at >= PROBE_LIFE)
-		return 0;
-	if (probe->id != id || probe->body != body)
-		return 0;
-	probe->pending = 0;
-	return probe;
+	barrier();
+	if (guard & FO_WRITING || READ_ONCE(old->guard) != guard)
+		return;
+	old->lease = bpf_jiffies64() + state.lease;
+	old->grant = FO_GRANT(open ? guard : 0, epoch);
+	old->proven = 1;
+	old->renewals++;
 }
 
 /* A packet leaves by the slow path: if we saw it come, its entry is what happened to it in between. */
@@ -529,8 +538,7 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	struct scratch *s;
 	struct fo_way *way;
 	struct pkt p = {};
-	__u32 id, body;
-	__u64 epoch;
+	__u32 id, body, epoch;
 	struct eth *eth;
 	int why, judge;
 
@@ -559,13 +567,16 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	if (l3 + sizeof(struct ip4) > end || (void *)(eth + 1) > end)
 		return;
 	why = parse_ip(l3, end, eth->proto, &key, &p);
-	if (why != FO_FAST && (why != FO_TCP_FLAGS || p.tcp_flags & (TCP_FIN | TCP_RST)))
+	if (why != FO_FAST && (why != FO_TCP_FLAGS || !teaches(p.tcp_flags)))
 		return;
 	if (l3 + sizeof(struct ip4) > end || p.l4 + sizeof(struct udp) > end)
 		return;
 	sign(l3, end, &key, &p, &id, &body);
+	s = scratch();
+	if (!s)
+		return;
 	ask_ct(skb, &key.tuple, &v);
-	probe = match(&v.pre, id, body);
+	probe = match(s, &v.pre, id, body);
 	if (!probe || (!to_pod && !probe->from_pod))
 		return;
 	if (!to_pod && !o.family)
@@ -584,13 +595,6 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 		refuse(&v.pre, FO_CHANGED, 0);
 		return;
 	}
-	if (probe->outer_family && !can_decap_l3 && probe->outer_family != v.pre.family) {
-		refuse(&v.pre, FO_FAMILY_MIX, 0);
-		return;
-	}
-	s = scratch();
-	if (!s)
-		return;
 	way = &s->way;
 	__builtin_memset(way, 0, sizeof(*way));
 	way->ttl_dec = probe->ttl - p.ttl;
@@ -613,10 +617,12 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	/* A change announced while this packet was on its way may concern what was just observed. */
 	if (epoch != *(volatile __u32 *)&state.epoch)
 		return;
-	__builtin_memcpy(&key.tuple, &v.pre, sizeof(key.tuple));
-	key.ifindex = probe->ifindex;
-	key.place = probe->place;
-	keep(&key, way, &v, probe->from_pod, why == FO_TCP_FLAGS);
+	if (probe->from_pod)
+		way->flags |= FO_FROM_POD;
+	__builtin_memcpy(&way->key.tuple, &v.pre, sizeof(v.pre));
+	way->key.ifindex = probe->ifindex;
+	way->key.place = probe->place;
+	keep(way, &v, epoch, why == FO_TCP_FLAGS);
 }
 
 #endif

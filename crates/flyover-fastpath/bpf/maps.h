@@ -2,42 +2,43 @@
 /*
  * The maps, and the counters of reasons.
  *
- * Flow tables are LRU: what is evicted is only slow again. Sizes are set before load by the process.
+ * What is kept of flows lies in arrays, which books.h finds its way about in: a look-up in a hash map costs a packet
+ * as much as half of the rest of its way.
  */
 #ifndef FLYOVER_MAPS_H
 #define FLYOVER_MAPS_H
 
 #include "shared.h"
 
+/* Which of a set's entries are whose. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FO_SETS);
+	__type(key, __u32);
+	__type(value, struct fo_set);
+} sets SEC(".maps");
+
 /* Entries of the bypass. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct fo_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FO_SETS *FO_SET);
+	__type(key, __u32);
 	__type(value, struct fo_way);
 } ways SEC(".maps");
 
 /* Packets between their entry and their exit. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct fo_tuple);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FO_PROBES);
+	__type(key, __u32);
 	__type(value, struct fo_probe);
 } probes SEC(".maps");
 
-/* Directions that were seen at both ends; keys without class, uplinks as ifindex 0. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct fo_key);
-	__type(value, struct fo_seen);
-} seen SEC(".maps");
-
 /* Flows that were refused; for people. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct fo_tuple);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FO_REFUSALS);
+	__type(key, __u32);
 	__type(value, struct fo_refusal);
 } refusals SEC(".maps");
 
@@ -61,11 +62,12 @@ struct {
 #define FO_FRAME (FO_HDR_MAX + 48)
 
 /*
- * What is too large for the stack: an entry that is put together, and the bytes a packet is to begin with.
+ * What is too large for the stack: a note and an entry that are put together, and the bytes a packet is to begin with.
  * `recent` is when this CPU last took a note.
  */
 struct scratch {
 	__u64 recent;
+	struct fo_probe probe;
 	struct fo_way way;
 	__u8 frame[FO_FRAME];
 };

@@ -10,6 +10,7 @@
 #include "shared.h"
 
 #define ETH_LEN 14
+#define ETH_MIN 60
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 #define ETH_P_TEB 0x6558

@@ -8,7 +8,7 @@
 #ifndef FLYOVER_SHARED_H
 #define FLYOVER_SHARED_H
 
-#define FO_LAYOUT 1
+#define FO_LAYOUT 2
 
 /* Longest copied header: Ethernet, IPv6, UDP, Geneve with 64 bytes of options, inner Ethernet. */
 #define FO_HDR_MAX 152
@@ -60,6 +60,8 @@ enum fo_reason {
 	FO_ONE_WAY,
 	FO_RACE,
 	FO_PAUSED,
+	FO_BOOKS_FULL,
+	FO_CT_MUTE,
 	FO_REASONS,
 };
 
@@ -112,21 +114,27 @@ enum fo_action {
 #define FO_NAT 0x01 /* `to` differs from the key */
 #define FO_OUTER_SUM 0x02 /* the tunnel device writes outer checksums */
 #define FO_NO_CT 0x04 /* conntrack does not know the flow */
+#define FO_FROM_POD 0x08 /* it enters by a pod's device, not from the wire */
+
+/* What a number that guards an element says: even once it was written, odd while somebody writes, nought before. */
+#define FO_WRITING 1
+#define FO_WRITTEN 2
 
 /*
  * What the slow path did to a flow's packets, one direction: the entry of the bypass.
- * `guard` is first, so that it changes first when the map reuses the element under a reader.
- * From `out` on everything is what was observed; it is never changed in place.
+ * From `key` on nothing is changed but by who holds the guard; from `out` on everything is what was observed.
  */
 struct fo_way {
-	__u64 guard; /* mix of the key, and a number of this incarnation */
-	__u64 lease; /* jiffies at which a packet must prove it again */
-	__u32 epoch;
-	__u32 open; /* both directions proven */
+	__u32 guard; /* names this incarnation of the element */
+	__u32 proven; /* seen at both ends, and not taken back since */
+	__u64 lease; /* jiffies at which a packet must prove it again; nought: it ended */
+	__u64 grant; /* FO_GRANT() of the incarnation that is open, or of none */
 	__u64 packets;
 	__u64 bytes;
 	__u64 born;
 	__u64 renewals;
+	__u64 zero;
+	struct fo_key key;
 	__u32 out;
 	__u8 action;
 	__u8 flags;
@@ -149,13 +157,30 @@ struct fo_way {
 	__be32 outer_src[4];
 	__be32 outer_dst[4];
 	struct fo_tuple to;
-	struct fo_key twin; /* the other direction, class left out */
+	struct fo_key twin; /* the other direction, class left out; ifindex 0: from the wire */
 };
 
+/* Whether an entry is open, and since which epoch it holds: an incarnation's number opens no other. */
+#define FO_GRANT(guard, epoch) ((__u64)(guard) << 32 | (epoch))
+
+/* Entries whose flows have hashes alike lie side by side; a tag tells them apart without a look at them. */
+#define FO_SETS 8192
+#define FO_SET 8
+#define FO_PROBES 16384
+#define FO_REFUSALS 8192
+
+struct fo_set {
+	__u32 tag[FO_SET]; /* 0: free */
+};
+
+#define FO_KEPT __builtin_offsetof(struct fo_way, key)
 #define FO_OBSERVED __builtin_offsetof(struct fo_way, out)
 
 /* A packet that entered and has not been seen to leave. */
 struct fo_probe {
+	struct fo_tuple tuple;
+	__u32 guard;
+	__u32 zero;
 	__u64 at;
 	__u32 ifindex;
 	__u32 place;
@@ -174,17 +199,9 @@ struct fo_probe {
 	__u8 tunnel_hdr[FO_TUNNEL_HDR];
 };
 
-/* A direction that was last seen at both its ends, as what it entered, and as what answers to it must enter. */
-struct fo_seen {
-	__u64 at;
-	__u32 ifindex;
-	__u32 place;
-	__u32 twin_ifindex;
-	__u32 twin_place;
-};
-
 /* Why a flow was last refused, for `fastpath why`. */
 struct fo_refusal {
+	struct fo_tuple tuple;
 	__u64 at;
 	__u32 reason;
 	__u32 detail; /* FO_JUDGED: index of the judge; FO_CT_STATE: TCP state */
@@ -223,6 +240,7 @@ struct fo_judge {
 struct fo_state {
 	__u64 alive_until; /* jiffies: the dead-man's hour */
 	__u64 lease; /* in jiffies */
+	__u64 seed; /* of the hash: nobody outside shall know which flows fall together */
 	__u64 plain_seen; /* jiffies of the last unencapsulated packet from a pod; written by the programs */
 	__u32 epoch;
 	__u32 paused;
@@ -238,11 +256,12 @@ struct fo_state {
 
 _Static_assert(sizeof(struct fo_tuple) == 40, "layout");
 _Static_assert(sizeof(struct fo_key) == 48, "layout");
-_Static_assert(sizeof(struct fo_way) == 456, "layout");
-_Static_assert(sizeof(struct fo_probe) == 152, "layout");
-_Static_assert(sizeof(struct fo_refusal) == 16, "layout");
+_Static_assert(sizeof(struct fo_way) == 512, "layout");
+_Static_assert(sizeof(struct fo_probe) == 200, "layout");
+_Static_assert(sizeof(struct fo_refusal) == 56, "layout");
 _Static_assert(__builtin_offsetof(struct fo_state, alive_until) == 0, "layout");
-_Static_assert(__builtin_offsetof(struct fo_state, epoch) == 24, "layout");
+_Static_assert(__builtin_offsetof(struct fo_state, seed) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct fo_state, epoch) == 32, "layout");
 _Static_assert(sizeof(struct fo_tunnel) == 44, "layout");
 _Static_assert(sizeof(struct fo_judge) == 76, "layout");
 

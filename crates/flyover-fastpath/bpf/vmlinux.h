@@ -4,8 +4,8 @@
  *
  * Types that are ABI (packet headers, __sk_buff) come from the kernel's uapi headers. Types below are not ABI:
  * CO-RE finds each field by name in the running kernel's BTF, so order, size and neighbours do not matter here.
- * To add one: look it up with `bpftool btf dump file /sys/kernel/btf/vmlinux format c` (conntrack's types may be
- * in /sys/kernel/btf/nf_conntrack) and copy only the fields that are read.
+ * To add one: name it in the table of tests/packets/root/types.rs and have that test write this file (its head says
+ * how). In every other run the test holds these types against the running kernel's.
  */
 #ifndef FLYOVER_VMLINUX_H
 #define FLYOVER_VMLINUX_H

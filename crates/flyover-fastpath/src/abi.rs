@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use flyover_core::{Flow, Proto};
 
 /// Version of the layout, `FO_LAYOUT`.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// `struct fo_tuple`: a flow as one end of a hop sees it, in network byte order.
 #[repr(C)]
@@ -44,6 +44,31 @@ impl Tuple {
             src: SocketAddr::new(ip(self.saddr)?, u16::from_be_bytes(self.sport)),
             dst: SocketAddr::new(ip(self.daddr)?, u16::from_be_bytes(self.dport)),
         })
+    }
+}
+
+impl Tuple {
+    /// `flow_hash()` of bpf/books.h, for no network in particular.
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        let word = |bytes: &[u8; 16], i: usize| {
+            bytes.chunks_exact(4).nth(i).and_then(|w| w.try_into().ok()).map_or(0, u32::from_ne_bytes)
+        };
+        let both = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        let (s, d) = (|i| word(&self.saddr, i), |i| word(&self.daddr, i));
+        let mix = |h: u64, factor: u64| {
+            let h = h.wrapping_mul(factor);
+            h ^ h >> 32
+        };
+        let mut h = mix(seed ^ both(s(0), d(0)), 0x9e37_79b9_7f4a_7c15);
+        if self.family == 6 {
+            h = mix(h ^ both(s(1), d(1)), 0xff51_afd7_ed55_8ccd);
+            h = mix(h ^ both(s(2) ^ d(3), d(2) ^ s(3)), 0x9e37_79b9_7f4a_7c15);
+        }
+        let [a, b] = self.sport;
+        let [c, e] = self.dport;
+        let ports = u32::from_ne_bytes([a, b, c, e]);
+        let kind = u32::from_ne_bytes([self.proto, self.family, 0, 0]);
+        mix(h ^ both(kind, ports), 0xc4ce_b9fe_1a85_ec53)
     }
 }
 
@@ -106,12 +131,14 @@ pub enum Action {
     Plain,
 }
 
-/// `struct fo_way`: an entry of the bypass, one direction of a flow.
+/// `struct fo_way`: an entry of the bypass, one direction of a flow. `epoch` and `open` are the halves of its `grant`
+/// on machines that write the low one first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[expect(missing_docs, reason = "the fields are described in bpf/shared.h")]
 pub struct Way {
-    pub guard: u64,
+    pub guard: u32,
+    pub proven: u32,
     pub lease: u64,
     pub epoch: u32,
     pub open: u32,
@@ -119,6 +146,8 @@ pub struct Way {
     pub bytes: u64,
     pub born: u64,
     pub renewals: u64,
+    pub zero: u64,
+    pub key: Key,
     pub out: u32,
     pub action: u8,
     pub flags: u8,
@@ -152,6 +181,17 @@ pub const FLAG_OUTER_SUM: u8 = 0x02;
 pub const FLAG_NO_CT: u8 = 0x04;
 
 impl Way {
+    /// Whether a flow is in it, wholly written.
+    pub(crate) fn is_used(&self) -> bool {
+        self.guard != 0 && self.guard & 1 == 0 && self.lease != 0
+    }
+
+    /// Whether both directions are proven, and conntrack agrees.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open == self.guard
+    }
+
     /// What it does with a packet.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
@@ -168,6 +208,8 @@ impl Way {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Refusal {
+    /// The flow on entry.
+    pub tuple: Tuple,
     /// When, in jiffies.
     pub at: u64,
     /// `enum fo_reason`.
@@ -188,13 +230,22 @@ pub struct Retired {
 
 /// Where `alive_until` is in `struct fo_state`.
 pub const STATE_ALIVE_UNTIL: usize = 0;
+/// Where `seed` is in `struct fo_state`.
+pub const STATE_SEED: usize = 16;
 /// Where `epoch` is in `struct fo_state`.
-pub const STATE_EPOCH: usize = 24;
+pub const STATE_EPOCH: usize = 32;
+
+/// `FO_SET`: entries side by side whose flows have hashes alike.
+pub const SET: u32 = 8;
+/// `FO_SETS`: such sets.
+pub const SETS: u32 = 8192;
+/// `FO_REFUSALS`: places for refused flows.
+pub const REFUSALS: u32 = 8192;
 
 const _: () = assert!(size_of::<Tuple>() == 40);
 const _: () = assert!(size_of::<Key>() == 48);
-const _: () = assert!(size_of::<Way>() == 456);
-const _: () = assert!(size_of::<Refusal>() == 16);
+const _: () = assert!(size_of::<Way>() == 512);
+const _: () = assert!(size_of::<Refusal>() == 56);
 
 #[cfg(test)]
 mod tests {
@@ -206,6 +257,22 @@ mod tests {
             let flow: Flow = text.parse().unwrap();
             assert_eq!(Tuple::from(flow).flow(), Some(flow));
         }
+    }
+
+    #[test]
+    fn flows_that_differ_little_are_spread_over_all_sets() {
+        let sets = u64::from(SETS);
+        let spread = |flows: &mut dyn Iterator<Item = String>| {
+            let hit = flows.map(|f| Tuple::from(f.parse::<Flow>().unwrap()).hash(7));
+            let mut counts = vec![0_u32; usize::try_from(sets).unwrap()];
+            hit.for_each(|hash| counts[usize::try_from(hash % sets).unwrap()] += 1);
+            counts.into_iter().max().unwrap()
+        };
+        // As many flows as sets: by chance the fullest has about seven.
+        let ports = spread(&mut (0..sets).map(|i| format!("tcp:10.0.0.1:{}-10.0.0.2:80", 1024 + i)));
+        let hosts = spread(&mut (0..sets).map(|i| format!("udp:10.0.{}.{}:9-10.1.0.2:53", i / 256, i % 256)));
+        let v6 = spread(&mut (0..sets).map(|i| format!("tcp:[fd00::{i:x}]:4000-[fd00::1:{i:x}]:80")));
+        assert!([ports, hosts, v6].iter().all(|most| *most <= 10), "{ports} {hosts} {v6}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use flyover_core::Flow;
 
-use crate::abi::{self, Key, Refusal, Retired, Tuple, Way};
+use crate::abi::{self, Refusal, Retired, SET, Tuple, Way};
 use crate::instance::Instance;
 use crate::reason::{REASONS, Reason, reason};
 use crate::skel::FlyoverSkel;
@@ -12,12 +12,16 @@ use crate::skel::FlyoverSkel;
 /// The pinned maps of an instance.
 #[derive(Debug)]
 pub struct Books {
+    sets: MapHandle,
     ways: MapHandle,
     refusals: MapHandle,
     reasons: MapHandle,
     retired: MapHandle,
     state: MapHandle,
 }
+
+/// Sets that are read at once.
+const BATCH: u32 = 1024;
 
 /// Why the books cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +61,9 @@ pub enum BooksError {
 /// One direction of a flow, as it is in the books.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowEntry {
-    /// How it enters.
-    pub key: Key,
-    /// What is done with it.
+    /// Where in the books it is.
+    pub slot: u32,
+    /// How it enters, and what is done with it.
     pub way: Way,
 }
 
@@ -67,7 +71,7 @@ impl FlowEntry {
     /// The flow on entry.
     #[must_use]
     pub fn flow(&self) -> Option<Flow> {
-        self.key.tuple.flow()
+        self.way.key.tuple.flow()
     }
 
     /// The flow on exit.
@@ -87,8 +91,9 @@ impl Books {
             if fits { Ok(handle) } else { Err(BooksError::Layout { map }) }
         };
         Ok(Self {
-            ways: open("ways", size::<Key>(), size::<Way>())?,
-            refusals: open("refusals", size::<Tuple>(), size::<Refusal>())?,
+            sets: open("sets", 4, 4 * SET)?,
+            ways: open("ways", 4, size::<Way>())?,
+            refusals: open("refusals", 4, size::<Refusal>())?,
             reasons: open("reasons", 4, 8)?,
             retired: open("retired", 4, size::<Retired>())?,
             state: MapHandle::from_pinned_path(instance.map_pin("state")).map_err(|source| {
@@ -101,6 +106,7 @@ impl Books {
     pub(crate) fn of(skel: &FlyoverSkel<'_>) -> libbpf_rs::Result<Self> {
         let maps = &skel.maps;
         Ok(Self {
+            sets: MapHandle::try_from(&maps.sets)?,
             ways: MapHandle::try_from(&maps.ways)?,
             refusals: MapHandle::try_from(&maps.refusals)?,
             reasons: MapHandle::try_from(&maps.reasons)?,
@@ -129,15 +135,22 @@ impl Books {
     /// All entries, in no order.
     pub fn flows(&self) -> Result<Vec<FlowEntry>, BooksError> {
         let mut flows = Vec::new();
-        for key in self.ways.keys() {
-            // An entry may go between the listing of its key and the look-up.
-            let Some(value) = self.ways.lookup(&key, MapFlags::ANY).map_err(read("ways"))? else { continue };
-            let (Ok(key), Ok(way)) =
-                (bytemuck::try_pod_read_unaligned(&key), bytemuck::try_pod_read_unaligned(&value))
-            else {
-                return Err(BooksError::Layout { map: "ways" });
-            };
-            flows.push(FlowEntry { key, way });
+        // Tags are few bytes a set: only entries that are in use are read themselves.
+        for set in self.sets.lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY).map_err(read("sets"))? {
+            let (number, tags) = set;
+            let number = number.try_into().map(u32::from_ne_bytes);
+            let number = number.map_err(|_| BooksError::Layout { map: "sets" })?;
+            let used = tags.chunks_exact(4).zip(0..SET).filter(|(tag, _)| **tag != [0; 4]);
+            for slot in used.map(|(_, i)| number * SET + i) {
+                let value = self.ways.lookup(&slot.to_ne_bytes(), MapFlags::ANY).map_err(read("ways"))?;
+                let value = value.ok_or(BooksError::Layout { map: "ways" })?;
+                let way: Way = bytemuck::try_pod_read_unaligned(&value)
+                    .map_err(|_| BooksError::Layout { map: "ways" })?;
+                // It may have ended, or be written anew, since its tag was read.
+                if way.is_used() {
+                    flows.push(FlowEntry { slot, way });
+                }
+            }
         }
         Ok(flows)
     }
@@ -160,11 +173,13 @@ impl Books {
     /// Why that flow was last refused, and more about it.
     pub fn refusal(&self, flow: Flow) -> Result<Option<Refusal>, BooksError> {
         let tuple = Tuple::from(flow);
-        let value =
-            self.refusals.lookup(bytemuck::bytes_of(&tuple), MapFlags::ANY).map_err(read("refusals"))?;
-        value
-            .map(|v| bytemuck::try_pod_read_unaligned(&v).map_err(|_| BooksError::Layout { map: "refusals" }))
-            .transpose()
+        let place = tuple.hash(self.state_word(abi::STATE_SEED)?) % u64::from(abi::REFUSALS);
+        let place = u32::try_from(place).map_err(|_| BooksError::Layout { map: "refusals" })?;
+        let value = self.refusals.lookup(&place.to_ne_bytes(), MapFlags::ANY).map_err(read("refusals"))?;
+        let value = value.ok_or(BooksError::Layout { map: "refusals" })?;
+        let refusal: Refusal =
+            bytemuck::try_pod_read_unaligned(&value).map_err(|_| BooksError::Layout { map: "refusals" })?;
+        Ok(Some(refusal).filter(|r| r.tuple == tuple))
     }
 
     /// What ended flows had saved, by the device where they entered.

@@ -27,14 +27,14 @@ pub(crate) fn load_module() {
     }
 }
 
-/// Whether conntrack is there, as a module or not.
-pub(crate) fn is_loaded() -> bool {
-    Path::new(COUNT).exists()
-}
-
 /// Whether the kernel has conntrack's functions as a module's.
 pub(crate) fn has_module_types() -> bool {
     Path::new(MODULE_TYPES).exists()
+}
+
+/// Whether conntrack is in the kernel.
+pub(crate) fn is_loaded() -> bool {
+    Path::new(COUNT).exists()
 }
 
 /// Whether conntrack has entries here. Files below `/proc/sys/net` are those of the reading thread's namespace.

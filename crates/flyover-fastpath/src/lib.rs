@@ -38,6 +38,6 @@ pub use forecast::{Attaching, Forecast, Gain, Probe, Setting};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
 pub use node::{Backend, NodeError, Settings, forecast, remove, run};
-pub use programs::{Hook, NodeTunnel, Place, Programs, Ran};
+pub use programs::{Abilities, Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
 pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedExpedite, ReportedTunnel};

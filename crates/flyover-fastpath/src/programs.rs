@@ -1,5 +1,6 @@
 //! Loads the programs, and talks to them through the variables they share with us.
 
+use std::hash::BuildHasher;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +15,7 @@ use libbpf_rs::{ErrorExt, MapCore, MapFlags, ProgramInput};
 use flyover_core::Flow;
 use flyover_net::analysis::Selector;
 
-use crate::abi::{Key, Tuple, Way};
+use crate::abi::{Tuple, Way};
 use crate::adopt;
 use crate::books::Books;
 use crate::conntrack;
@@ -84,9 +85,36 @@ pub struct Ran {
     pub frame: Vec<u8>,
 }
 
+/// What kernels differ in, as far as the programs care. A program cannot ask for itself: to a verifier of before 6.4 a
+/// function that is not there is an error, also where nothing calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Take a tunnel off and say which IP version is inside, since 6.3.
+    pub decap_l3: bool,
+    /// Read the packet's own structure, since 6.2.
+    pub see_packet: bool,
+    /// Ask conntrack about a flow: since 5.18, where conntrack is built in or its module can be loaded.
+    pub ask_conntrack: bool,
+}
+
+impl Abilities {
+    /// Those of the running kernel.
+    pub fn of_kernel() -> libbpf_rs::Result<Self> {
+        conntrack::load_module();
+        let kernel = Btf::from_vmlinux()?;
+        let has = |function| kernel.type_by_name::<Func<'_>>(function).is_some();
+        Ok(Self {
+            decap_l3: kernel_at_least(6, 3),
+            see_packet: has("bpf_cast_to_kern_ctx"),
+            ask_conntrack: has("bpf_skb_ct_lookup") || conntrack::has_module_types(),
+        })
+    }
+}
+
 /// The loaded programs.
 pub struct Programs {
     skel: FlyoverSkel<'static>,
+    can: Abilities,
     hertz: u64,
 }
 
@@ -99,30 +127,42 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Loads them into the kernel; nothing is attached yet.
     pub fn load() -> libbpf_rs::Result<Self> {
-        Self::load_over(None).map(|(programs, _)| programs)
+        Self::load_for(Abilities::of_kernel()?)
+    }
+
+    /// Loads them as into a kernel that can do no more than `can` says.
+    pub fn load_for(can: Abilities) -> libbpf_rs::Result<Self> {
+        Self::load_over(can, None).map(|(programs, _)| programs)
     }
 
     /// The same, with the maps that an earlier process pinned there, if they fit; tells whether they did.
-    pub(crate) fn load_over(pinned: Option<&Path>) -> libbpf_rs::Result<(Self, bool)> {
+    pub(crate) fn load_over(can: Abilities, pinned: Option<&Path>) -> libbpf_rs::Result<(Self, bool)> {
         // One object for the life of the process: the skeleton borrows it.
         let storage = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlyoverSkelBuilder::default().open(storage)?;
-        conntrack::load_module();
-        let kernel = Btf::from_vmlinux()?;
-        let has = |function| u8::from(kernel.type_by_name::<Func<'_>>(function).is_some());
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
-            rodata.can_decap_l3 = u8::from(kernel_at_least(6, 3));
-            rodata.can_see_packet = has("bpf_cast_to_kern_ctx");
-            rodata.can_ask_ct = has("bpf_skb_ct_lookup") | u8::from(conntrack::has_module_types());
+            rodata.can_decap_l3 = u8::from(can.decap_l3);
+            rodata.can_see_packet = u8::from(can.see_packet);
+            rodata.can_ask_ct = u8::from(can.ask_conntrack);
         }
         let adopted = pinned.map(|dir| adopt::reuse(&mut open, dir)).transpose()?.unwrap_or(false);
         let mut skel = open.load()?;
         if adopted {
             adopt::see_variables(&mut skel)?;
         }
-        let mut programs = Self { skel, hertz: 0 };
+        let mut programs = Self { skel, can, hertz: 0 };
         programs.hertz = programs.measure_hertz()?;
+        if !adopted {
+            // Another one would not find what the maps hold.
+            programs.state().seed = std::hash::RandomState::new().hash_one("flyover");
+        }
         Ok((programs, adopted))
+    }
+
+    /// What they were loaded for.
+    #[must_use]
+    pub fn abilities(&self) -> Abilities {
+        self.can
     }
 
     /// Jiffies now, as the programs see them.
@@ -180,22 +220,15 @@ impl Programs {
         state.epoch = state.epoch.wrapping_add(1);
     }
 
-    /// Revokes the entries of one flow, in the direction it is written.
-    ///
-    /// The note of its last slow packet says where it enters; a flow without one has not been slow for long enough
-    /// to have lost its entry too.
+    /// Ends one flow, in the direction it is written.
     pub fn forget(&mut self, flow: Flow) -> libbpf_rs::Result<()> {
+        let mut frame = [0u8; 64];
         let tuple = Tuple::from(flow);
-        let Some(note) = self.skel.maps.probes.lookup(bytemuck::bytes_of(&tuple), MapFlags::ANY)? else {
-            return Ok(());
-        };
-        let word =
-            |at: usize| note.get(at..at + 4).and_then(|w| w.try_into().ok()).map_or(0, u32::from_ne_bytes);
-        let key = Key { tuple, ifindex: word(8), place: word(12) };
-        match self.skel.maps.ways.delete(bytemuck::bytes_of(&key)) {
-            Err(e) if e.kind() != libbpf_rs::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+        for (to, byte) in frame.iter_mut().zip(bytemuck::bytes_of(&tuple)) {
+            *to = *byte;
         }
+        let input = ProgramInput { data_in: Some(&frame), ..Default::default() };
+        self.skel.progs.end_flow.test_run(input).map(drop)
     }
 
     /// What conntrack does in this namespace.
@@ -253,6 +286,12 @@ impl Programs {
         }
     }
 
+    /// The program for the socket on which conntrack announces what ended: it ends such flows, and wakes nobody.
+    #[must_use]
+    pub fn conntrack_filter(&self) -> BorrowedFd<'_> {
+        self.skel.progs.conntrack_gone.as_fd()
+    }
+
     /// Runs the program of a hook on one packet, as if the device had it; nothing is sent.
     pub fn run(&self, hook: Hook, frame: &[u8], at: Place) -> libbpf_rs::Result<Ran> {
         let progs = &self.skel.progs;
@@ -280,9 +319,9 @@ impl Programs {
         Ok(Ran { verdict, frame })
     }
 
-    /// Writes an entry as if it had been learnt.
-    pub fn put(&self, key: &Key, way: &Way) -> libbpf_rs::Result<()> {
-        self.skel.maps.ways.update(bytemuck::bytes_of(key), bytemuck::bytes_of(way), MapFlags::ANY)
+    /// Writes over an entry.
+    pub fn put(&self, slot: u32, way: &Way) -> libbpf_rs::Result<()> {
+        self.skel.maps.ways.update(&slot.to_ne_bytes(), bytemuck::bytes_of(way), MapFlags::ANY)
     }
 
     /// What the programs wrote, read without pins.

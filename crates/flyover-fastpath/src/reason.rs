@@ -42,7 +42,7 @@ reasons! {
     "epoch": "something on the node changed, and its flow was not proven again yet",
     "deadman": "the agent does not run",
     "ethernet": "its Ethernet addresses are not the flow's",
-    "family_mix": "this kernel cannot take an IPv4 tunnel off an IPv6 packet, or the reverse",
+    "family_mix": "its tunnel is of the other IP version (earlier versions left such flows slow before Linux 6.3)",
     "no_room": "the kernel refused to make or take room for the tunnel header",
     "udp_no_checksum": "it is UDP without a checksum in a tunnel that writes one",
     "gso_checksum": "its segments need an outer checksum that only the tunnel device can ask for",
@@ -54,8 +54,10 @@ reasons! {
     "judged": "a rule of the node judges its flow packet by packet",
     "changed": "the node changes more of it than addresses, ports and TTL",
     "one_way": "its flow was seen in one direction only",
-    "race": "its flow's entry was taken for another flow while it was being sent (it was dropped)",
+    "race": "its flow's entry was taken for another flow meanwhile",
     "paused": "Flyover is paused",
+    "books_full": "the books have no room for its flow while those beside it are in use",
+    "ct_mute": "conntrack tracks flows here, and cannot be asked about them",
 }
 
 /// The reason of that number.

@@ -76,6 +76,8 @@ pub struct ReportedTunnel {
 pub struct ReportedConntrack {
     /// Whether it tracks anything here.
     pub in_use: bool,
+    /// Whether the programs can ask it about a flow.
+    pub can_be_asked: bool,
     /// Whether it forgives what it has not seen.
     pub be_liberal: bool,
     /// Its setting before Flyover changed it, if Flyover did.

@@ -70,15 +70,15 @@ fn view(report: &Report, entry: &FlowEntry, epoch: u32, now: u64) -> Option<Flow
     Some(FlowView {
         flow,
         translated: entry.translated().filter(|_| way.flags & FLAG_NAT != 0),
-        from: report.device(entry.key.ifindex),
+        from: report.device(way.key.ifindex),
         to: report.device(way.out),
         action: match way.action()? {
             Action::Peer => "to-pod",
             Action::Encap => "tunnel",
             Action::Plain => "plain",
         },
-        vni: entry.key.vni(),
-        state: if way.open == 0 {
+        vni: way.key.vni(),
+        state: if !way.is_open() {
             "waiting"
         } else if holds {
             "fast"

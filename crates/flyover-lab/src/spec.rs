@@ -55,7 +55,8 @@ pub struct BadSpec {
 }
 
 impl LabSpec {
-    /// A lab of the usual form: two nodes of two pods, VXLAN over IPv4, nftables rules with 200 services.
+    /// A lab of the usual form: two nodes of two pods, VXLAN over IPv4, iptables rules with 200 services,
+    /// which is the form that kube-proxy writes unless told otherwise.
     #[must_use]
     pub fn new(name: LabName) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl LabSpec {
             pods: 2,
             overlay: Overlay::Vxlan,
             ip: IpMode::V4,
-            rules: RuleForm::Nft,
+            rules: RuleForm::Iptables,
             services: 200,
             network_policy: false,
             mtu: 1_500,

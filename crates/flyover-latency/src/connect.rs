@@ -124,6 +124,44 @@ pub(crate) fn serve(listener: &TcpListener, over: &AtomicBool) -> Result<(), Mea
 }
 
 #[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers one request of each connection, and returns how many bytes came over each.
+    fn serve_counting(listener: &TcpListener, over: &AtomicBool) -> Vec<usize> {
+        let mut bytes = Vec::new();
+        loop {
+            let (mut connection, _) = listener.accept().unwrap();
+            if over.load(Ordering::SeqCst) {
+                return bytes;
+            }
+            let mut message = [0; MESSAGE];
+            connection.read_exact(&mut message).unwrap();
+            connection.write_all(&message).unwrap();
+            connection.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut more = Vec::new();
+            connection.read_to_end(&mut more).unwrap();
+            bytes.push(MESSAGE + more.len());
+        }
+    }
+
+    #[test]
+    fn no_connection_is_used_twice() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (at, over) = (listener.local_addr().unwrap(), AtomicBool::new(false));
+        let spec = Connect { warmup: Duration::ZERO, duration: Duration::from_millis(50) };
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| serve_counting(&listener, &over));
+            let done = transactions(&spec, at).unwrap();
+            over.store(true, Ordering::SeqCst);
+            TcpStream::connect(at).unwrap();
+            assert_eq!(server.join().unwrap(), vec![MESSAGE; done.samples.len()]);
+            assert!(done.samples.len() > 1);
+        });
+    }
+}
+
+#[cfg(test)]
 mod root {
     use super::*;
     use crate::rig::Rig;

@@ -144,6 +144,37 @@ mod tests {
         assert!(ratio(&a, &b).unwrap().high < 1.0);
     }
 
+    /// Rounds of a path and of one that takes 0.9 of its time. What disturbs a round disturbs both, by a tenth; each
+    /// also has a noise of its own, of two percent, and now and then a round is far off.
+    fn noisy_rounds(rng: &mut SmallRng) -> (Vec<f64>, Vec<f64>) {
+        let around = |rng: &mut SmallRng, spread: f64| 1.0 + spread * (rng.random::<f64>() - 0.5) * 3.46;
+        (0..10)
+            .map(|_| {
+                let common = around(rng, 0.1);
+                let mut own = || {
+                    let far_off = if rng.random_range(0..20) == 0 { 1.5 } else { 1.0 };
+                    8_000.0 * common * around(rng, 0.02) * far_off
+                };
+                (0.9 * own(), own())
+            })
+            .unzip()
+    }
+
+    #[test]
+    fn of_the_intervals_about_95_in_100_hold_the_true_ratio() {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let experiments = 400;
+        let hold = (0..experiments)
+            .filter(|_| {
+                let (a, b) = noisy_rounds(&mut rng);
+                let Ratio { low, high, .. } = ratio(&a, &b).unwrap();
+                low <= 0.9 && 0.9 <= high
+            })
+            .count();
+        let share = f64::from(u32::try_from(hold).unwrap()) / f64::from(experiments);
+        assert!((0.93..=0.99).contains(&share), "{share} of the intervals hold the true ratio");
+    }
+
     #[test]
     fn nothing_has_no_quantile_and_no_ratio() {
         assert_eq!(quantile::<u64>(&[], 0.5), None);

@@ -29,7 +29,7 @@ pub fn forgive_tcp() -> Result<usize, NlError> {
 /// Makes conntrack forget the entries whose first packet was of such a flow; tells how many there were.
 pub fn forget(is_it: impl Fn(&Flow) -> bool) -> Result<usize, NlError> {
     for_each(|body| {
-        let entry = Entry::of(body)?;
+        let entry = parse(body)?;
         let flow = tuple(Attrs::parse(entry.original, "conntrack tuple")?)?;
         Ok(flow.filter(&is_it).map(|_| entry.request(DELETE)))
     })
@@ -58,21 +58,31 @@ fn for_each(request: impl Fn(&[u8]) -> Result<Option<Request>, Malformed>) -> Re
     Ok(requests.len())
 }
 
-/// What names an entry.
-struct Entry<'a> {
-    family: u8,
-    original: &'a [u8],
-    zone: Option<&'a [u8]>,
+/// What is read of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u8,
+    /// Number of the protocol.
+    pub proto: Option<u8>,
+    /// The tuple it began with, as the kernel wrote it.
+    pub original: &'a [u8],
+    /// The zone it is in, likewise, if it is in one.
+    pub zone: Option<&'a [u8]>,
 }
 
-impl<'a> Entry<'a> {
-    fn of(body: &'a [u8]) -> Result<Self, Malformed> {
-        let bad = Malformed { what: "conntrack entry" };
-        let family = *body.first().ok_or(bad)?;
-        let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
-        Ok(Self { family, original: attrs.get(ORIGINAL).ok_or(bad)?, zone: attrs.get(ZONE) })
-    }
+/// Reads the body of an entry in a list.
+pub fn parse(body: &[u8]) -> Result<Entry<'_>, Malformed> {
+    let bad = Malformed { what: "conntrack entry" };
+    let family = *body.first().ok_or(bad)?;
+    let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
+    let original = attrs.get(ORIGINAL).ok_or(bad)?;
+    let protocol = Attrs::parse(original, "conntrack tuple")?.nested(2, "conntrack ports")?;
+    let proto = protocol.get(1).and_then(|number| number.first().copied());
+    Ok(Entry { family, proto, original, zone: attrs.get(ZONE) })
+}
 
+impl Entry<'_> {
     fn request(&self, kind: u16) -> Request {
         let request = Request::get(kind, &[self.family, 0, 0, 0]).attr(ORIGINAL | NESTED, self.original);
         match self.zone {
@@ -84,14 +94,11 @@ impl<'a> Entry<'a> {
 
 /// The request that makes the listed entry forgiving, if it is of TCP.
 fn forgive(body: &[u8]) -> Result<Option<Request>, Malformed> {
-    let entry = Entry::of(body)?;
-    let protocol = Attrs::parse(entry.original, "conntrack tuple")?.nested(2, "conntrack ports")?;
-    if protocol.get(1).and_then(|p| p.first()) != Some(&TCP) {
-        return Ok(None);
-    }
+    let entry = parse(body)?;
     // `CTA_PROTOINFO_TCP` with `CTA_PROTOINFO_TCP_FLAGS_ORIGINAL` and `_REPLY` in it.
     let flags = [nest(4, &BE_LIBERAL), nest(5, &BE_LIBERAL)].concat();
-    Ok(Some(entry.request(NEW).attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags))))
+    let request = || entry.request(NEW).attr(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &flags));
+    Ok((entry.proto == Some(TCP)).then(request))
 }
 
 fn nest(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -113,6 +120,36 @@ mod tests {
         fn any_bytes_are_an_entry_or_an_error(bytes: Vec<u8>) {
             let _request = forgive(&bytes);
         }
+
+        #[test]
+        fn any_bytes_in_an_entry_are_an_entry_or_an_error(at in 0..44_usize, byte: u8, end in 0..45_usize) {
+            let mut entry = entry();
+            entry[at] = byte;
+            let _request = forgive(&entry[..end]);
+        }
+    }
+
+    /// A connection from port 1000 in zone 5, as far as it is read.
+    fn entry() -> Vec<u8> {
+        let ports = nest(2 | NESTED, &[nest(1, &[TCP]), nest(2, &1_000_u16.to_be_bytes())].concat());
+        let tuple = [nest(1 | NESTED, &nest(1, &[10, 0, 0, 1])), ports].concat();
+        [vec![2, 0, 0, 0], nest(ORIGINAL | NESTED, &tuple), nest(ZONE, &[0, 5])].concat()
+    }
+
+    #[test]
+    fn what_a_kernel_said_is_read() {
+        let v4 = include_bytes!("../../../fuzz/seeds/netlink_answers/a-connection-v4.bin");
+        let v6 = include_bytes!("../../../fuzz/seeds/netlink_answers/a-connection-v6.bin");
+        let read =
+            [&v4[..], v6].map(|seed| parse(seed).map(|e| (e.family, e.proto, e.original.len(), e.zone)));
+        assert_eq!(read, [Ok((2, Some(TCP), 48, None)), Ok((10, Some(TCP), 72, None))]);
+    }
+
+    #[test]
+    fn an_entrys_protocol_and_zone_are_read() {
+        let bytes = entry();
+        let entry = parse(&bytes).unwrap();
+        assert_eq!((entry.family, entry.proto, entry.zone), (2, Some(TCP), Some([0, 5].as_slice())));
     }
 }
 

@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "these calls have no safe wrapper")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use netlink_sys::Socket;
 use tokio::io::unix::AsyncFd;
@@ -30,6 +30,17 @@ pub(crate) fn getsockopt(
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Lets a BPF program decide what the socket is given.
+pub(crate) fn attach_filter(socket: &impl AsFd, program: BorrowedFd<'_>) -> io::Result<()> {
+    let (fd, program) = (socket.as_fd().as_raw_fd(), program.as_raw_fd());
+    let len = libc::socklen_t::try_from(size_of_val(&program)).map_err(io::Error::other)?;
+    // SAFETY: both descriptors are borrowed for the call, and the kernel reads `len` bytes of one integer.
+    let answer = unsafe {
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, (&raw const program).cast(), len)
+    };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The `query` member of `union bpf_attr`.

@@ -19,14 +19,14 @@ pub fn policies() -> Result<u32, NlError> {
     };
     let mut count = 0;
     talk.ask(WHAT, &Request::get(GET_INFO, &[0; 4]), |message| {
-        count = count_in(message.body)?;
+        count = parse(message.body)?;
         Ok(())
     })?;
     Ok(count)
 }
 
 /// The sum of the six counts of `struct xfrmu_spdinfo`: in, out and forwarded, general and per socket.
-fn count_in(body: &[u8]) -> Result<u32, Malformed> {
+pub fn parse(body: &[u8]) -> Result<u32, Malformed> {
     let bad = Malformed { what: "policy counts" };
     let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "policy counts")?;
     let info = attrs.get(INFO).filter(|i| i.len() >= 24).ok_or(bad)?;
@@ -39,10 +39,25 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_a_kernel_said_is_one_policy() {
+        let seed = include_bytes!("../../../fuzz/seeds/netlink_answers/one-policy.bin");
+        assert_eq!(parse(seed), Ok(1));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_counts_or_an_error(bytes: Vec<u8>) {
-            let _total = count_in(&bytes);
+            let _total = parse(&bytes);
+        }
+
+        #[test]
+        fn any_counts_are_added_up(counts: [u32; 6], end in 0..33_usize) {
+            let counts = counts.map(u32::to_ne_bytes).concat();
+            let answer = [&[0; 4][..], &28_u16.to_ne_bytes(), &INFO.to_ne_bytes(), &counts].concat();
+            let sum = counts.chunks_exact(4).filter_map(ne32).fold(0, u32::saturating_add);
+            prop_assert_eq!(parse(&answer), Ok(sum));
+            prop_assert!(end >= answer.len() || parse(&answer[..end]).is_err());
         }
     }
 }

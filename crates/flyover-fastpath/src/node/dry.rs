@@ -27,9 +27,17 @@ pub async fn forecast(instance: &Instance, settings: Settings) -> Result<Forecas
     let devices = devices(&handle, &settings).await?;
     match (settings.backend, probe::lack(instance)) {
         (Backend::Ebpf, Some(lack)) => Err(lack),
-        (Backend::Auto | Backend::Ebpf, None) => with_programs(instance, Scene::new(settings, devices)),
+        (backend, None)
+            if backend == Backend::Ebpf || backend == Backend::Auto && !probe::conntrack_is_mute() =>
+        {
+            with_programs(instance, Scene::new(settings, devices))
+        }
         (backend, lack) => {
-            let because = lack.filter(|_| backend == Backend::Auto).map_or_else(asked_for, |l| l.to_string());
+            let because = match (backend, lack) {
+                (Backend::Auto, Some(lack)) => lack.to_string(),
+                (Backend::Auto, None) => probe::MUTE.into(),
+                _ => asked_for(),
+            };
             let peers = nft::peers(&handle, &devices).await?;
             let text = notrack::render(instance.name(), &settings.uplinks, &peers);
             Ok(with_table(instance, &settings, &devices, &peers, (because, text)))

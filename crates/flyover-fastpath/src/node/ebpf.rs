@@ -13,7 +13,7 @@ use crate::attach::{Attachments, Means};
 use crate::expedite::{self, Expedite};
 use crate::instance::Instance;
 use crate::inventory::Device;
-use crate::programs::{Hook, Programs};
+use crate::programs::{Abilities, Hook, Programs};
 use crate::report::{Report, ReportedConntrack, ReportedExpedite, monotonic_ticks};
 use crate::{adopt, conntrack, metrics};
 
@@ -55,6 +55,8 @@ pub(super) async fn run(
     }
     let devices = devices(handle, &settings).await?;
     let mut node = Node::start(instance, settings, devices)?;
+    let filter = watch.filter_conntrack(node.programs.conntrack_filter());
+    filter.map_err(system("filter what conntrack announces"))?;
     let mut beat = tokio::time::interval((node.scene.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
     tokio::pin!(stop);
@@ -110,8 +112,9 @@ impl Node {
     /// Loads the programs, with the maps of an earlier process if they are of the same layout.
     fn load(instance: &Instance) -> Result<Programs, NodeError> {
         let pinned = instance.maps();
+        let can = Abilities::of_kernel().map_err(refused)?;
         let (mut programs, adopted) =
-            Programs::load_over(adopt::is_ours(instance)?.then_some(&*pinned)).map_err(refused)?;
+            Programs::load_over(can, adopt::is_ours(instance)?.then_some(&*pinned)).map_err(refused)?;
         if !adopted {
             adopt::disown(instance)?;
             programs.pin_maps(&pinned).map_err(refused)?;
@@ -236,6 +239,16 @@ impl Node {
         Ok(())
     }
 
+    /// What keeps every flow slow where conntrack is in use and its kernel has no types of it to load the programs with.
+    fn mute(&self) -> Option<String> {
+        let mute = self.scene.conntrack_in_use() && !self.programs.abilities().ask_conntrack;
+        mute.then(|| {
+            "conntrack is in use, and could not be asked about flows when the agent started: this kernel has no BTF \
+             of nf_conntrack, or the module came later"
+                .into()
+        })
+    }
+
     /// Attaches where something is missing, detaches where nothing is left to do.
     fn follow_devices(&mut self) -> Result<(), NodeError> {
         self.programs.set_tunnels(&self.scene.tunnels());
@@ -292,12 +305,13 @@ impl Node {
             tunnels: self.scene.reported_tunnels(),
             conntrack: ReportedConntrack {
                 in_use: self.scene.conntrack_in_use(),
+                can_be_asked: self.programs.abilities().ask_conntrack,
                 be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
                 be_liberal_was: self.liberal_was.clone(),
             },
             expedited: self.reported_expedite(),
             judges: self.scene.reported_judges(),
-            paused: self.scene.survey.paused.clone(),
+            paused: self.scene.survey.paused.iter().cloned().chain(self.mute()).collect(),
         };
         Ok(report.write(&self.instance)?)
     }

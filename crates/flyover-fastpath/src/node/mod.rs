@@ -180,6 +180,11 @@ async fn run_locked(
     let lack = || probe::lack(&instance).or_else(|| ebpf::make_pins(&instance).err());
     match (settings.backend, if settings.backend == Backend::Nft { None } else { lack() }) {
         (Backend::Ebpf, Some(lack)) => Err(lack),
+        (Backend::Auto, None) if probe::conntrack_is_mute() => {
+            tracing::info!(because = probe::MUTE, "the tunnel's outer flow is left untracked instead");
+            remove_programs(&instance)?;
+            nft::run(instance, settings, &handle, watch, stop).await
+        }
         (Backend::Auto | Backend::Ebpf, None) => {
             remove_table(&instance)?;
             ebpf::run(instance, settings, &handle, watch, stop).await

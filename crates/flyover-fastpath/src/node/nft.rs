@@ -93,6 +93,7 @@ fn report(instance: &Instance, settings: &Settings, devices: &[Device]) -> Resul
         tunnels: node::reported_tunnels(devices),
         conntrack: ReportedConntrack {
             in_use: conntrack::has_entries(),
+            can_be_asked: false,
             be_liberal: conntrack::be_liberal().is_some_and(|v| v != "0"),
             be_liberal_was: None,
         },

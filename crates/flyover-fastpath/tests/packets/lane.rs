@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use flyover_fastpath::abi::{Key, Way};
-use flyover_fastpath::{Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
+use flyover_fastpath::abi::Way;
+use flyover_fastpath::{Abilities, Books, FlowEntry, Hook, NodeTunnel, Place, Programs, Tunnel, reason};
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
 use nix::net::if_::if_nametoindex;
@@ -77,11 +77,16 @@ const LONG: Duration = Duration::from_secs(600);
 impl Lane {
     /// A node where nothing was learnt, conntrack is not in use, and the heart beats.
     pub(crate) fn new() -> Self {
+        Self::of(Abilities::of_kernel().expect("the kernel tells its types"))
+    }
+
+    /// The same on a kernel that can do no more than that.
+    pub(crate) fn of(can: Abilities) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("fo-spec-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let ns = Netns::create(&name).expect("root may make a network namespace");
         stay_on_this_cpu();
-        let programs = Programs::load().expect("the kernel takes the programs");
+        let programs = Programs::load_for(can).expect("the kernel takes the programs");
         let books = programs.books().expect("the maps are there");
         let mut lane = Self { programs, books, devices: [0; 3], ns };
         lane.sh(DEVICES);
@@ -110,7 +115,8 @@ impl Lane {
             // A packet that never came out keeps its place for a while.
             sleep(Duration::from_millis(20));
         }
-        panic!("{case:?} was not learnt: {:?}", self.entries());
+        let why = [case.request(), case.reply()].map(|hop| (self.is_open(&hop), self.refusal(&hop)));
+        panic!("{case:?} was not learnt: {why:?}, {:?}", self.reasons());
     }
 
     /// Lets it see one direction until there is an entry.
@@ -193,20 +199,21 @@ impl Lane {
     /// The entry for packets that enter like this one.
     pub(crate) fn entry(&self, hop: &Hop) -> Option<FlowEntry> {
         let (flow, dev, vni) = (hop.flow(), self.device(hop.from.1), hop.vni());
-        let is_its = |e: &FlowEntry| e.flow() == Some(flow) && e.key.ifindex == dev && e.key.vni() == vni;
+        let is_its =
+            |e: &FlowEntry| e.flow() == Some(flow) && e.way.key.ifindex == dev && e.way.key.vni() == vni;
         self.entries().into_iter().find(is_its)
     }
 
     /// Whether packets that enter like this one have an open entry.
     pub(crate) fn is_open(&self, hop: &Hop) -> bool {
-        self.entry(hop).is_some_and(|e| e.way.open == 1)
+        self.entry(hop).is_some_and(|e| e.way.is_open())
     }
 
     /// Changes an entry.
-    pub(crate) fn change(&self, hop: &Hop, change: impl FnOnce(&mut Key, &mut Way)) {
+    pub(crate) fn change(&self, hop: &Hop, change: impl FnOnce(&mut Way)) {
         let mut entry = self.entry(hop).expect("the flow is known");
-        change(&mut entry.key, &mut entry.way);
-        self.programs.put(&entry.key, &entry.way).expect("there is room");
+        change(&mut entry.way);
+        self.programs.put(entry.slot, &entry.way).expect("the place is there");
     }
 
     /// Why the flow of packets that enter like this one was last refused, and more about it.

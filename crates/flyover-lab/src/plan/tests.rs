@@ -10,7 +10,7 @@ use crate::spec::{IpMode, RuleForm};
 use crate::step::Deed;
 
 fn spec() -> LabSpec {
-    LabSpec { pods: 1, services: 0, ..LabSpec::new("lab".parse().unwrap()) }
+    LabSpec { pods: 1, services: 0, rules: RuleForm::Nft, ..LabSpec::new("lab".parse().unwrap()) }
 }
 
 fn printed(spec: &LabSpec) -> String {

@@ -1,6 +1,7 @@
 //! Streams, throughput and connections between two machines.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -87,6 +88,21 @@ pub fn connect(control: Socket, seats: &[Seat; 2], spec: &Connect) -> Result<Tra
 
 pub(super) fn serve_stream(control: &Control, seat: &Seat) -> Result<(), MeasureError> {
     let (socket, here) = seat.udp(server::near(control)?)?;
+    serve_until_gone(control, socket, here, stream::echo)
+}
+
+pub(super) fn serve_connect(control: &Control, seat: &Seat) -> Result<(), MeasureError> {
+    let (listener, here) = seat.listen(server::near(control)?)?;
+    serve_until_gone(control, TcpListener::from(listener), here, crr::serve)
+}
+
+/// Says where the socket is reached, and serves on it until the client is gone.
+fn serve_until_gone<S: AsFd + Send + Sync + 'static>(
+    control: &Control,
+    socket: S,
+    here: SocketAddr,
+    serve: impl FnOnce(&S, &AtomicBool) -> Result<(), MeasureError>,
+) -> Result<(), MeasureError> {
     let (socket, over) = (Arc::new(socket), Arc::new(AtomicBool::new(false)));
     let (watched, told) = (Arc::clone(&socket), Arc::clone(&over));
     let watch = watch::until_gone(control.share(), move || {
@@ -95,21 +111,7 @@ pub(super) fn serve_stream(control: &Control, seat: &Seat) -> Result<(), Measure
         let _woken = socket2::SockRef::from(&*watched).shutdown(std::net::Shutdown::Both);
     });
     control.say(&Word::Ready(Some(here)))?;
-    let echoed = stream::echo(&socket, &over);
-    watch.join().expect("a watch does not panic");
-    echoed
-}
-
-pub(super) fn serve_connect(control: &Control, seat: &Seat) -> Result<(), MeasureError> {
-    let (listener, here) = seat.listen(server::near(control)?)?;
-    let (listener, over) = (Arc::new(TcpListener::from(listener)), Arc::new(AtomicBool::new(false)));
-    let (watched, told) = (Arc::clone(&listener), Arc::clone(&over));
-    let watch = watch::until_gone(control.share(), move || {
-        told.store(true, Ordering::SeqCst);
-        let _woken = socket2::SockRef::from(&*watched).shutdown(std::net::Shutdown::Both);
-    });
-    control.say(&Word::Ready(Some(here)))?;
-    let served = crr::serve(&listener, &over);
+    let served = serve(&socket, &over);
     watch.join().expect("a watch does not panic");
     served
 }

@@ -17,6 +17,8 @@ mod socket;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll};
 
 pub use event::{Event, Heard, Link, LinkChange};
@@ -48,6 +50,13 @@ impl Watch {
         // The sockets hear already, so nothing falls between the list and the first event.
         watch.learn();
         Ok(watch)
+    }
+
+    /// Lets a BPF program see each connection that ends, before it is announced; what the program takes is not heard
+    /// here.
+    pub fn filter_conntrack(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+        let mut ears = self.ears.iter().filter(|ear| ear.source() == Source::Conntrack);
+        ears.try_for_each(|ear| ear.filter(program))
     }
 
     /// The next event; safe to drop and call again.

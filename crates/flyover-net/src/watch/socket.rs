@@ -1,7 +1,7 @@
 //! The sockets of a watch.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
 use netlink_sys::Socket;
@@ -80,6 +80,11 @@ impl Ear {
         }
         socket.set_non_blocking(true).map_err(fail)?;
         Ok(Self { socket: crate::sys::register(socket).map_err(fail)?, source })
+    }
+
+    /// Lets a BPF program decide which of its announcements are delivered.
+    pub(super) fn filter(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+        crate::sys::attach_filter(self.socket.get_ref(), program)
     }
 
     pub(super) fn source(&self) -> Source {

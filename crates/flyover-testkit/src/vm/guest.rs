@@ -51,12 +51,12 @@ impl Guest {
         self.commands.push((name.replace(' ', "-"), script.to_owned(), limit));
     }
 
-    /// Adds those tests of a cargo test binary at `path` in the guest that `filter` picks: arguments as the
+    /// Adds those tests of a cargo test binary at `path` in the guest, which words like `NAME=VALUE` may precede, that `filter` picks: arguments as the
     /// binary takes them, e.g. `root:: --skip slow`. It fails if there is none.
     pub fn tests(&mut self, name: &str, path: &str, filter: &str, limit: Duration) {
         let script = format!(
             "n=$({path} --list {filter} | grep -c ': test$')\necho \"$n tests\"\n\
-             [ \"$n\" -gt 0 ] && exec {path} --test-threads 1 {filter}\n"
+             [ \"$n\" -gt 0 ] && exec env RUST_TEST_THREADS=1 {path} {filter}\n"
         );
         self.command(name, &script, limit);
     }

@@ -1,17 +1,36 @@
 //! A lab with FastPath on its nodes, that goes with its test.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flyover_fastpath::{Books, Instance, Report};
 use flyover_host::cmd::{Cmd, CmdError};
-use flyover_lab::{IpMode, LabGuard, LabSpec, Labs, Node, Overlay};
+use flyover_lab::{IpMode, LabGuard, LabSpec, Labs, Node, Overlay, RuleForm};
 use flyover_net::qdisc::TrafficControl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Emulated processors take their time.
 const LONG: Duration = Duration::from_secs(120);
+
+const GIVE_NODE: &str = "
+    echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+    for dev in cni0 flannel.1; do echo 0 > /proc/sys/net/ipv6/conf/$dev/disable_ipv6; done
+    ip addr add fd77:NODE::1/64 dev cni0 nodad
+    ip addr add fe80::NODE/64 dev flannel.1 nodad
+    ip route add fd77:OTHER::/64 via fe80::OTHER dev flannel.1
+    ip neigh add fe80::OTHER lladdr MAC dev flannel.1 nud permanent
+    nft add table ip6 test
+    nft 'add chain ip6 test forward { type filter hook forward priority 0; }'
+    nft add rule ip6 test forward ct state invalid drop
+";
+
+const GIVE_POD: &str = "
+    echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6
+    ip addr add fd77:NODE::2/64 dev eth0 nodad
+    ip route add default via fd77:NODE::1
+";
 
 pub(crate) struct Rig {
     pub(crate) lab: LabGuard,
@@ -29,7 +48,8 @@ impl Rig {
         let name = format!("fo{name}{}", std::process::id());
         let root = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(root.join("run/flyover/lab")).unwrap();
-        let spec = LabSpec { services: 3, overlay, ip, ..LabSpec::new(name.parse().unwrap()) };
+        let rules = RuleForm::Nft;
+        let spec = LabSpec { services: 3, overlay, ip, rules, ..LabSpec::new(name.parse().unwrap()) };
         let lab = Labs::below(&root).up(&spec).unwrap().guarded();
         Self { lab, root }
     }
@@ -46,6 +66,19 @@ impl Rig {
 
     pub(crate) fn on(&self) {
         self.fastpath("on");
+    }
+
+    /// Where the kernel has no types of conntrack to offer, and with that back end.
+    pub(crate) fn on_without_conntracks_types(&self, backend: &str) {
+        let script = format!(
+            "d=$(mktemp -d); touch $d/vmlinux; mount --bind /sys/kernel/btf/vmlinux $d/vmlinux
+             mount --rbind $d /sys/kernel/btf
+             exec env FLYOVER_ROOT={} {} lab fastpath on --name {} -- --backend {backend}",
+            self.root.display(),
+            program(),
+            self.lab.name()
+        );
+        Cmd::new("unshare").args(["-m", "sh", "-euc", &script]).timeout(LONG).run().unwrap();
     }
 
     pub(crate) fn off(&self) {
@@ -89,6 +122,22 @@ impl Rig {
     pub(crate) fn sh(&self, node: u8, script: &str) -> String {
         let command = Cmd::new("sh").args(["-euc", script]);
         self.lab.node(node).unwrap().netns().unwrap().run(|| command.run()).unwrap().unwrap()
+    }
+
+    /// The address that [`Rig::give_ipv6`] gives to a node's first pod.
+    pub(crate) fn ipv6(node: u8) -> IpAddr {
+        format!("fd77:{node}::2").parse().unwrap()
+    }
+
+    /// Gives the first pods of an IPv4 lab IPv6 addresses, and the tunnel that is there a way for them.
+    pub(crate) fn give_ipv6(&self) {
+        let mac = |node| self.sh(node, "ip -br link show flannel.1 | awk '{ print $3 }'").trim().to_owned();
+        for (node, other) in [(1, 2), (2, 1)] {
+            let script = GIVE_NODE.replace("OTHER", &other.to_string()).replace("MAC", &mac(other));
+            self.sh(node, &script.replace("NODE", &node.to_string()));
+            let inside = Cmd::new("sh").args(["-euc", &GIVE_POD.replace("NODE", &node.to_string())]);
+            self.lab.pod(node, 1).unwrap().netns().unwrap().run(|| inside.run()).unwrap().unwrap();
+        }
     }
 
     /// Everything on the nodes that `off` must leave as `on` found it.

@@ -19,9 +19,20 @@ fn pattern(seed: u32, len: usize) -> Vec<u8> {
     (0..len / 4).flat_map(word).collect()
 }
 
+/// A pod at one of its addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a>(pub(crate) Pod<'a>, pub(crate) IpAddr);
+
+impl<'a> End<'a> {
+    /// At the address that its lab gave it.
+    pub(crate) fn of(pod: Pod<'a>, family: Family) -> Self {
+        Self(pod, pod.ip(family).unwrap())
+    }
+}
+
 /// Sends `len` bytes each way at once over one connection, and compares them.
-pub(crate) fn bulk(client: Pod<'_>, server: Pod<'_>, family: Family, len: usize) {
-    let at = SocketAddr::new(server.ip(family).unwrap(), 5000);
+pub(crate) fn bulk(End(client, _): End<'_>, End(server, to): End<'_>, len: usize) {
+    let at = SocketAddr::new(to, 5000);
     let listener = server.netns().unwrap().run(|| TcpListener::bind(at)).unwrap().unwrap();
     let asking = client.netns().unwrap().run(|| TcpStream::connect_timeout(&at, PATIENCE)).unwrap().unwrap();
     let (answering, _) = listener.accept().unwrap();
@@ -35,16 +46,15 @@ pub(crate) fn bulk(client: Pod<'_>, server: Pod<'_>, family: Family, len: usize)
             scope.spawn(move || {
                 let mut heard = vec![0; len];
                 reader.read_exact(&mut heard).unwrap();
-                assert!(heard == pattern(others, len), "{family:?}: what arrived is not what was sent");
+                assert!(heard == pattern(others, len), "{at}: what arrived is not what was sent");
             });
         }
     });
 }
 
 /// Asks that many questions over UDP, and wants an answer to each.
-pub(crate) fn questions(client: Pod<'_>, server: Pod<'_>, family: Family, count: u32) {
-    let at = |ip: Option<IpAddr>, port| SocketAddr::new(ip.unwrap(), port);
-    let (there, here) = (at(server.ip(family), 5001), at(client.ip(family), 5002));
+pub(crate) fn questions(End(client, from): End<'_>, End(server, to): End<'_>, count: u32) {
+    let (there, here) = (SocketAddr::new(to, 5001), SocketAddr::new(from, 5002));
     let answering = server.netns().unwrap().run(|| UdpSocket::bind(there)).unwrap().unwrap();
     let asking = client.netns().unwrap().run(|| UdpSocket::bind(here)).unwrap().unwrap();
     for socket in [&answering, &asking] {

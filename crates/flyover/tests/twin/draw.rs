@@ -8,6 +8,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner};
 
 use crate::flow::Talk;
+use crate::opened::Came;
 use crate::shot::{ACK, Body, Complaint, Extension, FIN, FITS, PSH, RST, SYN, Shot, Sum, Twist};
 use crate::twins::Twins;
 use crate::wrap::{Flaw, Wrap};
@@ -26,7 +27,7 @@ pub(crate) fn play_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
 
 /// Sends drawn wrapped packets to the uplink, so many times.
 pub(crate) fn meddle_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
-    let inner = (shot(talk), vec(flaw(), 0..3)).prop_map(|(inner, mut flaws)| {
+    let inner = (shot(talk), vec(flaw(talk.family), 0..3)).prop_map(|(inner, mut flaws)| {
         // Two of a kind are one.
         let mut kinds = std::collections::HashSet::new();
         flaws.retain(|flaw| kinds.insert(std::mem::discriminant(flaw)));
@@ -35,7 +36,7 @@ pub(crate) fn meddle_drawn(twins: &mut Twins, talk: &Talk, cases: u32) {
     run(cases, &vec(inner, 1..8), |wraps| twins.meddle(talk, &wraps));
 }
 
-fn run<S: Strategy>(cases: u32, drawn: &S, mut test: impl FnMut(S::Value) -> Result<(), String>) {
+fn run<S: Strategy>(cases: u32, drawn: &S, mut test: impl FnMut(S::Value) -> Result<Came, String>) {
     // More find more, and take longer.
     let times = std::env::var(TIMES).map_or(1, |times| times.parse().expect("a number of times"));
     let config = Config {
@@ -49,13 +50,18 @@ fn run<S: Strategy>(cases: u32, drawn: &S, mut test: impl FnMut(S::Value) -> Res
         ..Config::default()
     };
     let test = std::cell::RefCell::new(&mut test);
-    let ran = TestRunner::new(config).run(drawn, |case| test.borrow_mut()(case).map_err(TestCaseError::fail));
+    let ran = TestRunner::new(config)
+        .run(drawn, |case| test.borrow_mut()(case).map(drop).map_err(TestCaseError::fail));
     if let Err(error) = ran {
         panic!("{error}");
     }
 }
 
-fn flaw() -> impl Strategy<Value = Flaw> {
+fn flaw(family: Family) -> impl Strategy<Value = Flaw> {
+    let fragment = match family {
+        Family::V4 => vec![Flaw::Fragment, Flaw::Halves],
+        Family::V6 => vec![Flaw::Fragment, Flaw::Halves, Flaw::Atomic],
+    };
     prop_oneof![
         (0..0x0100_0000_u32).prop_map(Flaw::Vni),
         prop_oneof![any::<u32>(), (0..32_u32).prop_map(|bit| 0x0800_0000_u32 ^ (1_u32 << bit))]
@@ -72,7 +78,7 @@ fn flaw() -> impl Strategy<Value = Flaw> {
         Just(Flaw::Unvouched),
         Just(Flaw::WrongSum),
         Just(Flaw::NoSum),
-        Just(Flaw::Fragment),
+        select(fragment),
         (1..80_usize).prop_map(Flaw::Cut),
         (1..=255_u8).prop_map(Flaw::InnerDestination),
         (1..=255_u8).prop_map(Flaw::InnerSource),

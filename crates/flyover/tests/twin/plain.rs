@@ -12,9 +12,10 @@ use crate::frame::{ETH, FENCE};
 use crate::sum::{checksum, pseudo};
 use crate::sys::{Frame, NEEDS_SUM};
 
-/// Flannel's port.
-const VXLAN_PORT: u16 = 8472;
-const VXLAN: usize = 8;
+/// Ports of Flannel's VXLAN and of Geneve.
+const TUNNELS: [u16; 2] = [8472, 6081];
+/// Both have a header of this length, where Geneve has no options.
+const HEADER: usize = 8;
 
 /// A port that a masquerading node chose, and what it shall be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +112,9 @@ fn ip(bytes: &mut [u8], eth: usize, cut: bool) -> Option<bool> {
     }
     let Some(found) = inside(bytes, eth) else { return Some(true) };
     let v4 = word(bytes, eth - 2)? == 0x0800;
-    let tunnel = found.proto == 17 && found.whole && word(bytes, found.at + 2)? == VXLAN_PORT && eth == ETH;
-    if tunnel && found.len > 8 + VXLAN + ETH {
+    let tunnel =
+        found.proto == 17 && found.whole && TUNNELS.contains(&word(bytes, found.at + 2)?) && eth == ETH;
+    if tunnel && found.len > 8 + HEADER + ETH {
         // The outer checksum covers what is masked: what counts is whether there is one, and whether it holds.
         let none = word(bytes, found.at + 6)? == 0;
         let verdict: &[u8] = match (cut, none, transport_holds(bytes, &found)) {
@@ -123,10 +125,10 @@ fn ip(bytes: &mut [u8], eth: usize, cut: bool) -> Option<bool> {
         };
         bytes.get_mut(found.at + 6..found.at + 8)?.copy_from_slice(verdict);
         mask_ip(bytes, eth, v4);
-        if word(bytes, found.at + 8 + VXLAN + ETH - 2)? == 0x86dd {
+        if word(bytes, found.at + 8 + HEADER + ETH - 2)? == 0x86dd {
             bytes.get_mut(found.at..found.at + 2)?.fill(0);
         }
-        return ip(bytes, found.at + 8 + VXLAN + ETH, cut);
+        return ip(bytes, found.at + 8 + HEADER + ETH, cut);
     }
     if let Some(at) = found.fragment {
         bytes.get_mut(at + 4..at + 8)?.fill(0);

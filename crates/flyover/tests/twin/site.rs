@@ -17,7 +17,7 @@ use crate::sys::{Frame, Tap};
 const FENCE_PORTS: [u16; 2] = [9, 10];
 /// The port they go to, which no policy of a lab forbids.
 pub(crate) const FENCED: u16 = 80;
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A device that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +119,11 @@ impl Site {
             self.fence(&lines[usize::from(back)], back, seen);
         }
         self.collect(seen);
+    }
+
+    /// What has come to a device since it was looked at last; nothing longer than 32 kB may have.
+    pub(crate) fn look(&self, eye: Eye) -> Vec<Frame> {
+        std::iter::from_fn(|| self.taps[eye as usize].next()).collect()
     }
 
     fn collect(&self, seen: &mut Seen) {

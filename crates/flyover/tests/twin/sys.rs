@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use flyover_core::IfName;
+use flyover_lab::Family;
 use nix::net::if_::if_nametoindex;
 
 /// The ring: frames of 32 kB in blocks of 1 MB.
@@ -169,8 +170,11 @@ impl Drop for Tap {
 }
 
 /// Has the kernel refuse what does not fit the path, as who asks for the path's MTU does.
-pub(crate) fn never_fragment(socket: &impl AsRawFd) -> io::Result<()> {
-    set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
+pub(crate) fn never_fragment(socket: &impl AsRawFd, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
+        Family::V6 => set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO),
+    }
 }
 
 fn set<T>(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: T) -> io::Result<()> {

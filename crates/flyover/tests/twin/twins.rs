@@ -3,15 +3,16 @@
 //! Invariant: a comparison counts only if the bypass really carried what it is there to carry: a flow is opened
 //! first, and the books must show every packet that is a case for the bypass, and none that is not.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use flyover_fastpath::{Books, Instance};
+use flyover_host::cmd::{Cmd, CmdError};
 use flyover_lab::{LabSpec, Overlay, Place};
 
 use crate::flow::{Hop, Path, Talk};
-use crate::opened::{Fault, Opened};
+use crate::opened::{Came, Fault, Opened};
 use crate::shot::{Shot, Way};
 use crate::site::Site;
 use crate::wrap::Wrap;
@@ -22,37 +23,47 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static NEXT: AtomicU16 = AtomicU16::new(0);
 /// A lease may end in the middle: then the packets are sent once more.
 const ATTEMPTS: usize = 4;
+/// Emulated processors take their time.
+const LONG: Duration = Duration::from_secs(120);
 
 /// The two labs.
 #[derive(Debug)]
 pub(crate) struct Twins {
     // Dropped in this order: agents before the labs they run in.
-    _agents: Agents,
+    agents: Agents,
     pub(crate) sites: [Site; 2],
     _turn: MutexGuard<'static, ()>,
 }
 
 /// FastPath on every node of a lab.
 #[derive(Debug)]
-struct Agents(String);
+struct Agents {
+    lab: String,
+    backend: &'static str,
+}
 
 impl Agents {
-    fn on(lab: &str) -> Self {
-        let agents = Self(lab.to_owned());
-        let ran = flyover(&["lab", "fastpath", "on", "--name", lab, "--", "--lease", "5s"]);
-        assert!(ran.status.success(), "{ran:?}");
+    fn on(lab: &str, backend: &'static str) -> Self {
+        let agents = Self { lab: lab.to_owned(), backend };
+        let on = ["lab", "fastpath", "on", "--name", lab, "--", "--lease", "5s", "--backend", backend];
+        flyover(&on).expect("agents start");
         agents
     }
 }
 
 impl Drop for Agents {
     fn drop(&mut self) {
-        flyover(&["lab", "fastpath", "off", "--name", &self.0]);
+        if let Err(error) = flyover(&["lab", "fastpath", "off", "--name", &self.lab]) {
+            eprintln!("{error}");
+        }
     }
 }
 
-fn flyover(args: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_flyover")).args(args).output().expect("our own program can be run")
+fn flyover(args: &[&str]) -> Result<String, CmdError> {
+    // In a guest it lies where programs do.
+    let built = env!("CARGO_BIN_EXE_flyover");
+    let program = if std::path::Path::new(built).exists() { built } else { "flyover" };
+    Cmd::new(program).args(args).timeout(LONG).run()
 }
 
 fn next(step: u16) -> u16 {
@@ -67,30 +78,45 @@ fn port() -> u16 {
 }
 
 /// Does it again while nothing is shown.
-fn insist(mut attempt: impl FnMut() -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut told = Ok(());
-    for _ in 0..ATTEMPTS {
-        told = attempt();
-        if !matches!(told, Err(Fault::Void(_))) {
-            break;
+fn insist<T>(mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
+        let told = attempt();
+        if left == 0 || !matches!(told, Err(Fault::Void(_))) {
+            return told;
         }
     }
-    told
 }
 
 impl Twins {
     /// Builds both; `prepare` is done to each before the bypass comes.
     pub(crate) fn up(spec: &LabSpec, receiver: Place, prepare: impl Fn(&Site)) -> Self {
+        Self::up_by("ebpf", spec, receiver, prepare)
+    }
+
+    /// The same with a back end of the caller's choice.
+    pub(crate) fn up_by(
+        backend: &'static str,
+        spec: &LabSpec,
+        receiver: Place,
+        prepare: impl Fn(&Site),
+    ) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let name = |which| format!("tw{}-{}{which}", std::process::id(), next(1));
         let names = [name('p'), name('f')];
         let sites = [Site::up(spec, &names[0], receiver), Site::up(spec, &names[1], receiver)];
         sites.iter().for_each(prepare);
-        Self { _agents: Agents::on(&names[1]), sites, _turn: turn }
+        Self { agents: Agents::on(&names[1], backend), sites, _turn: turn }
     }
 
     pub(crate) fn way(&self, path: Path) -> Way {
         path.way(self.sites[0].lab.spec().overlay != Overlay::Routed)
+    }
+
+    /// Whether there are books to be held against what was sent.
+    pub(crate) fn has_books(&self) -> bool {
+        self.agents.backend == "ebpf"
     }
 
     /// Packets of that talk that the bypass carried from the sender.
@@ -100,6 +126,9 @@ impl Twins {
 
     /// Packets that the bypass carried, at each hop.
     pub(crate) fn carried(&self, hops: &[Hop]) -> Vec<u64> {
+        if !self.has_books() {
+            return vec![0; hops.len()];
+        }
         let flows = [1, 2].map(|node| {
             let books = Books::open(&self.instance(node));
             books.and_then(|books| books.flows()).expect("the agent's books can be read")
@@ -117,26 +146,35 @@ impl Twins {
         Instance::new(std::path::Path::new("/"), &name).expect("the name is a lab's")
     }
 
-    /// Sends shots of a new flow through both labs, and says what differs.
-    pub(crate) fn play(&mut self, talk: &Talk, shots: &[Shot]) -> Result<(), String> {
+    /// Sends shots of a new flow through both labs, and says what differs, or what came alike of those that leave the
+    /// flow open.
+    pub(crate) fn play(&mut self, talk: &Talk, shots: &[Shot]) -> Result<Came, String> {
         let mut open = Opened::of(self, Talk { sport: port(), ..*talk })?;
         let (last, first): (Vec<_>, Vec<_>) = shots.iter().cloned().partition(Shot::ends);
         let told = insist(|| {
             open.herald(&first)?;
             let before = open.counts();
-            open.same(&first).and_then(|()| open.bypassed(&first, &before))
+            let came = open.same(&first)?;
+            open.bypassed(&first, &before).map(|()| came)
         });
-        told.and_then(|()| if last.is_empty() { Ok(()) } else { open.same(&last) }).map_err(Fault::text)
+        let told = told.and_then(|came| {
+            if !last.is_empty() {
+                open.same(&last)?;
+            }
+            Ok(came)
+        });
+        told.map_err(Fault::text)
     }
 
     /// Sends packets of a new flow's answers to the first node's uplink, wrapped and maimed.
-    pub(crate) fn meddle(&mut self, talk: &Talk, wraps: &[Wrap]) -> Result<(), String> {
+    pub(crate) fn meddle(&mut self, talk: &Talk, wraps: &[Wrap]) -> Result<Came, String> {
         let mut open = Opened::of(self, Talk { sport: port(), ..*talk })?;
         let heralds: Vec<_> = wraps.iter().map(|wrap| Shot { back: true, ..wrap.inner.clone() }).collect();
         let told = insist(|| {
             open.herald(&heralds)?;
             let before = open.counts();
-            open.same_wrapped(wraps).and_then(|()| open.unwrapped(wraps, &before))
+            let came = open.same_wrapped(wraps)?;
+            open.unwrapped(wraps, &before).map(|()| came)
         });
         told.map_err(Fault::text)
     }

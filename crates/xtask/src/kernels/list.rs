@@ -52,10 +52,38 @@ const FILES: [&str; 2] = ["/etc/protocols", "/etc/services"];
 /// Plug-ins that iptables loads by name, so no list of libraries shows them.
 const TREES: [&str; 1] = ["/usr/lib/x86_64-linux-gnu/xtables"];
 
-/// Test binaries that run in the guest: package, target, and the filter of the tests to run there. A limit in
-/// time says nothing under emulation.
-pub(super) const TESTS: [(&str, &str, &str); 2] =
-    [("flyover-net", "flyover_net", "root::"), ("flyover-lab", "lab", "root:: --skip in_less_than")];
+/// Tests of one binary that run in the guest.
+pub(super) struct Tests {
+    pub(super) package: &'static str,
+    pub(super) target: &'static str,
+    /// What it is told by the environment.
+    told: &'static str,
+    /// Which of them run there. A limit in time says nothing under emulation.
+    filter: &'static str,
+}
+
+const fn all(package: &'static str, target: &'static str) -> Tests {
+    Tests { package, target, told: "", filter: "root::" }
+}
+
+/// Test binaries that run in the guest.
+pub(super) const TESTS: [Tests; 6] = [
+    all("flyover-net", "flyover_net"),
+    Tests { filter: "root:: --skip in_less_than", ..all("flyover-lab", "lab") },
+    // Each loads the programs anew, which takes an emulated verifier two seconds.
+    Tests { told: "RUST_TEST_THREADS=2", ..all("flyover-fastpath", "packets") },
+    all("flyover", "kernels"),
+    Tests {
+        told: "FLYOVER_TWIN_CASES=8",
+        filter: "through_a_tunnel pods_of_one_node over_plain_routes",
+        ..all("flyover", "twin")
+    },
+    Tests {
+        told: "FLYOVER_TWIN_CASES=8 FLYOVER_TWIN_OVERLAY=geneve",
+        filter: "pods_on_two_nodes_meet_the_same_packets_through_a_tunnel root::named",
+        ..all("flyover", "twin")
+    },
+];
 
 /// Tests of what a kernel does not have: kernel, beginning of the test's name, and why.
 const LACKS: [(&str, &str, &str); 1] = [("6.1", "pod::root::a_bpf_program_on_the_way", "tcx came with 6.6")];
@@ -96,7 +124,7 @@ const CLEAN: &str = "! dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Ca
 /// The commands of a guest of the kernel `name`, in the order they run.
 pub(super) fn guest(name: &str) -> Guest {
     let mut guest = Guest::default();
-    let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
+    let (short, long) = (Duration::from_secs(60), Duration::from_secs(900));
     guest.command("flyover-version", "flyover --version", short);
     guest.command("btf", "ls -l /sys/kernel/btf/vmlinux && bpftool prog list", short);
     // What a node has loaded by the time pods start, and nothing asks the kernel for.
@@ -107,9 +135,10 @@ pub(super) fn guest(name: &str) -> Guest {
     guest.command("rules", RULES, short);
     let lacks = LACKS.iter().filter(|(kernel, ..)| *kernel == name);
     let skips: String = lacks.map(|(_, test, _)| format!(" --skip {test}")).collect();
-    for (_, target, filter) in TESTS {
-        let (path, filter) = (format!("/{}", guest_path(target)), format!("{filter}{skips}"));
-        guest.tests(&format!("tests-{target}"), &path, &filter, long);
+    for (i, tests) in TESTS.iter().enumerate() {
+        let path = format!("{} /{}", tests.told, guest_path(tests.target));
+        let filter = format!("{}{skips}", tests.filter);
+        guest.tests(&format!("tests-{}-{i}", tests.target), path.trim_start(), &filter, long);
     }
     guest.command("kernel-log-is-clean", CLEAN, short);
     guest

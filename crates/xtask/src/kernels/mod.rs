@@ -104,8 +104,9 @@ struct Programs(Vec<(PathBuf, String)>);
 impl Programs {
     fn build(root: &Path) -> anyhow::Result<Self> {
         let mut programs = vec![(built::program(root, "flyover")?, "usr/bin/flyover".to_owned())];
-        for (package, target, _) in list::TESTS {
-            programs.push((built::tests(root, package, target)?, list::guest_path(target)));
+        for tests in &list::TESTS {
+            let built = built::tests(root, tests.package, tests.target)?;
+            programs.push((built, list::guest_path(tests.target)));
         }
         Ok(Self(programs))
     }

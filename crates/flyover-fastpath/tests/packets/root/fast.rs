@@ -98,6 +98,23 @@ fn a_pod_on_the_same_node_gets_packets_without_a_detour() {
 }
 
 #[test]
+fn what_a_card_added_to_a_short_frame_is_taken_off() {
+    let case = usual().with(|c| c.road = Road::Routed);
+    let (lane, reply) = (Lane::knows(&case), case.reply());
+    let short = reply.enters.with(|p| p.payload.clear());
+    let mut padded = short.bytes();
+    padded.resize(60, 0);
+    assert!(short.bytes().len() < padded.len());
+    for summed in [false, true] {
+        let place = Place { summed, ..Place::default() };
+        lane.run_at(reply.from, &padded, place).is_sent(&reply, &short);
+    }
+    // More than a card would add is not padding.
+    padded.resize(61, 0);
+    lane.run(reply.from, &padded).is_slow(&padded, "malformed");
+}
+
+#[test]
 fn a_routed_packet_gets_new_ethernet_addresses_and_no_tunnel() {
     let cases = conversations(&Road::Routed);
     let lane = knows_all(&cases);

@@ -17,7 +17,7 @@ struct Rig {
 
 fn spec(name: &str) -> LabSpec {
     let name = format!("fo-{name}-{}", std::process::id()).parse().unwrap();
-    LabSpec { services: 3, ..LabSpec::new(name) }
+    LabSpec { services: 3, rules: RuleForm::Nft, ..LabSpec::new(name) }
 }
 
 fn rig(spec: &LabSpec) -> Rig {

@@ -1,6 +1,5 @@
 //! `flyover bench connect`.
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,8 +8,7 @@ use flyover_latency::samples::Summary;
 use flyover_latency::session;
 use serde::Serialize;
 
-use super::super::Output;
-use super::link::Link;
+use super::link::{Link, Server};
 
 /// Connect, request, response, close, again and again. Without a host it is the server.
 ///
@@ -19,20 +17,14 @@ use super::link::Link;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Connect {
-    /// HOST or HOST:PORT of the server.
-    host: Option<String>,
-    /// Also be the server, on loopback.
-    #[arg(long, conflicts_with = "host")]
-    forkboth: bool,
+    #[command(flatten)]
+    server: Server,
     /// Seconds that are counted.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// The percentile that is printed.
     #[arg(long, default_value_t = 99.0)]
     percentile: f64,
-    /// How to print.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
     #[command(flatten)]
     link: Link,
 }
@@ -47,31 +39,17 @@ struct Row {
 
 impl Connect {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if self.host.is_none() && !self.forkboth {
-            return self.link.serve();
-        }
-        let host = self.host.as_deref().unwrap_or_else(|| self.link.loopback());
-        let (control, own) = self.link.dial(host, self.forkboth)?;
+        let Some((control, own)) = self.link.meet(&self.server)? else { return Ok(()) };
         let duration = Duration::try_from_secs_f64(self.seconds)?;
         let spec = crr::Connect { warmup: Duration::from_millis(200), duration };
         let done = session::connect(control, &self.link.seats(), &spec)?;
         own.join()?;
         let latency = done.samples.summary(self.percentile);
         let row = Row { per_second: done.per_second.round(), latency };
-        let mut out = std::io::stdout().lock();
-        match self.output {
-            Output::Json => serde_json::to_writer_pretty(&mut out, &row)?,
-            Output::Table => write!(
-                out,
-                "{} connections/s; latency in ns: median {}, {} % below {}, mean {}, max {}",
-                row.per_second,
-                latency.median,
-                self.percentile,
-                latency.percentile,
-                latency.mean,
-                latency.max
-            )?,
-        }
-        Ok(writeln!(out)?)
+        let sentence = format!(
+            "{} connections/s; latency in ns: median {}, {} % below {}, mean {}, max {}",
+            row.per_second, latency.median, self.percentile, latency.percentile, latency.mean, latency.max
+        );
+        self.link.print(&row, &sentence)
     }
 }

@@ -1,6 +1,9 @@
 //! The lines above a result that say where it comes from, as sfnt-pingpong writes them.
+//!
+//! Invariant: they are gathered before a measurement has threads. Such a thread takes a copy of the descriptor table,
+//! and if it does so while a tool runs, it holds that tool's pipe open, whose end would then never be read.
 
-use std::io::{self, Write};
+use std::fmt::{self, Write};
 use std::time::SystemTime;
 
 use flyover_host::cmd::Cmd;
@@ -18,7 +21,13 @@ pub(crate) fn command_line() -> String {
 }
 
 /// Facts about this run and this machine.
-pub(crate) fn write(out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn gather() -> anyhow::Result<String> {
+    let mut lines = String::new();
+    write(&mut lines)?;
+    Ok(lines)
+}
+
+fn write(out: &mut impl Write) -> fmt::Result {
     writeln!(out, "# cmdline: {}", command_line())?;
     writeln!(out, "# version: {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "# src: {}", env!("CARGO_PKG_NAME"))?;
@@ -36,7 +45,7 @@ pub(crate) fn write(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The library that accelerates us, and how it is set up.
-fn preload(out: &mut impl Write) -> io::Result<()> {
+fn preload(out: &mut impl Write) -> fmt::Result {
     let Ok(library) = std::env::var("LD_PRELOAD") else { return Ok(()) };
     writeln!(out, "# LD_PRELOAD={library}")?;
     if library.contains("onload") {

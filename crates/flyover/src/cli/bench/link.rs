@@ -1,17 +1,33 @@
-//! What all verbs with a client and a server share: the port, the versions of IP, the processors.
+//! What verbs with a client and a server share: where the server is, the port, the versions of IP, the processors,
+//! and how a result is printed.
 
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 use clap::Args;
 use flyover_latency::MeasureError;
-use flyover_latency::session::{self, Families, Seat, Server};
+use flyover_latency::session::{self, Families, Seat};
+use serde::Serialize;
 
+use super::super::{Output, print};
 use super::both::{Both, Core, default_cores};
+
+/// Where the server is, for verbs that measure nothing without one.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// HOST or HOST:PORT of the server.
+    host: Option<String>,
+    /// Also be the server, on loopback.
+    #[arg(long, conflicts_with = "host")]
+    forkboth: bool,
+}
 
 /// Options of every verb with a server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Link {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
     /// Server's port.
     #[arg(long, default_value_t = 2048)]
     pub(crate) port: u16,
@@ -62,9 +78,17 @@ impl Link {
 
     /// Is the server.
     pub(crate) fn serve(&self) -> anyhow::Result<()> {
-        let server = Server::bind(self.port, self.families())?;
+        let server = session::Server::bind(self.port, self.families())?;
         tracing::info!(port = self.port, "waiting for a client");
         Ok(server.serve(|| tracing::info!("client connected"))?)
+    }
+
+    /// Finds the server, for a client; if nobody is to be its client here, is the server, and returns when it has served.
+    pub(crate) fn meet(&self, server: &Server) -> anyhow::Result<Option<(session::Socket, Own)>> {
+        match (&server.host, server.forkboth) {
+            (None, false) => self.serve().map(|()| None),
+            (host, own) => self.dial(host.as_deref().unwrap_or_else(|| self.loopback()), own).map(Some),
+        }
     }
 
     /// Finds the server; with `own`, it is a thread of this process.
@@ -74,6 +98,14 @@ impl Link {
         let control = session::dial(host, self.port, self.families(), &mut waiting)
             .with_context(|| format!("no server answers at {host}"))?;
         Ok((control, Own(server)))
+    }
+
+    /// Prints a result: a sentence for people, all of it for programs.
+    pub(crate) fn print(&self, row: &impl Serialize, sentence: &str) -> anyhow::Result<()> {
+        match self.output {
+            Output::Json => print::json(row),
+            Output::Table => print::text(sentence),
+        }
     }
 
     /// This machine.

@@ -10,10 +10,10 @@ use flyover_latency::session;
 use flyover_latency::stream::{LEAST_SIZE, Offer, Outcome};
 use serde::Serialize;
 
-use super::super::Output;
 use super::super::fault::{Exit, Fault};
+use super::super::{Output, print};
 use super::header;
-use super::link::Link;
+use super::link::{Link, Server};
 
 /// Without a host it is the server. Values are whole round trips in nanoseconds.
 ///
@@ -22,11 +22,8 @@ use super::link::Link;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Stream {
-    /// HOST or HOST:PORT of the server.
-    host: Option<String>,
-    /// Also be the server, on loopback.
-    #[arg(long, conflicts_with = "host")]
-    forkboth: bool,
+    #[command(flatten)]
+    server: Server,
     /// Messages a second: a list or ranges.
     #[arg(long, default_value = "1000-50000+7000", value_name = "MIN-MAX+STEP")]
     rates: Numbers,
@@ -45,9 +42,6 @@ pub(crate) struct Stream {
     /// The percentile that is printed.
     #[arg(long, default_value_t = 99.0)]
     percentile: f64,
-    /// How to print.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
     #[command(flatten)]
     link: Link,
 }
@@ -69,29 +63,21 @@ struct Row {
 
 impl Stream {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if self.host.is_none() && !self.forkboth {
-            return self.link.serve();
-        }
         if !(LEAST_SIZE..=65_507).contains(&self.msgsize) {
             let what = format!("a message holds {LEAST_SIZE} to 65507 bytes, not {}", self.msgsize);
             return Err(Fault::new(Exit::Usage, what).into());
         }
-        let host = self.host.as_deref().unwrap_or_else(|| self.link.loopback());
-        let (control, own) = self.link.dial(host, self.forkboth)?;
-        let rows = self.measure(control)?;
+        let header = header::gather()?;
+        let Some((control, own)) = self.link.meet(&self.server)? else { return Ok(()) };
+        let rows = self.measure(control, &header)?;
         own.join()?;
-        if self.output == Output::Json {
-            let mut out = std::io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &rows)?;
-            writeln!(out)?;
-        }
-        Ok(())
+        if self.link.output == Output::Json { print::json(&rows) } else { Ok(()) }
     }
 
-    fn measure(&self, control: session::Socket) -> anyhow::Result<Vec<Row>> {
+    fn measure(&self, control: session::Socket, header: &str) -> anyhow::Result<Vec<Row>> {
         let mut out = std::io::stdout().lock();
-        if self.output == Output::Table {
-            header::write(&mut out)?;
+        if self.link.output == Output::Table {
+            write!(out, "{header}")?;
             writeln!(out, "# percentile={}\n#", self.percentile)?;
             writeln!(out, "#\toffered\tsent\tlost%\tmean\tmin\tmedian\tmax\t%ile\tstddev\titer\tlate")?;
         }
@@ -102,7 +88,7 @@ impl Stream {
         let (mut rows, mut written) = (Vec::new(), Ok(()));
         session::stream(control, &self.link.seats(), &offers, &mut |offer, outcome| {
             let row = self.row(offer, outcome);
-            if self.output == Output::Table && written.is_ok() {
+            if self.link.output == Output::Table && written.is_ok() {
                 written = write(&mut out, &row);
             }
             let go_on = row.lost < self.stop && written.is_ok();

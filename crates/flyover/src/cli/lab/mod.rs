@@ -23,7 +23,7 @@ use super::fault::{Exit, Fault};
 pub(crate) enum Lab {
     /// Build a lab of nodes and pods; a failed build leaves nothing.
     ///
-    /// Example: flyover lab up --nodes 3 --ip dual --rules iptables --network-policy
+    /// Example: flyover lab up --nodes 3 --ip dual --rules nft --network-policy
     Up(Up),
     /// Show every namespace, device, address and service, and whether it is up.
     ///
@@ -59,8 +59,9 @@ pub(crate) struct Up {
     /// Families of addresses, inner and outer.
     #[arg(long, default_value = "4", value_parser = words::<IpMode>(IpMode::WORDS))]
     ip: IpMode,
-    /// Form of the rules that kube-proxy and the CNI plugin would write; iptables is the one over nftables.
-    #[arg(long, default_value = "nft", value_parser = words::<RuleForm>(RuleForm::WORDS))]
+    /// Form of the rules that kube-proxy and the CNI plugin would write; iptables, kube-proxy's own default, is the
+    /// one over nftables.
+    #[arg(long, default_value = "iptables", value_parser = words::<RuleForm>(RuleForm::WORDS))]
     rules: RuleForm,
     /// Services nobody uses, to make the rules as many as a cluster's.
     #[arg(long, default_value_t = 200)]
@@ -221,12 +222,13 @@ impl Down {
             }
             let done = if self.dry_run { labs.would_remove(&name) } else { labs.down(&name) };
             match done {
-                Ok(removed) => table::line(&format!(
-                    "lab `{name}`: {} namespaces {}, {} processes killed",
-                    removed.namespaces.len(),
-                    if self.dry_run { "to be removed" } else { "removed" },
-                    removed.killed.len()
-                )),
+                Ok(removed) => {
+                    let (namespaces, processes) = (removed.namespaces.len(), removed.killed.len());
+                    let to_be = if self.dry_run { "to be " } else { "" };
+                    table::line(&format!(
+                        "lab `{name}`: {namespaces} namespaces {to_be}removed, {processes} processes {to_be}killed"
+                    ));
+                }
                 Err(error) => _ = first_error.get_or_insert(fault(&what, error)),
             }
         }

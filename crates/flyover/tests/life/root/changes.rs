@@ -52,10 +52,7 @@ fn packets_that_no_longer_fit_the_uplink_are_left_to_the_node() {
 
 #[test]
 fn a_pods_address_behind_another_port_of_the_bridge_is_another_way() {
-    let rig = Rig::fast("fdb", |_| {}, &["--lease", "5s"]);
-    let flow = rig.udp(4402, 7402);
-    let (_sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, _sender, echo) = Rig::streaming("fdb", 4402, &["--lease", "5s"]);
     let (mine, other) = (rig.lab.pod(2, 1).unwrap().host_veth(), rig.lab.pod(2, 2).unwrap().host_veth());
     let mac = mac_of(&rig, "n2/p1");
     // The pod's own packets would bring the entry back, so it is written as one that stays.
@@ -75,10 +72,7 @@ fn mac_of(rig: &Rig, place: &str) -> String {
 
 #[test]
 fn a_pods_new_ethernet_address_is_learnt() {
-    let rig = Rig::fast("mac", |_| {}, &[]);
-    let flow = rig.udp(4403, 7403);
-    let (_sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, _sender, echo) = Rig::streaming("mac", 4403, &[]);
     let mac = "02:00:00:00:74:03";
     rig.at("n2/p1", &format!("ip link set eth0 address {mac}"));
     rig.at("n2", &format!("ip neigh replace {} lladdr {mac} dev cni0", rig.pod_ip(2, 1)));
@@ -91,10 +85,7 @@ fn a_pods_new_ethernet_address_is_learnt() {
 
 #[test]
 fn a_tunnel_end_point_that_moves_is_followed() {
-    let rig = Rig::fast("vtep", |_| {}, &["--lease", "5s"]);
-    let flow = rig.udp(4404, 7404);
-    let (_sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, _sender, echo) = Rig::streaming("vtep", 4404, &["--lease", "5s"]);
     rig.at("n2", "ip addr add 10.89.0.42/24 dev eth0");
     let entry = rig.at("n1", "bridge fdb show dev flannel.1");
     let mac = entry

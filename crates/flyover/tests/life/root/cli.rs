@@ -39,6 +39,7 @@ fn the_fields_of_the_json_are_a_promise() {
     bytes_saved
     conntrack.be_liberal
     conntrack.be_liberal_was
+    conntrack.can_be_asked
     conntrack.in_use
     deadman_ms
     expedited.allowed

@@ -10,10 +10,7 @@ use super::rig::{PATIENCE, Rig, eventually};
 
 #[test]
 fn an_agent_killed_under_load_loses_nothing_and_its_bypass_ends_by_itself() {
-    let rig = Rig::fast("kill", |_| {}, &["--deadman", "1500ms"]);
-    let flow = rig.udp(4002, 7002);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("kill", 4002, &["--deadman", "1500ms"]);
     rig.signal(Signal::SIGKILL);
     eventually("both nodes count packets without an agent", || {
         [1, 2].iter().all(|&node| rig.slow_for(node, "deadman") > 50)
@@ -30,10 +27,7 @@ fn an_agent_killed_under_load_loses_nothing_and_its_bypass_ends_by_itself() {
 
 #[test]
 fn an_agent_replaced_under_load_loses_nothing() {
-    let rig = Rig::fast("upgr", |_| {}, &[]);
-    let flow = rig.udp(4003, 7003);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("upgr", 4003, &[]);
     for signal in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGTERM] {
         rig.signal(signal);
         rig.on(&[]);

@@ -9,6 +9,7 @@ mod cycle;
 mod dry;
 #[expect(unsafe_code, reason = "libbpf-rs has no tcx links yet")]
 mod foreign;
+mod hazards;
 mod input;
 mod moves;
 mod nat;

@@ -46,10 +46,7 @@ impl Drop for Heir {
 
 #[test]
 fn no_packet_of_a_deleted_pods_flow_reaches_its_heir_by_the_bypass() {
-    let rig = Rig::fast("heir", |_| {}, &["--lease", "5s"]);
-    let flow = rig.udp(4200, 7200);
-    let (sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, sender, echo) = Rig::streaming("heir", 4200, &["--lease", "5s"]);
     let device = rig.lab.pod(2, 1).unwrap().host_veth().to_string();
     let index = rig.report(2).pods.iter().find(|p| p.name == device).unwrap().ifindex;
     // From here on only a bypass that remembers could carry the flow: the node forbids it, both ways.
@@ -82,10 +79,7 @@ fn no_packet_of_a_deleted_pods_flow_reaches_its_heir_by_the_bypass() {
 
 #[test]
 fn a_flow_follows_an_address_that_moves_to_another_node() {
-    let rig = Rig::fast("move", |_| {}, &["--lease", "5s"]);
-    let flow = rig.udp(4201, 7201);
-    let (_sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, _sender, echo) = Rig::streaming("move", 4201, &["--lease", "5s"]);
     let ip = rig.pod_ip(2, 1);
     rig.at("n1/p2", &format!("ip addr add {ip}/32 dev eth0"));
     let there = Echo::on(&rig.netns("n1/p2"), flow.dst);

@@ -94,10 +94,7 @@ fn masquerade_comes_and_goes_with_the_conntrack_entry() {
 
 #[test]
 fn a_flow_whose_conntrack_entry_is_deleted_goes_on() {
-    let rig = Rig::fast("ctd", |_| {}, &[]);
-    let flow = rig.udp(4102, 7102);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("ctd", 4102, &[]);
     for node in ["n1", "n2", "n1"] {
         rig.at(node, "conntrack -D -p udp --dport 7102");
         rig.wait_fast_all(flow);

@@ -21,10 +21,7 @@ fn wait_slow(rig: &Rig, node: u8, flow: Flow) {
 
 #[test]
 fn a_shaped_pod_is_left_alone_until_it_is_shaped_no_more() {
-    let rig = Rig::fast("tbf", |_| {}, &[]);
-    let flow = rig.udp(4500, 7500);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("tbf", 4500, &[]);
     let device = rig.lab.pod(2, 1).unwrap().host_veth().to_string();
     rig.at("n2", &format!("tc qdisc add dev {device} root tbf rate 100mbit burst 64kb latency 50ms"));
     eventually("why names the qdisc", || rig.why(2, &device).contains(&format!("tbf on egress of {device}")));
@@ -42,10 +39,7 @@ fn a_shaped_pod_is_left_alone_until_it_is_shaped_no_more() {
 
 #[test]
 fn a_pod_that_gets_rules_of_its_own_is_left_alone() {
-    let rig = Rig::fast("own", |_| {}, &[]);
-    let flow = rig.udp(4501, 7501);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("own", 4501, &[]);
     rig.at("n2/p1", "nft add table ip own");
     rig.at("n2/p1", "nft add chain ip own out { type filter hook output priority 0 ; }");
     let device = rig.lab.pod(2, 1).unwrap().host_veth().to_string();
@@ -58,10 +52,7 @@ fn a_pod_that_gets_rules_of_its_own_is_left_alone() {
 
 #[test]
 fn an_ipsec_policy_pauses_the_node() {
-    let rig = Rig::fast("xfrm", |_| {}, &[]);
-    let flow = rig.udp(4502, 7502);
-    let (mut sender, echo) = rig.stream(flow);
-    rig.wait_fast_all(flow);
+    let (rig, flow, mut sender, echo) = Rig::streaming("xfrm", 4502, &[]);
     rig.at("n1", "ip xfrm policy add src 192.0.2.0/24 dst 198.51.100.0/24 dir fwd");
     wait_slow(&rig, 1, flow);
     assert_eq!(rig.ask(1, &["status"])["bypassing"], false);

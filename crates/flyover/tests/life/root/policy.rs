@@ -116,3 +116,29 @@ fn a_drop_in_legacy_iptables_that_nobody_announces_ends_a_flow_with_its_lease() 
         },
     );
 }
+
+/// The bypass goes around the rules that its own outer packets would meet; what they forbid is forbidden all the same.
+#[test]
+fn a_drop_of_the_tunnels_own_packets_ends_the_flows_in_it() {
+    let sent: &[&str] = &[
+        "nft add table ip life",
+        "nft add chain ip life outer { type filter hook output priority 0 ; }",
+        "nft add rule ip life outer udp dport 8472 drop",
+    ];
+    let received: &[&str] = &[
+        "nft add table ip life",
+        "nft add chain ip life outer { type filter hook input priority 0 ; }",
+        "nft add rule ip life outer udp dport 8472 drop",
+    ];
+    for (name, node, add) in [("po", "n1", sent), ("pt", "n2", received)] {
+        let rule = Rule {
+            form: RuleForm::Nft,
+            node,
+            add,
+            remove: "nft delete table ip life",
+            lease: "5s",
+            bound: Duration::from_secs(1),
+        };
+        a_drop_holds_while_it_is_there(name, &rule);
+    }
+}

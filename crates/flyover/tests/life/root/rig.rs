@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use flyover_core::{Flow, Proto};
 use flyover_fastpath::{Books, Instance, Report};
 use flyover_host::cmd::Cmd;
-use flyover_lab::{Lab, LabSpec, Labs, Place};
+use flyover_lab::{Lab, LabSpec, Labs, Place, RuleForm};
 use flyover_net::netns::Netns;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+
+use super::udp::{Echo, Sender};
 
 /// Long enough for anything that is not promised within a time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,10 +28,10 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// A lab of two nodes, without bypass, its specification changed as the test likes.
+    /// A lab of two nodes with nftables rules, without bypass, its specification changed as the test likes.
     pub(super) fn slow(name: &str, change: impl FnOnce(&mut LabSpec)) -> Self {
         let name = format!("fl-{name}-{}", std::process::id()).parse().unwrap();
-        let mut spec = LabSpec { services: 3, ..LabSpec::new(name) };
+        let mut spec = LabSpec { services: 3, rules: RuleForm::Nft, ..LabSpec::new(name) };
         change(&mut spec);
         let root = tempfile::tempdir().unwrap();
         let lab = Labs::below(root.path()).up(&spec).unwrap();
@@ -41,6 +43,15 @@ impl Rig {
         let rig = Self::slow(name, change);
         rig.on(options);
         rig
+    }
+
+    /// The same with a flow of small datagrams that is bypassed all the way, to a port 3000 above the one it is from.
+    pub(super) fn streaming(name: &str, port: u16, options: &[&str]) -> (Self, Flow, Sender, Echo) {
+        let rig = Self::fast(name, |_| {}, options);
+        let flow = rig.udp(port, port + 3_000);
+        let (sender, echo) = rig.stream(flow);
+        rig.wait_fast_all(flow);
+        (rig, flow, sender, echo)
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -170,6 +170,11 @@ impl Sender {
         self.answers.lock().unwrap().len()
     }
 
+    /// Who answered.
+    pub(super) fn heard_from(&self) -> BTreeSet<SocketAddr> {
+        self.answers.lock().unwrap().iter().map(|a| a.from).collect()
+    }
+
     /// Stops, waits for what is on its way, and counts what never arrived: there, and back here.
     pub(super) fn lost(&mut self, echoes: &[&Echo]) -> (usize, usize) {
         self.sending = None;

@@ -1,6 +1,8 @@
 //! What programs see: sockets on both ends of a flow that is open.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
 use std::time::Duration;
 
 use flyover_core::Proto::{Tcp, Udp};
@@ -10,16 +12,15 @@ use flyover_lab::Place;
 
 use super::{spec, talk};
 use crate::flow::{Path, Talk};
-use crate::shot::{ACK, Body, Shot, Sum};
+use crate::shot::{Body, Shot, Sum};
 use crate::site::Site;
-use crate::sys::never_fragment;
 use crate::twins::Twins;
 
 /// Nothing in a lab takes this long.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// Both ends of a talk, after a few words each way.
-fn converse(site: &Site, talk: &Talk, to: SocketAddr) -> [UdpSocket; 2] {
+pub(super) fn converse(site: &Site, talk: &Talk, to: SocketAddr) -> [UdpSocket; 2] {
     let [a, b] = talk.ends();
     let open = |place, at: SocketAddr| site.inside(place, || UdpSocket::bind(at)).unwrap();
     let (a, b) = (open(Place::Pod(1, 1), a), open(talk.path.receiver(), b));
@@ -38,11 +39,35 @@ fn converse(site: &Site, talk: &Talk, to: SocketAddr) -> [UdpSocket; 2] {
 }
 
 /// The bypass carries the flow: the books say so.
-fn assert_open(twins: &Twins, talk: &Talk, ends: &[UdpSocket; 2], to: SocketAddr) {
+pub(super) fn assert_open(twins: &Twins, talk: &Talk, ends: &[UdpSocket; 2], to: SocketAddr) {
     let before = twins.bypassed(talk);
     ends[0].send(b"more").unwrap();
     let _ = ends[1].recv(&mut [0; 8]).unwrap();
     assert_eq!(twins.bypassed(talk), before + 1, "{talk:?} to {to} is not bypassed");
+}
+
+/// A TCP connection whose receiver throws away what it gets.
+pub(super) fn connect(site: &Site, talk: &Talk) -> TcpStream {
+    let [a, b] = talk.ends();
+    let listener = site.inside(talk.path.receiver(), || TcpListener::bind(b)).unwrap();
+    let dial = || {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(a), socket2::Type::STREAM, None)?;
+        socket.bind(&a.into())?;
+        socket.connect(&b.into())?;
+        std::io::Result::Ok(TcpStream::from(socket))
+    };
+    let stream = site.inside(Place::Pod(1, 1), dial).unwrap();
+    let (mut heard, _) = listener.accept().unwrap();
+    thread::spawn(move || {
+        let mut all = vec![0; 1 << 20];
+        // The last byte is answered, so that the sender knows that all has arrived.
+        while let Ok(len @ 1..) = heard.read(&mut all) {
+            if all[len - 1] == b'?' && heard.write_all(b"!").is_err() {
+                break;
+            }
+        }
+    });
+    stream
 }
 
 #[test]
@@ -88,69 +113,38 @@ fn a_wrong_checksum_reaches_no_socket() {
     }
 }
 
-/// The pods' devices take more than the tunnel does, as where a CNI was changed under running pods.
-fn widen(site: &Site) {
-    let set = |place, device: &str| {
-        let args = ["link", "set", device, "mtu", "1500"];
-        site.inside(place, || Cmd::new("ip").args(args).run()).unwrap();
+/// Bytes that wait in the first node's uplink.
+fn backlog(site: &Site) -> u64 {
+    let show = Cmd::new("tc").args(["-s", "-j", "qdisc", "show", "dev", "eth0"]);
+    let shown = site.inside(Place::Node(1), || show.run()).unwrap();
+    let bytes = shown.split("\"backlog\":").nth(1).unwrap();
+    bytes.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
+/// A sender is told to wait by the packets it has on this machine: who cuts that tie fills every queue.
+#[test]
+fn a_slow_uplink_holds_a_sender_back_alike() {
+    let shape = |site: &Site| {
+        let shape = "qdisc add dev eth0 root tbf rate 80mbit burst 100kb limit 8mb";
+        site.inside(Place::Node(1), || Cmd::new("tc").args(shape.split(' ')).run()).unwrap();
     };
-    for i in [1, 2] {
-        set(Place::Node(i), "veth1");
-        set(Place::Node(i), "veth2");
-        set(Place::Pod(i, 1), "eth0");
-        set(Place::Node(i), "cni0");
-    }
-}
-
-#[test]
-fn what_is_too_big_for_the_tunnel_is_cut_or_refused_alike() {
-    let mut twins = Twins::up(&spec(), Path::Across.receiver(), widen);
-    for (family, path) in [(V4, Path::Across), (V6, Path::Across), (V4, Path::Service), (V6, Path::Service)] {
-        for proto in [Udp, Tcp] {
-            let shots: Vec<_> = [1_300, 1_369, 1_371, 1_381, 1_383, 1_385, 1_391, 1_395, 1_400, 1_420]
-                .into_iter()
-                .flat_map(|len| [(len, true), (len, false)])
-                .flat_map(|(len, df)| [(len, df, Sum::Left), (len, df, Sum::Right)])
-                .map(|(len, df, sum)| {
-                    let body = match proto {
-                        Tcp => Body::Tcp { len, sum, flags: ACK, urgent: 0, options: 0 },
-                        _ => Body::Udp { len, sum },
-                    };
-                    Shot::plain(body).with(|s| s.df = df)
-                })
-                .chain([1_300, 1_385, 1_420].map(|size| {
-                    let sum = Sum::Segments(size);
-                    Shot::plain(match proto {
-                        Tcp => Body::Tcp { len: 4_000, sum, flags: ACK, urgent: 0, options: 0 },
-                        _ => Body::Udp { len: 4_000, sum },
-                    })
-                }))
-                .collect();
-            for shot in shots {
-                twins.play(&talk(path, family, proto), &[shot]).unwrap_or_else(|e| panic!("{e}"));
-            }
+    let twins = Twins::up(&spec(), Path::Across.receiver(), shape);
+    let talk = Talk { sport: 34_000, ..talk(Path::Across, V4, Tcp) };
+    let [slow, fast] = [&twins.sites[0], &twins.sites[1]].map(|site| {
+        let mut stream = connect(site, &talk);
+        let start = std::time::Instant::now();
+        let mut most = 0;
+        while start.elapsed() < Duration::from_millis(1_500) {
+            stream.write_all(&[7; 100_000]).unwrap();
+            most = most.max(backlog(site));
         }
-    }
-}
-
-#[test]
-fn a_sender_that_asks_learns_the_same_path_mtu() {
-    let twins = Twins::up(&spec(), Path::Across.receiver(), widen);
-    let talk = Talk { sport: 32_000, ..talk(Path::Across, V4, Udp) };
-    let to = talk.ends()[1];
-    let seen = [0, 1].map(|which| {
-        let site = &twins.sites[which];
-        let ends = converse(site, &talk, to);
-        if which == 1 {
-            assert_open(&twins, &talk, &ends, to);
-        }
-        never_fragment(&ends[0]).unwrap();
-        [1_472, 1_472, 1_423, 1_403, 1_402].map(|len| {
-            let sent = ends[0].send(&vec![7; len]).map_err(|e| e.raw_os_error());
-            let arrived = ends[1].recv(&mut [0; 2_000]).ok();
-            (sent, arrived)
-        })
+        (most, twins.bypassed(&talk))
     });
-    assert_eq!(seen[0], seen[1]);
-    assert_eq!(seen[0][1].0, Err(Some(libc::EMSGSIZE)), "{seen:?}");
+    assert!(fast.1 > 20, "{} packets were fast", fast.1);
+    assert!(
+        slow.0 > 0 && fast.0 < slow.0 * 2 + 100_000,
+        "{} bytes waited without, {} with the bypass",
+        slow.0,
+        fast.0
+    );
 }

@@ -15,8 +15,8 @@ use flyover_latency::session::{Game, Rules};
 use options::{Ends, Measurement, Network};
 use serde::Serialize;
 
-use super::super::Output;
 use super::super::fault::{Exit, Fault};
+use super::super::{Output, print};
 use super::header;
 use super::link::{Link, Own};
 
@@ -38,9 +38,6 @@ pub(crate) struct PingPong {
     /// Also be the server, in this process.
     #[arg(long)]
     forkboth: bool,
-    /// How to print.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
     #[command(flatten)]
     link: Link,
     #[command(flatten)]
@@ -63,13 +60,14 @@ impl PingPong {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Some(proto) = self.proto else { return self.link.serve() };
         self.check(proto)?;
+        let header = header::gather()?;
         let (mut game, own) = self.begin(proto)?;
         if proto == Proto::Udp && self.network.is_multicast() {
             std::thread::sleep(JOINING);
         }
         let mut out = std::io::stdout().lock();
-        if self.output == Output::Table {
-            header::write(&mut out)?;
+        if self.link.output == Output::Table {
+            write!(out, "{header}")?;
             if let Some(preload) = &game.server_ld_preload {
                 writeln!(out, "# server LD_PRELOAD={preload}")?;
             }
@@ -79,11 +77,7 @@ impl PingPong {
         let rows = self.measure(proto, &mut game, &mut out)?;
         game.finish()?;
         own.join()?;
-        if self.output == Output::Json {
-            serde_json::to_writer_pretty(&mut out, &rows)?;
-            writeln!(out)?;
-        }
-        Ok(())
+        if self.link.output == Output::Json { print::json(&rows) } else { Ok(()) }
     }
 
     fn check(&self, proto: Proto) -> anyhow::Result<()> {
@@ -140,7 +134,7 @@ impl PingPong {
             }
             let summary = samples.summary(self.measurement.percentile);
             let Summary { mean, min, median, max, percentile, stddev, iterations } = summary;
-            if self.output == Output::Table {
+            if self.link.output == Output::Table {
                 writeln!(
                     out,
                     "\t{size}\t{mean}\t{min}\t{median}\t{max}\t{percentile}\t{stddev}\t{iterations}"
