@@ -93,8 +93,8 @@ impl Node {
         programs.set_lease(settings.lease);
         // Nobody heard what changed since the last process ended.
         programs.revoke();
-        // The loopback device has the first number in every namespace.
-        let attachments = Attachments::adopt(&instance, 1)?;
+        let mut attachments = Attachments::adopt(&instance, settings.clsact)?;
+        attachments.leave_other_means().map_err(system("detach what was attached otherwise"))?;
         let mut node = Self {
             expedite: Expedite::new(settings.may_expedite),
             instance,
