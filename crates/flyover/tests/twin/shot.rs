@@ -169,8 +169,8 @@ impl Shot {
             // What is too short is sent whole; what is off may be off by nothing.
             // Conntrack puts fragments together, and what is small enough leaves whole.
             Twist::Fragments(_) | Twist::FirstFragment(_) => first && self.len() >= 16,
-            // The first node's stack cuts off what is behind the packet.
-            Twist::Trailer(_) => first,
+            // The first node's stack cuts off what is behind the packet. What fills up a frame of 60 bytes is a card's.
+            Twist::Trailer(bytes) => first && self.len() + bytes > 18,
             Twist::Extensions(e) if e.contains(&Extension::AtomicFragment) => first,
             Twist::None | Twist::InnerLength(_) | Twist::Version(_) => false,
             _ => true,
