@@ -92,6 +92,18 @@ impl Rig {
     }
 }
 
+impl Drop for Rig {
+    /// A comparison that was killed leaves its companions, which are labs like any other.
+    fn drop(&mut self) {
+        for companion in ["bare", "nt", "fp"] {
+            let name = format!("{}-{companion}", self.lab.name());
+            let mut down = Command::new(env!("CARGO_BIN_EXE_flyover"));
+            down.args(["lab", "down", "--name", &name]).env("FLYOVER_ROOT", self.root.path());
+            assert!(down.output().unwrap().status.success(), "{name} is left behind");
+        }
+    }
+}
+
 #[test]
 fn five_paths_of_a_lab_are_compared_and_what_goes_to_a_service_is_bypassed_too() {
     let rig = Rig::new("five");
