@@ -142,6 +142,39 @@ fn who_comes_back_with_another_back_end_leaves_nothing_of_the_first() {
     assert_eq!(sender.lost(&[&echo]), (0, 0));
 }
 
+/// Outer packets that went by untracked, on both nodes.
+fn untracked(rig: &Rig) -> u64 {
+    let count = |node: &str| -> u64 {
+        let rules = rig.at(node, "nft list ruleset");
+        let rules = rules.lines().filter(|line| line.ends_with("notrack"));
+        let packets = rules.map(|rule| rule.split_whitespace().skip_while(|w| *w != "packets").nth(1));
+        packets.map(|n| n.unwrap().parse::<u64>().unwrap()).sum()
+    };
+    count("n1") + count("n2")
+}
+
+/// Another address takes a peer's place, as when a node is replaced.
+#[test]
+fn only_the_tunnels_peer_of_today_is_left_untracked() {
+    let rig = Rig::fast("npeer", |_| {}, &["--backend", "nft"]);
+    let flow = rig.udp(4901, 7901);
+    let (mut sender, echo) = rig.stream(flow);
+    echo.wait_alive();
+    rig.at("n2", "ip addr add 10.89.0.42/24 dev eth0");
+    let entries = rig.at("n1", "bridge fdb show dev flannel.1");
+    let entry = entries.lines().find(|line| line.contains("dst 10.89.0.2")).unwrap();
+    let mac = entry.split_whitespace().next().unwrap();
+    rig.at("n1", &format!("bridge fdb replace {mac} dev flannel.1 dst 10.89.0.42 self permanent"));
+    let rules = || rig.at("n1", "nft list ruleset");
+    eventually("the rule names the new peer alone", || {
+        rules().contains("10.89.0.42 udp dport 8472") && !rules().contains("10.89.0.2 udp dport 8472")
+    });
+    let before = untracked(&rig);
+    eventually("packets to it are not tracked", || untracked(&rig) > before + 100);
+    echo.wait_alive();
+    assert_eq!(sender.lost(&[&echo]), (0, 0));
+}
+
 /// Our filters at both ends of the uplink's way, as tc shows them.
 fn filters(rig: &Rig) -> usize {
     let shown = ["ingress", "egress"].map(|side| rig.at("n1", &format!("tc filter show dev eth0 {side}")));

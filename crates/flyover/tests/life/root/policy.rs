@@ -142,3 +142,31 @@ fn a_drop_of_the_tunnels_own_packets_ends_the_flows_in_it() {
         a_drop_holds_while_it_is_there(name, &rule);
     }
 }
+
+/// Hooks that the packets of a flow pass before, behind and below the routing of the node.
+#[test]
+fn a_drop_in_any_family_of_nft_ends_a_flow_at_once() {
+    let (rig, flow, _sender, echo) = Rig::streaming("pf", 4002, &["--lease", "5s"]);
+    let device = rig.lab.pod(1, 1).unwrap().host_veth().to_string();
+    for (family, hook) in [
+        ("inet", "forward".to_owned()),
+        ("ip", "prerouting".to_owned()),
+        ("bridge", "input".to_owned()),
+        ("netdev", format!("ingress device {device}")),
+        ("netdev", "egress device eth0".to_owned()),
+    ] {
+        rig.wait_fast_all(flow);
+        let port = if hook.starts_with("egress") { "8472" } else { "7002" };
+        rig.at("n1", &format!("nft add table {family} life"));
+        rig.at(
+            "n1",
+            &format!("nft add chain {family} life drops {{ type filter hook {hook} priority 0 ; }}"),
+        );
+        rig.at("n1", &format!("nft add rule {family} life drops udp dport {port} drop"));
+        let took = echo.wait_silent(Instant::now(), SILENCE);
+        measured(&format!("from a DROP in {family} {hook} to no more packets"), took, Duration::from_secs(1));
+        rig.at("n1", &format!("nft delete table {family} life"));
+        echo.wait_alive();
+    }
+    rig.wait_fast_all(flow);
+}
