@@ -35,9 +35,12 @@ fn refused(source: libbpf_rs::Error) -> NodeError {
 
 /// Makes the directories of the instance's pins, and the file system they are in where it is not mounted.
 pub(super) fn make_pins(instance: &Instance) -> Result<(), NodeError> {
-    let mut restore = instance.restore()?;
-    restore.mounted_bpffs |= instance.make_pins()?;
-    Ok(instance.remember(&restore)?)
+    if !instance.bpffs_is_there()? {
+        let mut restore = instance.restore()?;
+        restore.mounted_bpffs = true;
+        instance.remember(&restore)?;
+    }
+    Ok(instance.make_pins()?)
 }
 
 /// Runs until `stop` is done; what is pinned stays.

@@ -219,3 +219,24 @@ fn filters_of_clsact_do_what_links_do() {
     assert_eq!(super::off::face(&rig, "n1"), face);
     chat.finish();
 }
+
+#[test]
+fn a_bpf_file_system_that_was_mounted_is_unmounted_again() {
+    let rig = Rig::slow("mount", |_| {});
+    let (flyover, root) = (env!("CARGO_BIN_EXE_flyover"), rig.root().display());
+    let which = format!("--name {} --root {root}", rig.instance(1).name());
+    let script = format!(
+        "mount -t tmpfs none /sys/fs; mkdir /sys/fs/bpf
+         stat -f -c %T /sys/fs/bpf
+         {flyover} fastpath run {which} --uplink eth0 --backend ebpf 2>/dev/null &
+         until [ -e {} ]; do sleep 0.02; done
+         stat -f -c %T /sys/fs/bpf
+         {flyover} fastpath off {which}
+         stat -f -c %T /sys/fs/bpf",
+        rig.instance(1).report().display()
+    );
+    let unshare = Cmd::new("unshare").args(["-m", "sh", "-ec", &script]);
+    let said = rig.netns("n1").run(|| unshare.run()).unwrap().unwrap();
+    assert_eq!(said, "tmpfs\nbpf_fs\ntmpfs\n");
+    nothing_is_left(&rig);
+}
