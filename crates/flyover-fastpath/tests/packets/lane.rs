@@ -83,11 +83,11 @@ impl Lane {
     /// The same on a kernel that can do no more than that.
     pub(crate) fn of(can: Abilities) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("fo-spec-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let ns = Netns::create(&name).expect("root may make a network namespace");
         stay_on_this_cpu();
         let programs = Programs::load_for(can).expect("the kernel takes the programs");
         let books = programs.books().expect("the maps are there");
+        let name = format!("fo-spec-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let ns = Netns::create(&name).expect("root may make a network namespace");
         let mut lane = Self { programs, books, devices: [0; 3], ns };
         lane.sh(DEVICES);
         lane.devices = ["pod", "other", "uplink"].map(|name| lane.ifindex(name));
