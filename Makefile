@@ -12,6 +12,8 @@ VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static xz-utils zstd
 
 KERNELS ?= 6.1 6.12 7.2
 FUZZ_SECONDS ?= 60
+# Name of the lab that demo and bench raise.
+LAB ?= $@
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 FLYOVER := $(SUDO) target/release/flyover
@@ -34,20 +36,21 @@ setup: ## Install all packages and tools; does nothing when all is there
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
 	@mkdir -p target/demo
-	@trap '$(FLYOVER) lab down --name demo' EXIT; \
-	$(FLYOVER) lab up --name demo; \
-	$(FLYOVER) bench compare --lab demo --quick --report target/demo
+	@$(FLYOVER) lab up --name $(LAB); \
+	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
+	$(FLYOVER) bench compare --lab $(LAB) --quick --report target/demo
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast
 
-bench: setup ## Measure at length; the report goes to target/bench
+bench: setup ## Measure at length; the report goes to target/bench; fails if this tool adds more than sockperf
 	cargo build --release --package flyover
 	@mkdir -p target/bench
-	@trap '$(FLYOVER) lab down --name bench' EXIT; \
-	$(FLYOVER) lab up --name bench --services 200; \
-	$(FLYOVER) bench compare --lab bench --report target/bench
+	@$(FLYOVER) lab up --name $(LAB); \
+	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
+	$(FLYOVER) bench compare --lab $(LAB) --report target/bench
+	$(FLYOVER) bench self
 
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check

@@ -182,18 +182,52 @@ static __always_inline int complete_holds(__u64 sum, const struct eth *eth, void
 	return fold16(sum) == 0xffff;
 }
 
-/* Whether somebody has vouched, or can vouch, for the outer UDP checksum. */
+/* The packet's sum from its IP header on, or -1 if it is longer than any that is one segment. */
+__noinline int sum_packet(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch();
+	__u32 at = ETH_LEN, len = skb->len, left, i;
+	__u64 sum = 0;
+
+	if (!s)
+		return -1;
+	for (i = 0; i < FO_CHUNKS && at < len; i++) {
+		left = len - at;
+		if (left >= FO_CHUNK) {
+			if (bpf_skb_load_bytes(skb, at, s->chunk, FO_CHUNK))
+				return -1;
+			sum = (__u32)bpf_csum_diff(0, 0, (void *)s->chunk, FO_CHUNK, sum);
+			at += FO_CHUNK;
+			continue;
+		}
+		/* Whole words are summed: what the last one has too much is nought. */
+		left &= FO_CHUNK - 1;
+		*(__u32 *)(s->chunk + (left & ~3U)) = 0;
+		barrier_var(left);
+		if (!left || left >= FO_CHUNK || bpf_skb_load_bytes(skb, at, s->chunk, left))
+			return -1;
+		sum = (__u32)bpf_csum_diff(0, 0, (void *)s->chunk, (left + 3) & ~3U, sum);
+		at = len;
+	}
+	return at < len ? -1 : fold16(sum);
+}
+
+/* Whether the outer UDP checksum holds: somebody vouches for it, or it is summed here. */
 static __always_inline int outer_sum_holds(struct __sk_buff *skb, const struct outer *o, const struct eth *eth,
 					   void *end)
 {
 	__u32 summed;
+	int sum;
 
 	if (o->no_sum)
 		return o->family == 4;
 	summed = sum_state(skb);
 	if (summed == CHECKSUM_COMPLETE)
 		return complete_holds(whole_sum(skb), eth, end);
-	return summed != CHECKSUM_NONE;
+	if (summed != CHECKSUM_NONE)
+		return 1;
+	sum = skb->gso_size ? -1 : sum_packet(skb);
+	return sum >= 0 && complete_holds(sum, eth, end);
 }
 
 SEC("tc")

@@ -61,8 +61,13 @@ struct {
 /* Longest run of bytes that is written into a packet: a copied header, an IPv6 header, ports. */
 #define FO_FRAME (FO_HDR_MAX + 48)
 
+/* A packet is summed in pieces of as much as bpf_csum_diff takes; the largest is a jumbo frame. */
+#define FO_CHUNK 512
+#define FO_CHUNKS 20
+
 /*
- * What is too large for the stack: a note and an entry that are put together, and the bytes a packet is to begin with.
+ * What is too large for the stack: a note and an entry that are put together, and the bytes a packet is to begin with,
+ * and a piece of one that is summed.
  * `recent` is when this CPU last took a note.
  */
 struct scratch {
@@ -70,6 +75,7 @@ struct scratch {
 	struct fo_probe probe;
 	struct fo_way way;
 	__u8 frame[FO_FRAME];
+	__u8 chunk[FO_CHUNK + 4];
 };
 
 struct {

@@ -26,6 +26,9 @@ pub enum Means {
     Clsact,
 }
 
+/// The loopback device has this number in every namespace: one to ask for tcx.
+const LOOPBACK: u32 = 1;
+
 /// The attached programs of an instance.
 #[derive(Debug)]
 pub(crate) struct Attachments {
@@ -60,15 +63,19 @@ impl Hook {
 }
 
 impl Attachments {
-    /// Finds what an earlier process left. `loopback` is a device that is always there, to ask for tcx.
-    pub(crate) fn adopt(instance: &Instance, loopback: u32) -> Result<Self, InstanceError> {
-        let means = match tcx::query(loopback, Side::Ingress) {
+    /// Finds what an earlier process left. `clsact` asks for filters also where the kernel knows tcx.
+    pub(crate) fn adopt(instance: &Instance, clsact: bool) -> Result<Self, InstanceError> {
+        let means = match tcx::query(LOOPBACK, Side::Ingress) {
             Err(e) if e.kind() == io::ErrorKind::Unsupported => Means::Clsact,
+            _ if clsact => Means::Clsact,
             _ => Means::Tcx,
         };
         let links = instance.links();
         let filters = Filters::read(instance.run_dir())?;
-        let mut held = filters.held();
+        if means == Means::Clsact {
+            return Ok(Self { means, links, held: filters.held(), filters, fresh: BTreeSet::new() });
+        }
+        let mut held = BTreeSet::new();
         let names = match fs::read_dir(&links) {
             Ok(entries) => entries.map(|e| Ok(e?.file_name())).collect::<io::Result<Vec<_>>>(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -80,6 +87,17 @@ impl Attachments {
             }
         }
         Ok(Self { means, links, filters, held, fresh: BTreeSet::new() })
+    }
+
+    /// Takes away what an earlier process attached by the other means: no packet may meet a program twice.
+    pub(crate) fn leave_other_means(&mut self) -> io::Result<()> {
+        if self.means == Means::Tcx {
+            return self.filters.clear();
+        }
+        for link in fs::read_dir(&self.links)? {
+            tcx::take_away(&link?.path())?;
+        }
+        Ok(())
     }
 
     /// How programs are attached here.

@@ -132,6 +132,11 @@ impl Filters {
 
     /// Takes all of them away; goes on after an error, and tells the first.
     pub(crate) fn remove(mut self) -> io::Result<()> {
+        self.clear()
+    }
+
+    /// The same, of filters that may be attached again.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
         let mut first = Ok(());
         for (ifindex, hook) in self.held() {
             first = first.and(self.detach(ifindex, hook));

@@ -189,13 +189,13 @@ impl Instance {
         Ok(there)
     }
 
-    /// Makes the directories of its pins; tells whether the file system had to be mounted.
-    pub fn make_pins(&self) -> Result<bool, InstanceError> {
-        let mounted = mount_bpffs(&self.bpffs)?;
+    /// Makes the directories of its pins, and mounts the file system where it is not.
+    pub fn make_pins(&self) -> Result<(), InstanceError> {
+        mount_bpffs(&self.bpffs)?;
         for dir in [self.bpffs.join("flyover"), self.pins.clone(), self.maps(), self.links()] {
             make_private(&dir)?;
         }
-        Ok(mounted)
+        Ok(())
     }
 
     /// What is to be put back when it is removed.
@@ -218,8 +218,12 @@ impl Instance {
     pub fn erase(&self, unmount: bool) -> Result<(), InstanceError> {
         erase(&self.pins)?;
         self.erase_files()?;
-        let empty = fs::read_dir(&self.bpffs).is_ok_and(|mut entries| entries.next().is_none());
-        if unmount && empty {
+        // Names with a dot are the kernel's own (`maps.debug`): nobody else can make any.
+        let is_a_pin = |entry: io::Result<fs::DirEntry>| {
+            !entry.is_ok_and(|entry| entry.file_name().to_string_lossy().contains('.'))
+        };
+        let empty = fs::read_dir(&self.bpffs).is_ok_and(|mut entries| !entries.any(is_a_pin));
+        if unmount && empty && is_bpffs(&self.bpffs)? {
             nix::mount::umount(&self.bpffs).map_err(|e| failed("unmount", &self.bpffs)(e.into()))?;
         }
         Ok(())
@@ -282,14 +286,13 @@ fn check_usable(at: &Path) -> Result<(), InstanceError> {
         .map_err(|e| InstanceError::BadBpffs { path: at.to_owned(), source: e.into() })
 }
 
-fn mount_bpffs(at: &Path) -> Result<bool, InstanceError> {
+fn mount_bpffs(at: &Path) -> Result<(), InstanceError> {
     if is_bpffs(at)? {
         check_usable(at)?;
-        return Ok(false);
+        return Ok(());
     }
     nix::mount::mount(Some("bpf"), at, Some("bpf"), nix::mount::MsFlags::empty(), Some("mode=0700"))
-        .map_err(|e| InstanceError::NoBpffs { path: at.to_owned(), source: e.into() })?;
-    Ok(true)
+        .map_err(|e| InstanceError::NoBpffs { path: at.to_owned(), source: e.into() })
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn asked_for() -> String {
 }
 
 fn with_programs(instance: &Instance, mut scene: Scene) -> Result<Forecast, NodeError> {
-    let attachments = Attachments::adopt(instance, 1)?;
+    let attachments = Attachments::adopt(instance, scene.settings.clsact)?;
     let mut makes = Vec::new();
     let there = instance.bpffs_is_there()?;
     if !there {
@@ -69,7 +69,7 @@ fn with_programs(instance: &Instance, mut scene: Scene) -> Result<Forecast, Node
         Probe { what: "BPF", found: "programs for traffic control can be loaded".into() },
         Probe { what: "BPF file system", found: if there { "mounted" } else { "to be mounted" }.into() },
         Probe { what: "programs", found: programs.into() },
-        Probe { what: "hooks", found: if tcx { "tcx" } else { "clsact: this kernel has no tcx" }.into() },
+        Probe { what: "hooks", found: if tcx { "tcx" } else { "clsact" }.into() },
     ];
     scene.survey = scene.look_around(&attachments);
     scene.look_into_pods();

@@ -35,9 +35,12 @@ fn refused(source: libbpf_rs::Error) -> NodeError {
 
 /// Makes the directories of the instance's pins, and the file system they are in where it is not mounted.
 pub(super) fn make_pins(instance: &Instance) -> Result<(), NodeError> {
-    let mut restore = instance.restore()?;
-    restore.mounted_bpffs |= instance.make_pins()?;
-    Ok(instance.remember(&restore)?)
+    if !instance.bpffs_is_there()? {
+        let mut restore = instance.restore()?;
+        restore.mounted_bpffs = true;
+        instance.remember(&restore)?;
+    }
+    Ok(instance.make_pins()?)
 }
 
 /// Runs until `stop` is done; what is pinned stays.
@@ -93,8 +96,8 @@ impl Node {
         programs.set_lease(settings.lease);
         // Nobody heard what changed since the last process ended.
         programs.revoke();
-        // The loopback device has the first number in every namespace.
-        let attachments = Attachments::adopt(&instance, 1)?;
+        let mut attachments = Attachments::adopt(&instance, settings.clsact)?;
+        attachments.leave_other_means().map_err(system("detach what was attached otherwise"))?;
         let mut node = Self {
             expedite: Expedite::new(settings.may_expedite),
             instance,

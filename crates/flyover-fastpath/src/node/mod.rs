@@ -62,6 +62,8 @@ pub struct Settings {
     pub may_expedite: bool,
     /// How to accelerate.
     pub backend: Backend,
+    /// Whether to attach by clsact filters also where the kernel knows tcx.
+    pub clsact: bool,
     /// Where to serve metrics, if anywhere.
     pub metrics: Option<std::net::SocketAddr>,
 }

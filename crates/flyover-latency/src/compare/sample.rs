@@ -15,6 +15,8 @@ use crate::throughput::{self, Throughput};
 
 /// Between two messages of `cpu-per-packet`.
 const PACE: Duration = Duration::from_micros(100);
+/// No sample that is kept takes longer than the minute a histogram holds.
+const LONGEST_NS: u64 = 60_000_000_000;
 /// Points of a distribution that is drawn.
 const CDF_POINTS: u32 = 200;
 
@@ -66,7 +68,8 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub(super) fn new() -> Self {
-        let histogram = Histogram::new(3).expect("three digits are allowed");
+        // One that grows does so for `record` alone; `saturating_record` would take all for its first, least bound.
+        let histogram = Histogram::new_with_max(LONGEST_NS, 3).expect("three digits are allowed");
         Self { rounds: Rounds::default(), histogram }
     }
 
@@ -116,6 +119,18 @@ mod tests {
         let rounds = gathered.finish();
         assert_eq!(rounds.cdf, [[1.0, 0.5], [3.0, 1.0]]);
         assert_eq!((rounds.p50, rounds.p99, rounds.n), (vec![3.0, 1.0], vec![], 2));
+    }
+
+    #[test]
+    fn the_distribution_of_long_times_is_theirs_too() {
+        let mut gathered = Gathered::new();
+        let millis = [1, 5, 200, 59_000].map(|ms| ms * 1_000_000);
+        gathered.add(&Sample::Times(Samples::new(millis.to_vec())));
+        let rounds = gathered.finish();
+        let drawn = [10, 90, 110, 200].map(|point: usize| rounds.cdf[point][0]);
+        for (drawn, given) in drawn.into_iter().zip([1e6, 5e6, 200e6, 59e9]) {
+            assert!((drawn / given - 1.0).abs() < 0.01, "{drawn} instead of {given}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod socket;
 
 pub(crate) use attr::{Attrs, be16, be32, be64, ne16, ne32, text};
 pub(crate) use message::{Message, Request, messages};
-pub(crate) use socket::Talk;
+pub(crate) use socket::{Talk, open};
 
 /// Bytes that are not what the kernel's headers promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

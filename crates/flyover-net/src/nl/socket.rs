@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{MsgFlags, recv};
@@ -21,6 +22,25 @@ const DONE: u16 = 3;
 /// `NLM_F_DUMP_INTR`: the list changed under the dump.
 const INTERRUPTED: u16 = 0x10;
 
+/// How often a protocol that is not there is asked for again, and after how long.
+const ATTEMPTS: u32 = 25;
+const LOADING: Duration = Duration::from_millis(20);
+
+/// Opens a netlink socket. The first to ask for a protocol makes the kernel load its module; who asks while that is
+/// loading may be told that there is none (seen on 7.2, with two agents that start at once).
+pub(crate) fn open(protocol: isize) -> io::Result<Socket> {
+    let mut left = ATTEMPTS;
+    loop {
+        match Socket::new(protocol) {
+            Err(e) if e.raw_os_error() == Some(libc::EPROTONOSUPPORT) && left > 0 => {
+                left -= 1;
+                std::thread::sleep(LOADING);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 /// A conversation with one part of the kernel.
 pub(crate) struct Talk {
     socket: Socket,
@@ -33,7 +53,7 @@ impl Talk {
     pub(crate) fn open(protocol: libc::c_int, what: &'static str) -> Result<Self, NlError> {
         let fail = |source| NlError::Socket { verb: "open", what, source };
         let protocol = isize::try_from(protocol).map_err(|e| fail(io::Error::other(e)))?;
-        let mut socket = Socket::new(protocol).map_err(fail)?;
+        let mut socket = open(protocol).map_err(fail)?;
         socket.bind_auto().map_err(fail)?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(fail)?;
         // A kernel that does not check strictly ignores the filters of a dump, so callers filter again.

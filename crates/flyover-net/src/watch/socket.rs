@@ -65,7 +65,7 @@ impl Ear {
     pub(super) fn open(source: Source) -> Result<Self, NlError> {
         let fail = |source| NlError::Socket { verb: "open", what: "announcements", source };
         let protocol = isize::try_from(source.protocol()).map_err(|e| fail(io::Error::other(e)))?;
-        let mut socket = Socket::new(protocol).map_err(fail)?;
+        let mut socket = crate::nl::open(protocol).map_err(fail)?;
         // Only with CAP_NET_ADMIN; the system's limit else.
         setsockopt(&socket, RcvBufForce, &QUEUE)
             .or_else(|_| setsockopt(&socket, RcvBuf, &QUEUE))

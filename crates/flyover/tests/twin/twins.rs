@@ -10,6 +10,8 @@ use std::time::Duration;
 use flyover_fastpath::{Books, Instance};
 use flyover_host::cmd::{Cmd, CmdError};
 use flyover_lab::{LabSpec, Overlay, Place};
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
 
 use crate::flow::{Hop, Path, Talk};
 use crate::opened::{Came, Fault, Opened};
@@ -79,6 +81,13 @@ fn port() -> u16 {
     1_024 + u16::try_from(spread).expect("it is below the range")
 }
 
+/// A packet waits on the CPU where it was sent: from two of them the last one sent may arrive before the others.
+fn stay_on_this_cpu() {
+    let mut cpus = CpuSet::new();
+    cpus.set(sched_getcpu().expect("we run somewhere")).expect("the number is a CPU's");
+    sched_setaffinity(Pid::from_raw(0), &cpus).expect("we may stay where we are");
+}
+
 /// Does it again while nothing is shown.
 fn insist<T>(mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut left = ATTEMPTS;
@@ -109,7 +118,9 @@ impl Twins {
         let names = [name('p'), name('f')];
         let sites = [Site::up(spec, &names[0], receiver), Site::up(spec, &names[1], receiver)];
         sites.iter().for_each(prepare);
-        Self { agents: Agents::on(&names[1], backend), sites, _turn: turn }
+        let agents = Agents::on(&names[1], backend);
+        stay_on_this_cpu();
+        Self { agents, sites, _turn: turn }
     }
 
     pub(crate) fn way(&self, path: Path) -> Way {

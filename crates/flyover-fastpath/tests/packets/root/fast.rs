@@ -83,8 +83,10 @@ fn geneve_with_options_of_8_to_64_bytes_is_put_on_and_taken_off() {
 
 #[test]
 fn a_tunnel_over_ipv6_without_checksums_is_put_on_but_left_to_the_kernel_to_take_off() {
-    for case in conversations(&Road::Tunnel(Tunnel { v6: true, ..plain_vxlan() })) {
-        let (lane, request, reply) = (Lane::knows(&case), case.request(), case.reply());
+    let cases = conversations(&Road::Tunnel(Tunnel { v6: true, ..plain_vxlan() }));
+    let lane = knows_all(&cases);
+    for case in cases {
+        let (request, reply) = (case.request(), case.reply());
         lane.send(&request, &request.enters).is_sent(&request, &request.enters);
         lane.send(&reply, &reply.enters).is_slow(&reply.enters.bytes(), "outer_checksum");
     }
@@ -190,11 +192,11 @@ fn an_outer_header_keeps_the_dscp_it_was_seen_with() {
 
 #[test]
 fn what_a_device_summed_stays_right_when_a_tunnel_is_taken_off() {
-    for v6 in [false, true] {
-        let mut cases = conversations(&Road::Tunnel(Tunnel { v6, summed: true, ..plain_vxlan() }));
-        cases.extend(conversations(&Road::Routed));
-        for case in cases {
-            let (lane, reply) = (Lane::knows(&case), case.reply());
+    let over = |v6| Road::Tunnel(Tunnel { v6, summed: true, ..plain_vxlan() });
+    for road in [over(false), over(true), Road::Routed] {
+        let cases = conversations(&road);
+        let lane = knows_all(&cases);
+        for reply in cases.iter().map(Case::reply) {
             let summed = Place { summed: true, ..Place::default() };
             let out = lane.run_at(reply.from, &reply.enters.bytes(), summed);
             out.is_sent(&reply, &reply.enters);

@@ -5,6 +5,7 @@ use flyover_fastpath::{Abilities, Place};
 use super::fast::{all_are_sent, conversations};
 use crate::case::{Road, Tunnel, plain_vxlan, usual};
 use crate::lane::Lane;
+use crate::packet::ETH;
 
 fn this() -> Abilities {
     Abilities::of_kernel().expect("the kernel tells its types")
@@ -50,12 +51,13 @@ fn flows_are_refused_where_conntrack_is_in_use_and_cannot_be_asked() {
 /// Before 6.2 a program reads the packet's own structure as memory that could be anything.
 #[test]
 fn an_outer_checksum_is_looked_after_where_a_packet_is_read_as_memory() {
-    let old = Abilities { see_packet: false, ..this() };
+    let lane = Lane::of(Abilities { see_packet: false, ..this() });
     for case in conversations(&Road::Tunnel(Tunnel { summed: true, ..plain_vxlan() })) {
-        let (lane, reply) = (Lane::of(old), case.reply());
+        let reply = case.reply();
         lane.learn(&case);
-        let sent = reply.enters.bytes();
-        lane.run(reply.from, &sent).is_slow(&sent, "outer_checksum");
+        let wrong = reply.enters.bytes_but(|b| b[ETH + 20 + 7] ^= 1);
+        lane.run(reply.from, &wrong).is_slow(&wrong, "outer_checksum");
+        lane.run(reply.from, &reply.enters.bytes()).is_sent(&reply, &reply.enters);
         lane.send(&reply, &reply.enters).is_sent(&reply, &reply.enters);
     }
 }

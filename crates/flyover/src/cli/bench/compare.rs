@@ -133,3 +133,29 @@ fn write_files(report: &Report, directory: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    /// The names of the cases that these words measure.
+    fn cases(words: &[&str]) -> Vec<String> {
+        let command = Compare::augment_args(clap::Command::new("compare"));
+        let words = [&["compare", "--cpus", "0", "1"], words].concat();
+        let compare = Compare::from_arg_matches(&command.get_matches_from(words)).unwrap();
+        compare.plan().unwrap().cases.iter().map(Case::to_string).collect()
+    }
+
+    #[test]
+    fn three_sizes_of_tcp_and_udp_are_measured_unless_others_are_asked_for() {
+        let usual = cases(&[]);
+        assert_eq!(usual[..6], ["tcp-64", "udp-64", "tcp-1k", "udp-1k", "tcp-8k", "udp-8k"]);
+        assert_eq!(cases(&["--cases", "crr,udp-8k"]), ["crr", "udp-8k"]);
+        assert!(
+            cases(&["--quick"]).iter().all(|case| usual.contains(case)),
+            "the quick ones are some of them"
+        );
+    }
+}

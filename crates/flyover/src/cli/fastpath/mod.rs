@@ -75,6 +75,9 @@ pub(crate) struct Run {
     /// Never turn `/sys/kernel/rcu_expedited` on while many programs are attached; each then takes some 13 ms.
     #[arg(long)]
     no_expedite: bool,
+    /// Attach by clsact filters also where the kernel knows tcx (since 6.6), which is faster.
+    #[arg(long)]
+    clsact: bool,
     /// Say what would be done and gained, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -140,6 +143,7 @@ impl Run {
             deadman: self.deadman,
             may_set_liberal: !self.no_liberal,
             may_expedite: !self.no_expedite,
+            clsact: self.clsact,
             metrics: self.metrics,
             backend: self.backend.into(),
         })

@@ -14,8 +14,8 @@ use flyover_net::netns::Netns;
 use super::fault;
 use crate::cli::fault::{Exit, Fault};
 
-/// How long an agent may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an agent may take to be ready: an emulated verifier is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Verbs of `flyover lab fastpath`.
 #[derive(Debug, Subcommand)]

@@ -174,3 +174,69 @@ fn only_the_tunnels_peer_of_today_is_left_untracked() {
     echo.wait_alive();
     assert_eq!(sender.lost(&[&echo]), (0, 0));
 }
+
+/// Our filters at both ends of the uplink's way, as tc shows them.
+fn filters(rig: &Rig) -> usize {
+    let shown = ["ingress", "egress"].map(|side| rig.at("n1", &format!("tc filter show dev eth0 {side}")));
+    shown.concat().matches("handle 0xf10").count()
+}
+
+#[test]
+fn filters_of_clsact_do_what_links_do() {
+    let rig = Rig::slow("clsact", |_| {});
+    let face = super::off::face(&rig, "n1");
+    rig.on(&["--clsact"]);
+    assert_eq!(rig.report(1).attached_by, "clsact");
+    let flow = rig.udp(4782, 7782);
+    let (mut sender, echo) = rig.stream(flow);
+    let chat = rig.chat(4782, 7782);
+    rig.wait_fast_all(flow);
+    rig.wait_fast_all(chat.flow);
+    assert_eq!(filters(&rig), 2);
+    // Who comes back takes them over.
+    rig.signal(Signal::SIGKILL);
+    rig.on(&["--clsact"]);
+    rig.wait_fast_all(flow);
+    assert_eq!(filters(&rig), 2);
+    assert_eq!(sender.lost(&[&echo]), (0, 0));
+    // Who comes back by other means leaves none of the first. The kernel stops a device for some milliseconds each
+    // time a clsact qdisc is made or removed, whoever does it: what is sent meanwhile is lost.
+    drop((sender, echo));
+    let (_sender, _echo) = rig.stream(flow);
+    for (options, by, there) in [(&[][..], "tcx", 0), (&["--clsact"], "clsact", 2)] {
+        rig.signal(Signal::SIGTERM);
+        rig.on(options);
+        assert_eq!((rig.report(1).attached_by.as_str(), filters(&rig)), (by, there));
+        rig.wait_fast_all(flow);
+        rig.wait_fast_all(chat.flow);
+    }
+    // A filter of somebody else, and the qdisc it is in, stay.
+    rig.at("n1", "tc filter add dev eth0 ingress prio 7 protocol all u32 match u32 0 0 classid 1:1");
+    rig.off();
+    let left = rig.at("n1", "tc filter show dev eth0 ingress");
+    assert!(left.contains("pref 7 u32") && filters(&rig) == 0, "{left}");
+    rig.at("n1", "tc qdisc del dev eth0 clsact");
+    assert_eq!(super::off::face(&rig, "n1"), face);
+    chat.finish();
+}
+
+#[test]
+fn a_bpf_file_system_that_was_mounted_is_unmounted_again() {
+    let rig = Rig::slow("mount", |_| {});
+    let (flyover, root) = (env!("CARGO_BIN_EXE_flyover"), rig.root().display());
+    let which = format!("--name {} --root {root}", rig.instance(1).name());
+    let script = format!(
+        "mount -t tmpfs none /sys/fs; mkdir /sys/fs/bpf
+         stat -f -c %T /sys/fs/bpf
+         {flyover} fastpath run {which} --uplink eth0 --backend ebpf 2>/dev/null &
+         until [ -e {} ]; do sleep 0.02; done
+         stat -f -c %T /sys/fs/bpf
+         {flyover} fastpath off {which}
+         stat -f -c %T /sys/fs/bpf",
+        rig.instance(1).report().display()
+    );
+    let unshare = Cmd::new("unshare").args(["-m", "sh", "-ec", &script]);
+    let said = rig.netns("n1").run(|| unshare.run()).unwrap().unwrap();
+    assert_eq!(said, "tmpfs\nbpf_fs\ntmpfs\n");
+    nothing_is_left(&rig);
+}

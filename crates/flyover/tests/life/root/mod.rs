@@ -14,6 +14,7 @@ mod input;
 mod moves;
 mod nat;
 mod off;
+mod offload;
 mod outs;
 mod places;
 mod policy;

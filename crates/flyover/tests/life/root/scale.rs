@@ -198,7 +198,8 @@ fn two_hundred_pods_are_attached_soon_and_cost_little() {
         (on, start.elapsed())
     });
     on_and_off.sort();
-    measured("from the start of the agent to 200 pods attached", on_and_off[1].0, Duration::from_secs(1));
+    let soon = Duration::from_secs_f64(allowed(1.0, 2.0));
+    measured("from the start of the agent to 200 pods attached", on_and_off[1].0, soon);
     on_and_off.sort_by_key(|(_, off)| *off);
     measured("to take the bypass off 200 pods", on_and_off[1].1, Duration::from_secs(1));
     eventually("grace periods are as they were", || expedited() == "0");

@@ -76,3 +76,41 @@ fn no_colour_is_fixed_in_a_drawing() {
     let drawings: String = page.split("<svg").skip(1).filter_map(|s| s.split("</svg>").next()).collect();
     assert!(!drawings.contains("\"#"), "{}", &drawings[drawings.find("\"#").unwrap_or(0)..][..80]);
 }
+
+/// The declarations of a style sheet, whatever they apply to.
+fn declarations(css: &str) -> impl Iterator<Item = (&str, &str)> {
+    css.split(['{', '}', ';'])
+        .filter_map(|text| text.split_once(':'))
+        .map(|(name, value)| (name.trim(), value.trim()))
+}
+
+#[test]
+fn nothing_in_the_page_is_wider_than_a_phone() {
+    let page = render(&report()).unwrap();
+    assert!(page.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"));
+    for (name, value) in declarations(STYLE) {
+        let pixels = value.strip_suffix("px").and_then(|number| number.parse::<u32>().ok());
+        assert!(!name.ends_with("width") || pixels.is_none_or(|n| n <= 320), "{name}: {value}");
+        // Columns may be as narrow as the page.
+        assert!(
+            name != "grid-template-columns"
+                || !value.contains("minmax(")
+                || value.contains("min(100%")
+                || value.contains("minmax(0")
+        );
+    }
+    // A drawing has a shape, and takes what width there is.
+    for drawing in page.split("<svg").skip(1).filter_map(|text| text.split('>').next()) {
+        assert!(drawing.contains("viewBox=") && !drawing.contains("width="), "{drawing}");
+    }
+    assert!(STYLE.contains("figure svg { display: block; width: 100%; height: auto; }"));
+}
+
+#[test]
+fn on_paper_it_is_dark_on_white_and_no_case_is_torn_apart() {
+    let (_, print) = STYLE.split_once("@media print {").unwrap();
+    let print = print.split_once("\n}\n").unwrap().0;
+    for rule in ["--paper: #ffffff", "--ink: #000000", "break-inside: avoid", "print-color-adjust: exact"] {
+        assert!(print.contains(rule), "{rule}");
+    }
+}

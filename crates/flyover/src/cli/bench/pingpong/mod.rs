@@ -1,6 +1,8 @@
 //! `flyover bench pingpong`: sfnt-pingpong's options, header and columns.
 
 mod options;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
