@@ -167,11 +167,16 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Whether the books show of wrapped packets what they must.
-    pub(crate) fn unwrapped(&self, wraps: &[Wrap], before: &[u64]) -> Result<(), Fault> {
+    /// Answers that the bypass took off the first node's uplink.
+    pub(crate) fn taken_off(&self) -> u64 {
         let hops = self.talk.hops(self.chosen[1]);
-        let at = hops.iter().position(|h| h.node == 1 && h.back).expect("answers come to the first node");
-        let grew = self.counts()[at].saturating_sub(before[at]);
+        let at = hops.iter().find(|h| h.node == 1 && h.back).expect("answers come to the first node");
+        self.twins.carried(&[*at])[0]
+    }
+
+    /// Whether the books show of wrapped packets what they must.
+    pub(crate) fn unwrapped(&self, wraps: &[Wrap], before: u64) -> Result<(), Fault> {
+        let grew = self.taken_off().saturating_sub(before);
         let least = wraps.iter().filter(|wrap| self.twins.has_books() && wrap.is_fast()).count() as u64;
         let most = wraps.iter().filter(|wrap| !wrap.is_slow()).count() as u64;
         let said = || format!("{grew} wrapped packets bypassed of {least} to {most}: {wraps:#?}");

@@ -187,9 +187,9 @@ impl Twins {
         self.with_flow(talk, |open| {
             insist(|| {
                 open.herald(&heralds)?;
-                let before = open.counts();
+                let before = open.taken_off();
                 let came = open.same_wrapped(wraps)?;
-                open.unwrapped(wraps, &before).map(|()| came)
+                open.unwrapped(wraps, before).map(|()| came)
             })
         })
     }

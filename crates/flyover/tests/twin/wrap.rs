@@ -73,8 +73,8 @@ impl Wrap {
     /// Whether the bypass may not take it.
     pub(crate) fn is_slow(&self) -> bool {
         let forbidden = |flaw: &Flaw| match flaw {
-            // Without a checksum there is nothing to vouch for.
-            Flaw::Unvouched | Flaw::WrongSum => !self.flaws.contains(&Flaw::NoSum),
+            // Without a checksum none can be wrong; one that nobody vouches for may be summed.
+            Flaw::WrongSum => !self.flaws.contains(&Flaw::NoSum),
             Flaw::Vni(number) => *number != 1,
             Flaw::Source(_) | Flaw::Port(_) => true,
             Flaw::Fragment | Flaw::Atomic | Flaw::Halves | Flaw::Cut(_) => true,
@@ -84,7 +84,7 @@ impl Wrap {
             Flaw::Reserved(byte) | Flaw::InnerDestination(byte) | Flaw::InnerSource(byte) => *byte != 0,
             Flaw::UdpLength(off) | Flaw::IpLength(off) => *off != 0,
             Flaw::Tos(tos) => tos & 3 == 3,
-            Flaw::Ttl(_) | Flaw::SourcePort(_) | Flaw::NoSum => false,
+            Flaw::Ttl(_) | Flaw::SourcePort(_) | Flaw::NoSum | Flaw::Unvouched => false,
         };
         self.inner.is_slow(true) || self.flaws.iter().any(forbidden)
     }

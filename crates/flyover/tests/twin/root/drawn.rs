@@ -26,22 +26,22 @@ fn play_in(twins: &mut Twins, path: Path, cases: u32) {
 
 #[test]
 fn pods_on_two_nodes_meet_the_same_packets_through_a_tunnel() {
-    play(&spec(), Path::Across, 100);
+    play(&spec(), Path::Across, 60);
 }
 
 #[test]
 fn a_service_of_another_node_meets_the_same_packets_through_a_tunnel() {
-    play(&spec(), Path::Service, 60);
+    play(&spec(), Path::Service, 40);
 }
 
 #[test]
 fn pods_of_one_node_meet_the_same_packets() {
-    play(&spec(), Path::SameNode, 60);
+    play(&spec(), Path::SameNode, 40);
 }
 
 #[test]
 fn a_service_of_the_same_node_meets_the_same_packets() {
-    play(&spec(), Path::SameNodeService, 40);
+    play(&spec(), Path::SameNodeService, 25);
 }
 
 #[test]
@@ -55,46 +55,46 @@ fn who_is_outside_meets_the_same_masqueraded_packets() {
             }
         });
     };
-    play_in(&mut Twins::up(&spec(), Path::Outside.receiver(), keep_ports), Path::Outside, 40);
+    play_in(&mut Twins::up(&spec(), Path::Outside.receiver(), keep_ports), Path::Outside, 25);
 }
 
 #[test]
 fn pods_on_two_nodes_meet_the_same_packets_over_plain_routes() {
     let routed = LabSpec { overlay: Overlay::Routed, rules: RuleForm::IptablesLegacy, ..spec() };
-    play(&routed, Path::Across, 60);
+    play(&routed, Path::Across, 40);
 }
 
 #[test]
 fn a_service_meets_the_same_packets_over_plain_routes() {
     let routed = LabSpec { overlay: Overlay::Routed, rules: RuleForm::Iptables, ..spec() };
-    play(&routed, Path::Service, 40);
+    play(&routed, Path::Service, 25);
 }
 
 #[test]
 fn pods_with_ipv6_alone_meet_the_same_packets_through_vxlan() {
-    play(&LabSpec { ip: IpMode::V6, ..spec() }, Path::Across, 60);
+    play(&LabSpec { ip: IpMode::V6, ..spec() }, Path::Across, 40);
 }
 
 #[test]
 fn a_service_of_ipv6_alone_meets_the_same_packets_over_plain_routes() {
     let routed = LabSpec { overlay: Overlay::Routed, rules: RuleForm::Iptables, ip: IpMode::V6, ..spec() };
-    play(&routed, Path::Service, 40);
+    play(&routed, Path::Service, 25);
 }
 
 #[test]
 fn policies_in_iptables_change_nothing() {
     let rules = LabSpec { rules: RuleForm::Iptables, network_policy: true, ip: IpMode::V4, ..spec() };
-    play(&rules, Path::Across, 40);
+    play(&rules, Path::Across, 25);
 }
 
 #[test]
 fn a_lab_without_rules_and_without_conntrack_is_no_different() {
-    play(&LabSpec { rules: RuleForm::None, services: 0, ..spec() }, Path::Across, 40);
+    play(&LabSpec { rules: RuleForm::None, services: 0, ..spec() }, Path::Across, 25);
 }
 
 #[test]
 fn devices_that_can_do_nothing_change_nothing() {
-    play(&LabSpec { offload: false, ip: IpMode::V4, ..spec() }, Path::Across, 40);
+    play(&LabSpec { offload: false, ip: IpMode::V4, ..spec() }, Path::Across, 25);
 }
 
 #[test]
