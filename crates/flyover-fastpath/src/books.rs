@@ -138,6 +138,10 @@ impl Books {
         // Tags are few bytes a set: only entries that are in use are read themselves.
         for set in self.sets.lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY).map_err(read("sets"))? {
             let (number, tags) = set;
+            // Most are empty, and there are many.
+            if tags == [0; 4 * SET as usize] {
+                continue;
+            }
             let number = number.try_into().map(u32::from_ne_bytes);
             let number = number.map_err(|_| BooksError::Layout { map: "sets" })?;
             let used = tags.chunks_exact(4).zip(0..SET).filter(|(tag, _)| **tag != [0; 4]);
