@@ -200,11 +200,12 @@ __noinline int sum_packet(struct __sk_buff *skb)
 			at += FO_CHUNK;
 			continue;
 		}
-		/* Whole words are summed: what the last one has too much is nought. */
-		left &= FO_CHUNK - 1;
-		*(__u32 *)(s->chunk + (left & ~3U)) = 0;
+		/* The mask tells verifiers of old what the comparison tells those of today. */
 		barrier_var(left);
-		if (!left || left >= FO_CHUNK || bpf_skb_load_bytes(skb, at, s->chunk, left))
+		left = ((left - 1) & (FO_CHUNK - 1)) + 1;
+		/* Whole words are summed: what the last one has too much is nought. */
+		*(__u32 *)(s->chunk + (left & ~3U)) = 0;
+		if (bpf_skb_load_bytes(skb, at, s->chunk, left))
 			return -1;
 		sum = (__u32)bpf_csum_diff(0, 0, (void *)s->chunk, (left + 3) & ~3U, sum);
 		at = len;
