@@ -303,7 +303,7 @@ __noinline int forget(const struct fo_key *key, int how)
 }
 
 /* Writes an entry where none of that key is, or where `slot` says that one is. */
-static __always_inline int write_way(int slot, const struct fo_way *from, __u64 grant_epoch, int open)
+static __always_inline int write_way(int slot, const struct fo_way *from, __u32 epoch, int open)
 {
 	__u32 at, guard, next, fresh = slot < 0;
 	__u64 now = bpf_jiffies64();
@@ -324,8 +324,6 @@ static __always_inline int write_way(int slot, const struct fo_way *from, __u64 
 		return 0;
 	if (fresh) {
 		retire(way);
-		way->packets = 0;
-		way->bytes = 0;
 		way->born = now;
 		way->renewals = 0;
 	} else {
@@ -335,7 +333,7 @@ static __always_inline int write_way(int slot, const struct fo_way *from, __u64 
 	__builtin_memcpy((void *)way + FO_KEPT, (const void *)from + FO_KEPT, sizeof(*way) - FO_KEPT);
 	way->proven = 1;
 	way->lease = now + state.lease;
-	way->grant = FO_GRANT(open ? next : 0, grant_epoch);
+	way->grant = FO_GRANT(open ? next : 0, epoch);
 	barrier();
 	__sync_lock_test_and_set(&way->guard, next);
 	set->tag[slot & (FO_SET - 1)] = tag_of(flow_hash(&from->key.tuple, from->key.place & FO_NET), &from->key);

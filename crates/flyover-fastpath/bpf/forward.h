@@ -21,7 +21,6 @@
 #define FO_CB1 0x56455221
 
 #define CHECKSUM_NONE 0
-#define CHECKSUM_UNNECESSARY 1
 #define CHECKSUM_COMPLETE 2
 #define CHECKSUM_PARTIAL 3
 
@@ -122,7 +121,6 @@ static __always_inline int way_fits(const struct __sk_buff *skb, const struct fo
 		return FO_TTL;
 	if (segment > way->mtu)
 		return FO_MTU;
-	/* A checksum of nought stays nought; only translation would have to invent one. */
 	return FO_FAST;
 }
 

@@ -276,7 +276,7 @@ static __always_inline int parse_outer(struct eth *eth, void *end, __u32 len, co
 				       struct outer *o)
 {
 	__u32 l3_hdr, l3_len, udp_len, i, kind = 0;
-	__u8 ecn, next, frag = 0;
+	__u8 ecn, frag = 0;
 	struct udp *udp;
 	struct tun *tun;
 
@@ -291,7 +291,6 @@ static __always_inline int parse_outer(struct eth *eth, void *end, __u32 len, co
 		l3_len = bpf_ntohs(ip->len);
 		frag = (ip->frag & bpf_htons(0xbfff)) != 0;
 		ecn = ip->tos & 3;
-		next = ip->proto;
 		o->family = 4;
 	} else if (eth->proto == bpf_htons(ETH_P_IPV6)) {
 		struct ip6 *ip = (void *)(eth + 1);
@@ -303,13 +302,10 @@ static __always_inline int parse_outer(struct eth *eth, void *end, __u32 len, co
 		l3_hdr = sizeof(*ip);
 		l3_len = bpf_ntohs(ip->len) + sizeof(*ip);
 		ecn = (bpf_ntohl(ip->ver_class_flow) >> 20) & 3;
-		next = ip->next;
 		o->family = 6;
 	} else {
 		return FO_NO_TUNNEL;
 	}
-	if (next != IPPROTO_UDP)
-		return FO_NO_TUNNEL;
 	udp = (void *)(eth + 1) + l3_hdr;
 	tun = (void *)(udp + 1);
 	if ((void *)(tun + 1) > end)
@@ -345,7 +341,7 @@ static __always_inline int parse_outer(struct eth *eth, void *end, __u32 len, co
 		if ((flags & 0xc0ffffff) != ETH_P_TEB || tun->vni & bpf_htonl(0xff))
 			return FO_TUNNEL_FLAGS;
 		o->tun_len += (flags >> 24 & 0x3f) * 4;
-		if (o->tun_len > 72)
+		if (o->tun_len > FO_TUNNEL_HDR)
 			return FO_TUNNEL_MALFORMED;
 	}
 	o->vni = bpf_ntohl(tun->vni) >> 8;

@@ -45,12 +45,9 @@ enum fo_reason {
 	FO_EPOCH,
 	FO_DEADMAN,
 	FO_ETHERNET,
-	FO_FAMILY_MIX,
 	FO_NO_ROOM,
 	FO_UDP_NO_CHECKSUM,
-	FO_GSO_CHECKSUM,
 	/* From here on: why a flow was not learnt. */
-	FO_NOT_OBSERVED,
 	FO_CT_NONE,
 	FO_CT_STATE,
 	FO_CT_HELPER,
@@ -59,7 +56,6 @@ enum fo_reason {
 	FO_CHANGED,
 	FO_ONE_WAY,
 	FO_RACE,
-	FO_PAUSED,
 	FO_BOOKS_FULL,
 	FO_CT_MUTE,
 	FO_REASONS,
@@ -103,7 +99,6 @@ struct fo_key {
 
 #define FO_PLACE(vni, class) ((__u32)(vni) | (__u32)(class) << 24)
 #define FO_CLASS(place) ((place) >> 24)
-#define FO_VNI(place) (0xffffff & (place))
 
 enum fo_action {
 	FO_PEER = 1, /* into the pod behind the veth `out` */

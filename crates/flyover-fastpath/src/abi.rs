@@ -175,8 +175,6 @@ pub struct Way {
 
 /// `FO_NAT`: the tuple changes on the way.
 pub const FLAG_NAT: u8 = 0x01;
-/// `FO_OUTER_SUM`: the tunnel device writes outer checksums.
-pub const FLAG_OUTER_SUM: u8 = 0x02;
 /// `FO_NO_CT`: conntrack does not know the flow.
 pub const FLAG_NO_CT: u8 = 0x04;
 
@@ -256,6 +254,30 @@ mod tests {
         for text in ["tcp:10.244.1.2:4000-10.244.2.2:80", "udp:[fd00::1]:1-[fd00::2]:2"] {
             let flow: Flow = text.parse().unwrap();
             assert_eq!(Tuple::from(flow).flow(), Some(flow));
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_programs() {
+        let header = include_str!("../bpf/shared.h");
+        let said = |name: &str| {
+            let line = header
+                .lines()
+                .find_map(|l| l.strip_prefix("#define ")?.strip_prefix(name)?.strip_prefix(' '));
+            let word = line.and_then(|l| l.split_whitespace().next()).unwrap_or_else(|| panic!("no {name}"));
+            word.strip_prefix("0x").map_or_else(|| word.parse(), |hex| u32::from_str_radix(hex, 16)).unwrap()
+        };
+        let ours = [
+            ("FO_LAYOUT", LAYOUT),
+            ("FO_SET", SET),
+            ("FO_SETS", SETS),
+            ("FO_REFUSALS", REFUSALS),
+            ("FO_NAT", FLAG_NAT.into()),
+            ("FO_NO_CT", FLAG_NO_CT.into()),
+            ("FO_JUDGES", u32::try_from(crate::judge::MOST).unwrap()),
+        ];
+        for (name, value) in ours {
+            assert_eq!((name, value), (name, said(name)));
         }
     }
 

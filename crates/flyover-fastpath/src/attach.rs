@@ -144,11 +144,13 @@ impl Attachments {
 
     /// How many tcx programs on the device are not the instance's.
     pub(crate) fn foreign(&self, ifindex: u32) -> usize {
-        if self.means == Means::Clsact {
-            return 0;
-        }
-        let on = |side| tcx::query(ifindex, side).map_or(0, |ids| ids.len());
-        let ours = self.held.iter().filter(|(held, _)| *held == ifindex).count();
+        // What cannot be asked is taken for one; a kernel without tcx has none.
+        let on = |side| match tcx::query(ifindex, side) {
+            Ok(ids) => ids.len(),
+            Err(error) => usize::from(error.kind() != io::ErrorKind::Unsupported),
+        };
+        let by_tcx = self.means == Means::Tcx;
+        let ours = self.held.iter().filter(|(held, _)| by_tcx && *held == ifindex).count();
         (on(Side::Ingress) + on(Side::Egress)).saturating_sub(ours)
     }
 

@@ -72,7 +72,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// It is not privileged.
-    #[error("fastpath needs root (CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN)")]
+    #[error("fastpath needs root")]
     NotRoot,
     /// The kernel has no type information.
     #[error("this kernel has no BTF at `/sys/kernel/btf/vmlinux`")]
@@ -259,15 +259,18 @@ pub fn remove(instance: &Instance) -> Result<(), NodeError> {
     let lock = instance.lock()?;
     let restore = instance.restore()?;
     // Programs first: from here on every packet takes the slow path, and the setting is needed no longer.
-    remove_programs(instance)?;
+    let programs = remove_programs(instance);
+    let mut liberal = Ok(());
     if let Some(was) = &restore.tcp_be_liberal {
         // Conntrack has not seen most of the connections that were bypassed, and would call the rest of them invalid.
         if let Err(error) = flyover_net::conntrack::forgive_tcp() {
             tracing::warn!(%error, "connections that were bypassed may end when conntrack is strict again");
         }
-        conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"))?;
+        liberal = conntrack::set_be_liberal(was).map_err(system("restore nf_conntrack_tcp_be_liberal"));
     }
-    remove_table(instance)?;
+    let table = remove_table(instance);
+    // What went wrong first is told; its record stays for the next attempt.
+    programs.and(liberal).and(table)?;
     drop(lock);
     Ok(instance.erase(restore.mounted_bpffs)?)
 }

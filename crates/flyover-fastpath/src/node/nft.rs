@@ -21,6 +21,9 @@ pub(super) async fn run(
     mut watch: Watch,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
+    if settings.metrics.is_some() {
+        tracing::warn!("the nft back end keeps no books, and serves no metrics");
+    }
     let mut restore = instance.restore()?;
     restore.nft_table = true;
     instance.remember(&restore)?;

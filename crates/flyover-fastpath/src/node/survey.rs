@@ -114,7 +114,7 @@ impl Survey {
     fn note_ingress(&mut self, qdiscs: &[Qdisc], attachments: &Attachments) {
         let without_tcx = attachments.means() == Means::Clsact;
         for qdisc in qdiscs.iter().filter(|q| without_tcx && q.kind == "ingress") {
-            let what = "an ingress qdisc leaves no room for clsact, and this kernel has no tcx".to_owned();
+            let what = "an ingress qdisc leaves no room for clsact".to_owned();
             self.devices.entry(qdisc.ifindex).or_default().push(what);
         }
     }

@@ -183,3 +183,13 @@ fn an_entry_that_was_open_does_not_stay_so_when_it_leads_to_another_network() {
     let lost = usual().reply();
     assert_eq!(lane.send(&lost, &lost.enters).verdict, Verdict::Slow);
 }
+
+#[test]
+fn a_flow_of_which_the_node_changes_more_than_the_bypass_would_is_refused() {
+    let (lane, request) = (Lane::new(), usual().request());
+    let marked = Hop { leaves: request.leaves.with(|p| p.ip.tos = 0x20), ..request.clone() };
+    for _ in 0..5 {
+        lane.teach(&marked);
+    }
+    assert_eq!((lane.entries().len(), lane.refusal(&request)), (0, Some(("changed", 0))));
+}

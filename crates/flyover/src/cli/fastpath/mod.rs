@@ -66,7 +66,7 @@ pub(crate) struct Run {
     /// After how long without a heartbeat the bypass turns itself off.
     #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
     deadman: Duration,
-    /// Address to serve Prometheus metrics on, such as 127.0.0.1:9475.
+    /// Address to serve Prometheus metrics on, such as 127.0.0.1:9475; the nft back end has none.
     #[arg(long)]
     metrics: Option<std::net::SocketAddr>,
     /// Never set `nf_conntrack_tcp_be_liberal`; TCP flows that conntrack tracks then stay slow.

@@ -214,13 +214,14 @@ impl Down {
         let mut first_error = None;
         for name in names {
             let what = format!("failed to remove all of lab `{name}`");
-            if !self.dry_run {
+            let there = labs.would_remove(&name);
+            if let (false, Ok(there)) = (self.dry_run, &there) {
                 // What the bypass pinned does not go with the namespaces.
-                for netns in labs.would_remove(&name).map_err(|error| fault(&what, error))?.namespaces {
-                    fastpath::remove(&netns)?;
+                for error in there.namespaces.iter().filter_map(|netns| fastpath::remove(netns).err()) {
+                    first_error.get_or_insert(error);
                 }
             }
-            let done = if self.dry_run { labs.would_remove(&name) } else { labs.down(&name) };
+            let done = if self.dry_run { there } else { labs.down(&name) };
             match done {
                 Ok(removed) => {
                     let (namespaces, processes) = (removed.namespaces.len(), removed.killed.len());

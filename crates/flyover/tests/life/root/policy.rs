@@ -16,8 +16,8 @@ struct Rule {
     node: &'static str,
     add: &'static [&'static str],
     remove: &'static str,
-    /// Promised from the change to the last packet.
     lease: &'static str,
+    /// Promised from the change to the last packet.
     bound: Duration,
 }
 
