@@ -8,12 +8,13 @@ use libbpf_rs::query::ProgInfoIter;
 
 use crate::lane::Lane;
 
-/// The most instructions the verifier may look at: 1.3 times what it does today, on 6.18.
+/// The most instructions the verifier may look at: 1.3 times what it does today on 6.1 or on 6.18,
+/// whichever looks at more.
 const MOST: [(Hook, &str, u32); 4] = [
     (Hook::FromPod, "from_pod", 45_000),
-    (Hook::ToPod, "to_pod", 61_000),
+    (Hook::ToPod, "to_pod", 87_000),
     (Hook::FromWire, "from_wire", 112_000),
-    (Hook::ToWire, "to_wire", 131_000),
+    (Hook::ToWire, "to_wire", 197_000),
 ];
 
 #[test]
