@@ -80,7 +80,8 @@ pub(super) const TESTS: [Tests; 6] = [
     },
     Tests {
         told: "FLYOVER_TWIN_CASES=8 FLYOVER_TWIN_OVERLAY=geneve",
-        filter: "pods_on_two_nodes_meet_the_same_packets_through_a_tunnel root::named",
+        // Flaws are drawn for VXLAN's header.
+        filter: "pods_on_two_nodes_meet_the_same_packets_through_a_tunnel root::named --skip with_a_flaw",
         ..all("flyover", "twin")
     },
 ];
