@@ -11,6 +11,10 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("flyover.skel.rs");
     let libbpf = env::var("DEP_BPF_INCLUDE").expect("libbpf-sys tells where its headers are");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
+    assert_eq!(
+        arch, "x86_64",
+        "bpf/books.h counts on a machine that keeps the order of its loads and of its stores"
+    );
     SkeletonBuilder::new()
         .source("bpf/flyover.bpf.c")
         .clang(CLANG)

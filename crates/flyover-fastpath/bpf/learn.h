@@ -104,6 +104,7 @@ static __always_inline int fill(struct __sk_buff *skb, struct fo_probe *probe, c
 	__builtin_memcpy(&probe->tuple, &key->tuple, sizeof(probe->tuple));
 	__builtin_memset(&probe->at, 0, sizeof(*probe) - __builtin_offsetof(struct fo_probe, at));
 	probe->at = bpf_jiffies64();
+	probe->epoch = READ_ONCE(state.epoch);
 	probe->ifindex = key->ifindex;
 	probe->place = key->place;
 	sign(l3, end, key, p, &probe->id, &probe->body);
@@ -152,7 +153,8 @@ static __always_inline void note(struct __sk_buff *skb, const struct fo_key *key
 	if (s)
 		s->recent = now;
 	/* First come: when segments are merged on the way, the first one's marks survive. */
-	if (probe->pending && now - probe->at < PROBE_LIFE && same_tuple(&probe->tuple, &key->tuple))
+	if (probe->pending && probe->epoch == state.epoch && now - probe->at < PROBE_LIFE &&
+	    same_tuple(&probe->tuple, &key->tuple))
 		return;
 	guard = READ_ONCE(probe->guard);
 	if (guard & FO_WRITING || __sync_val_compare_and_swap(&probe->guard, guard, guard + FO_WRITING) != guard)
@@ -615,7 +617,7 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 	way->twin.ifindex = to_pod ? skb->ifindex : 0;
 	way->twin.place = FO_PLACE(o.vni, o.family ? FO_CLASS_TUNNEL : 0);
 	/* A change announced while this packet was on its way may concern what was just observed. */
-	if (epoch != *(volatile __u32 *)&state.epoch)
+	if (probe->epoch != epoch || epoch != READ_ONCE(state.epoch) || READ_ONCE(state.paused))
 		return;
 	if (probe->from_pod)
 		way->flags |= FO_FROM_POD;

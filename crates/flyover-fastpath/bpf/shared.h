@@ -175,7 +175,7 @@ struct fo_set {
 struct fo_probe {
 	struct fo_tuple tuple;
 	__u32 guard;
-	__u32 zero;
+	__u32 epoch; /* when it entered: what changed since is not known to it */
 	__u64 at;
 	__u32 ifindex;
 	__u32 place;

@@ -46,6 +46,14 @@ pub(crate) fn is_ours(instance: &Instance) -> Result<bool, InstanceError> {
     Ok(found.is_some_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(|found: Record| found == ours)))
 }
 
+/// Whether the instance ran in another network namespace before.
+pub(crate) fn is_of_another_namespace(instance: &Instance) -> Result<bool, InstanceError> {
+    let here = Record::of_ours()?.netns;
+    let found = fs::read(instance.run_dir().join(FILE)).ok();
+    Ok(found
+        .is_some_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(|found: Record| found.netns != here)))
+}
+
 /// Takes away what vouches for the pinned maps.
 pub(crate) fn disown(instance: &Instance) -> Result<(), InstanceError> {
     let file = instance.run_dir().join(FILE);

@@ -18,6 +18,8 @@ mod conntrack;
 mod expedite;
 mod filters;
 mod forecast;
+#[expect(unsafe_code, reason = "the C library has no safe name for giving memory back")]
+mod heap;
 mod instance;
 mod inventory;
 mod judge;

@@ -63,6 +63,12 @@ pub(crate) fn apply(text: &str) -> Result<(), CmdError> {
     Cmd::new("nft").args(["-f", "-"]).stdin(text).run().map(drop)
 }
 
+/// Whether the table is there: who loads a rule set anew begins by flushing all others' as well.
+pub(crate) fn is_there(instance: &str) -> bool {
+    let table = table(instance);
+    Cmd::new("nft").args(["list", "table"]).args(table.split(' ')).run().is_ok()
+}
+
 /// Takes the table away, if it is there.
 pub(crate) fn remove(instance: &str) -> Result<(), CmdError> {
     let table = table(instance);

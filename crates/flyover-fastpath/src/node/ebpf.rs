@@ -13,9 +13,9 @@ use crate::attach::{Attachments, Means};
 use crate::expedite::{self, Expedite};
 use crate::instance::Instance;
 use crate::inventory::Device;
-use crate::programs::{Abilities, Hook, Programs};
+use crate::programs::{Abilities, Hook, NodeTunnel, Programs};
 use crate::report::{Report, ReportedConntrack, ReportedExpedite, monotonic_ticks};
-use crate::{adopt, conntrack, metrics};
+use crate::{adopt, conntrack, heap, metrics};
 
 /// What the process knows and holds.
 struct Node {
@@ -27,6 +27,7 @@ struct Node {
     liberal_was: Option<String>,
     expedite: Expedite,
     beats: u32,
+    tunnels: Vec<NodeTunnel>,
 }
 
 fn refused(source: libbpf_rs::Error) -> NodeError {
@@ -92,7 +93,12 @@ impl Node {
     fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
         expedite::mend(&instance)?;
         let restore = instance.restore()?;
+        let moved = adopt::is_of_another_namespace(&instance)?;
         let mut programs = Self::load(&instance)?;
+        if moved {
+            // They sit on devices there, which have the numbers of others here.
+            super::detach_links(&instance).map_err(system("detach from another namespace's devices"))?;
+        }
         programs.set_lease(settings.lease);
         // Nobody heard what changed since the last process ended.
         programs.revoke();
@@ -107,6 +113,7 @@ impl Node {
             scene: Scene::new(settings, devices),
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
+            tunnels: Vec::new(),
         };
         node.follow()?;
         Ok(node)
@@ -213,6 +220,7 @@ impl Node {
 
     fn settle(&mut self) -> Result<(), NodeError> {
         self.expedite.follow(&self.instance, 0)?;
+        heap::give_back();
         self.report()
     }
 
@@ -254,13 +262,20 @@ impl Node {
 
     /// Attaches where something is missing, detaches where nothing is left to do.
     fn follow_devices(&mut self) -> Result<(), NodeError> {
-        self.programs.set_tunnels(&self.scene.tunnels());
+        let tunnels = self.scene.tunnels();
+        self.programs.set_tunnels(&tunnels);
+        let mut changed = std::mem::replace(&mut self.tunnels, tunnels) != self.tunnels;
         self.scene.look_into_pods();
         let wanted = self.scene.wanted();
         let stale: Vec<_> =
             self.attachments.held().iter().filter(|at| !wanted.contains_key(at)).copied().collect();
+        changed |= !stale.is_empty();
         for (ifindex, hook) in stale {
             self.attachments.detach(ifindex, hook).map_err(system("detach from a device"))?;
+        }
+        // What was learnt since the change was heard may lead by a tunnel that is gone, or into a pod that is left alone.
+        if changed {
+            self.programs.revoke();
         }
         let attachments = &self.attachments;
         self.to_attach = wanted

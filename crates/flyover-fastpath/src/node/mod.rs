@@ -31,7 +31,7 @@ use crate::tcx;
 /// Changes come in bursts: what they revoke is revoked at once, what they ask to be read anew waits this long.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Every so many heartbeats the node is looked at for what announces nothing.
-const SURVEY_EVERY: u32 = 5;
+const SURVEY_EVERY: u32 = 10;
 
 /// How to accelerate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -297,14 +297,15 @@ fn remove_programs(instance: &Instance) -> Result<(), NodeError> {
     Filters::read(instance.run_dir())?.remove().map_err(system("detach the programs"))
 }
 
+fn detach_links(instance: &Instance) -> io::Result<()> {
+    for link in std::fs::read_dir(instance.links())? {
+        tcx::take_away(&link?.path())?;
+    }
+    Ok(())
+}
+
 fn remove_links(instance: &Instance) -> Result<(), NodeError> {
-    let detach = || -> io::Result<()> {
-        for link in std::fs::read_dir(instance.links())? {
-            tcx::take_away(&link?.path())?;
-        }
-        Ok(())
-    };
-    match detach() {
+    match detach_links(instance) {
         // What is no link is removed with the directory below.
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(error = %e, "a link was not detached")

@@ -46,6 +46,11 @@ pub(super) async fn run(
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 heard = watch.next() => {
+                    let rules = matches!(heard.event, Event::RulesetGeneration(_));
+                    if heard.nsid.is_none() && rules && !notrack::is_there(instance.name()) {
+                        applied = None;
+                        break;
+                    }
                     if heard.nsid.is_none() && !matches!(heard.event, Event::RulesetGeneration(_) | Event::ConntrackGone { .. }) {
                         break;
                     }

@@ -171,6 +171,9 @@ fn only_the_tunnels_peer_of_today_is_left_untracked() {
     });
     let before = untracked(&rig);
     eventually("packets to it are not tracked", || untracked(&rig) > before + 100);
+    // Who loads a rule set anew flushes ours too.
+    rig.at("n1", "nft flush ruleset");
+    eventually("the rule is there again", || rules().contains("10.89.0.42 udp dport 8472"));
     echo.wait_alive();
     assert_eq!(sender.lost(&[&echo]), (0, 0));
 }
