@@ -613,6 +613,8 @@ static __always_inline void learn(struct __sk_buff *skb, int to_pod)
 		refuse(&v.pre, FO_NO_ROOM, 0);
 		return;
 	}
+	if (state.mtu && way->mtu > state.mtu)
+		way->mtu = state.mtu;
 	invert(&way->twin.tuple, &key.tuple);
 	way->twin.ifindex = to_pod ? skb->ifindex : 0;
 	way->twin.place = FO_PLACE(o.vni, o.family ? FO_CLASS_TUNNEL : 0);

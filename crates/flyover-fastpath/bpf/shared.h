@@ -244,7 +244,7 @@ struct fo_state {
 	__u32 tunnels;
 	__u32 judges;
 	__u32 reach; /* bytes of headers that a tunnelled packet may have before its payload */
-	__u32 zero;
+	__u32 mtu; /* largest packet of a pod that every route lets by; 0: no route says less than its device */
 	struct fo_tunnel tunnel[FO_TUNNELS];
 	struct fo_judge judge[FO_JUDGES];
 };

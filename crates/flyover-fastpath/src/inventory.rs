@@ -1,6 +1,6 @@
 //! The devices of a node's network namespace, as far as FastPath cares.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures::TryStreamExt;
 use netlink_packet_route::AddressFamily;
@@ -8,6 +8,8 @@ use netlink_packet_route::link::{
     InfoData, InfoGeneve, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute};
+use netlink_packet_route::route::{RouteAttribute, RouteMetric};
+use rtnetlink::RouteMessageBuilder;
 
 use flyover_core::IfName;
 
@@ -166,6 +168,33 @@ fn ends(infos: &[LinkInfo]) -> (Option<IpAddr>, Option<IpAddr>) {
         }
     }
     (local, remote)
+}
+
+/// The MTUs that routes have of their own, with the devices they lead to.
+pub(crate) async fn route_mtus(
+    handle: &rtnetlink::Handle,
+) -> Result<Vec<(Option<u32>, u32)>, rtnetlink::Error> {
+    let mut found = Vec::new();
+    for any in
+        [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()]
+    {
+        let routes: Vec<_> = handle.route().get(any).execute().try_collect().await?;
+        for route in routes {
+            let device = route.attributes.iter().find_map(|a| match a {
+                RouteAttribute::Oif(index) => Some(*index),
+                _ => None,
+            });
+            let metrics = route.attributes.iter().filter_map(|a| match a {
+                RouteAttribute::Metrics(metrics) => Some(metrics),
+                _ => None,
+            });
+            found.extend(metrics.flatten().filter_map(|m| match m {
+                RouteMetric::Mtu(mtu) => Some((device, *mtu)),
+                _ => None,
+            }));
+        }
+    }
+    Ok(found)
 }
 
 /// The peers that tunnels' forwarding entries name, with the tunnel's number.

@@ -60,8 +60,13 @@ impl NodeTunnel {
 
     /// Bytes of headers its packets may have before their payload.
     fn headers(&self) -> u32 {
+        self.overhead() + PLAIN_HEADERS
+    }
+
+    /// Bytes it may put around a pod's packet.
+    pub(crate) fn overhead(&self) -> u32 {
         let outer = if self.is_v6() { 40 } else { 20 } + 8 + if self.tunnel.geneve { 72 } else { 8 };
-        14 + outer + PLAIN_HEADERS
+        14 + outer
     }
 }
 
@@ -262,6 +267,11 @@ impl Programs {
         }
         state.tunnels = u32::try_from(known).unwrap_or(0);
         state.reach = tunnels.iter().map(|t| t.headers()).max().unwrap_or(PLAIN_HEADERS);
+    }
+
+    /// The largest packet of a pod that every route lets by, where one says less than its device.
+    pub fn set_mtu(&mut self, mtu: Option<u32>) {
+        self.state().mtu = mtu.unwrap_or(0);
     }
 
     /// Names the packets that rules of the node judge one by one: their flows are not learnt.

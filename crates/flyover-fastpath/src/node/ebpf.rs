@@ -28,6 +28,13 @@ struct Node {
     expedite: Expedite,
     beats: u32,
     tunnels: Vec<NodeTunnel>,
+    route_mtus: Vec<(Option<u32>, u32)>,
+    mtu: Option<u32>,
+}
+
+async fn route_mtus(handle: &rtnetlink::Handle) -> Result<Vec<(Option<u32>, u32)>, NodeError> {
+    let listed = crate::inventory::route_mtus(handle).await;
+    listed.map_err(|e| system("list routes")(io::Error::other(e)))
 }
 
 fn refused(source: libbpf_rs::Error) -> NodeError {
@@ -58,7 +65,8 @@ pub(super) async fn run(
         tokio::spawn(metrics::serve(listener, instance.clone()));
     }
     let devices = devices(handle, &settings).await?;
-    let mut node = Node::start(instance, settings, devices)?;
+    let routes = route_mtus(handle).await?;
+    let mut node = Node::start(instance, settings, devices, routes)?;
     let filter = watch.filter_conntrack(node.programs.conntrack_filter());
     filter.map_err(system("filter what conntrack announces"))?;
     let mut beat = tokio::time::interval((node.scene.settings.deadman / 3).min(Duration::from_secs(1)));
@@ -90,7 +98,12 @@ pub(super) async fn run(
 }
 
 impl Node {
-    fn start(instance: Instance, settings: Settings, devices: Vec<Device>) -> Result<Self, NodeError> {
+    fn start(
+        instance: Instance,
+        settings: Settings,
+        devices: Vec<Device>,
+        route_mtus: Vec<(Option<u32>, u32)>,
+    ) -> Result<Self, NodeError> {
         expedite::mend(&instance)?;
         let restore = instance.restore()?;
         let moved = adopt::is_of_another_namespace(&instance)?;
@@ -114,6 +127,8 @@ impl Node {
             liberal_was: restore.tcp_be_liberal,
             beats: 0,
             tunnels: Vec::new(),
+            route_mtus,
+            mtu: None,
         };
         node.follow()?;
         Ok(node)
@@ -205,6 +220,7 @@ impl Node {
                 .map_err(|e| system("list devices")(io::Error::other(e)))?,
             devices => devices?,
         };
+        self.route_mtus = route_mtus(handle).await?;
         self.follow()
     }
 
@@ -260,11 +276,26 @@ impl Node {
         })
     }
 
+    /// What fits every route that has an MTU of its own. The bypass asks devices only, so the smallest holds for all.
+    fn largest_packet(&self) -> Option<u32> {
+        let uplinks = self.scene.uplinks();
+        let overhead = self.tunnels.iter().map(NodeTunnel::overhead).max().unwrap_or(0);
+        let inner = |(device, mtu): &(Option<u32>, u32)| {
+            // What goes by an uplink may be a tunnel's packet.
+            let outer = device.is_none_or(|d| uplinks.contains(&d));
+            if outer { mtu.saturating_sub(overhead).max(1) } else { *mtu }
+        };
+        self.route_mtus.iter().map(inner).min()
+    }
+
     /// Attaches where something is missing, detaches where nothing is left to do.
     fn follow_devices(&mut self) -> Result<(), NodeError> {
         let tunnels = self.scene.tunnels();
         self.programs.set_tunnels(&tunnels);
         let mut changed = std::mem::replace(&mut self.tunnels, tunnels) != self.tunnels;
+        let mtu = self.largest_packet();
+        self.programs.set_mtu(mtu);
+        changed |= std::mem::replace(&mut self.mtu, mtu) != mtu;
         self.scene.look_into_pods();
         let wanted = self.scene.wanted();
         let stale: Vec<_> =

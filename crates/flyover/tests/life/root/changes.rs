@@ -51,6 +51,28 @@ fn packets_that_no_longer_fit_the_uplink_are_left_to_the_node() {
 }
 
 #[test]
+fn a_routes_own_mtu_holds_for_what_is_bypassed() {
+    let rig = Rig::fast("rmtu", |_| {}, &[]);
+    let flow = rig.udp(4409, 7409);
+    let (_sender, echo) = rig.stream_of(flow, 1300, Duration::from_millis(2));
+    rig.wait_fast_all(flow);
+    let unfit = || rig.slow_for(1, "mtu") + rig.slow_for(1, "fragment");
+    let shown = rig.at("n1", "ip route show 10.244.2.0/24");
+    // By the tunnel, and by the wire that carries it.
+    for (is, with) in [(shown.trim(), "mtu 1200"), ("10.89.0.0/24 dev eth0", "mtu 1300")] {
+        rig.at("n1", &format!("ip route change {is} {with}"));
+        let before = unfit();
+        eventually("the node handles what is too large", || unfit() > before + 100);
+        rig.at("n1", &format!("ip route change {is}"));
+        for place in ["n1", "n1/p1", "n2/p1"] {
+            rig.at(place, "ip route flush cache");
+        }
+        echo.wait_alive();
+        rig.wait_fast_all(flow);
+    }
+}
+
+#[test]
 fn a_pods_address_behind_another_port_of_the_bridge_is_another_way() {
     let (rig, flow, _sender, echo) = Rig::streaming("fdb", 4402, &["--lease", "5s"]);
     let (mine, other) = (rig.lab.pod(2, 1).unwrap().host_veth(), rig.lab.pod(2, 2).unwrap().host_veth());
