@@ -63,13 +63,18 @@ fn root() -> PathBuf {
     std::env::var_os("FLYOVER_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }
 
+/// Where the agent of that namespace writes what it says.
+fn log_of(netns: &str) -> PathBuf {
+    root().join(format!("run/flyover/lab/{netns}.log"))
+}
+
 /// Runs an agent on every node, and waits until each is ready.
 pub(crate) fn turn_on(lab: &Built, more: &[String]) -> anyhow::Result<()> {
     let mut agents = Vec::new();
     for node in lab.nodes() {
         let name = node.netns_name();
         let instance = Instance::new(&root(), &name)?;
-        let log_path = root().join(format!("run/flyover/lab/{name}.log"));
+        let log_path = log_of(&name);
         let log = std::fs::File::create(&log_path)
             .with_context(|| format!("failed to create {}", log_path.display()))?;
         let this = std::env::current_exe().context("failed to find the running program")?;
@@ -104,15 +109,20 @@ pub(crate) fn turn_off(lab: &Built) -> anyhow::Result<()> {
     ends.into_iter().collect()
 }
 
-/// Removes the instance of that namespace, from inside it if it is still there.
+/// Removes the instance of that namespace, from inside it if it is still there, and what it wrote.
 pub(crate) fn remove(netns: &str) -> anyhow::Result<()> {
     let instance = Instance::new(&root(), netns)?;
-    if !instance.exists() {
-        return Ok(());
+    if instance.exists() {
+        match Netns::named(netns) {
+            Ok(inside) => inside.run(|| flyover_fastpath::remove(&instance))??,
+            Err(_) => flyover_fastpath::remove(&instance)?,
+        }
     }
-    match Netns::named(netns) {
-        Ok(inside) => inside.run(|| flyover_fastpath::remove(&instance))??,
-        Err(_) => flyover_fastpath::remove(&instance)?,
+    let log = log_of(netns);
+    match std::fs::remove_file(&log) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("failed to remove {}", log.display()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

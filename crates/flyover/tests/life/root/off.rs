@@ -58,6 +58,9 @@ fn off_under_load_loses_nothing_and_leaves_nothing() {
         assert!(!rig.instance(node).map_pin("ways").exists());
     }
     assert!(!rig.root().join("run/flyover/fastpath").exists());
+    let files = std::fs::read_dir(rig.root().join("run/flyover/lab")).unwrap();
+    let logs = files.filter(|f| f.as_ref().unwrap().path().extension().is_some_and(|e| e == "log"));
+    assert_eq!(logs.count(), 0, "what the agents wrote");
     eventually("the programs are gone", || {
         !all_programs(&rig).iter().any(|p| p["id"].as_u64().is_some_and(|id| ours.contains(&id)))
     });
