@@ -69,12 +69,6 @@ static __always_inline __u32 tag_of(__u64 hash, const struct fo_key *key)
 	return tag_base(hash) | (__u8)(FO_CLASS(key->place) ^ key->ifindex * 167);
 }
 
-/* Whether a tag may be that of an entry of this flow, whatever its class and device. */
-static __always_inline int tag_akin(__u32 tag, __u64 hash)
-{
-	return (tag & 0xffffff00) == tag_base(hash);
-}
-
 static __always_inline struct fo_way *way_at(__u32 set, __u32 i)
 {
 	__u32 slot = set * FO_SET + i;
@@ -82,12 +76,25 @@ static __always_inline struct fo_way *way_at(__u32 set, __u32 i)
 	return bpf_map_lookup_elem(&ways, &slot);
 }
 
+/* The set where entries of that hash are. */
+static __always_inline struct fo_set *find_set(__u64 hash, __u32 *at)
+{
+	*at = set_of(hash);
+	return bpf_map_lookup_elem(&sets, at);
+}
+
+/* The i-th entry of a set if its tag may be that of an entry of this flow, whatever its class and device. */
+static __always_inline struct fo_way *way_akin(const struct fo_set *set, __u32 at, __u32 i, __u64 hash)
+{
+	return (set->tag[i] & 0xffffff00) == tag_base(hash) ? way_at(at, i) : 0;
+}
+
 /* The entry of that key, and the number of its incarnation. */
 static __always_inline struct fo_way *find_way(const struct fo_key *key, __u32 *guard)
 {
 	__u64 hash = flow_hash(&key->tuple, key->place & FO_NET);
-	__u32 at = set_of(hash), tag = tag_of(hash, key), i;
-	struct fo_set *set = bpf_map_lookup_elem(&sets, &at);
+	__u32 at, tag = tag_of(hash, key), i;
+	struct fo_set *set = find_set(hash, &at);
 	struct fo_way *way;
 
 	if (!set)
@@ -121,9 +128,8 @@ __noinline int slot_of(const struct fo_key *key)
 	if (!key)
 		return -1;
 	hash = flow_hash(&key->tuple, key->place & FO_NET);
-	at = set_of(hash);
 	tag = tag_of(hash, key);
-	set = bpf_map_lookup_elem(&sets, &at);
+	set = find_set(hash, &at);
 	if (!set)
 		return -1;
 	for (i = 0; i < FO_SET; i++) {
@@ -147,8 +153,7 @@ __noinline int free_slot(const struct fo_key *key)
 
 	if (!key)
 		return -1;
-	at = set_of(flow_hash(&key->tuple, key->place & FO_NET));
-	set = bpf_map_lookup_elem(&sets, &at);
+	set = find_set(flow_hash(&key->tuple, key->place & FO_NET), &at);
 	if (!set)
 		return -1;
 	for (i = 0; i < FO_SET; i++)
@@ -212,14 +217,11 @@ __noinline int meet_twin(const struct fo_way *of, int open)
 	if (!of)
 		return 0;
 	hash = flow_hash(&of->twin.tuple, of->twin.place);
-	at = set_of(hash);
-	set = bpf_map_lookup_elem(&sets, &at);
+	set = find_set(hash, &at);
 	if (!set)
 		return 0;
 	for (i = 0; i < FO_SET; i++) {
-		if (!tag_akin(set->tag[i], hash))
-			continue;
-		way = way_at(at, i);
+		way = way_akin(set, at, i, hash);
 		if (!way)
 			continue;
 		guard = READ_ONCE(way->guard);
@@ -241,16 +243,14 @@ __noinline int meet_twin(const struct fo_way *of, int open)
 static __always_inline void unprove(const struct fo_key *twin, int both)
 {
 	__u64 hash = flow_hash(&twin->tuple, twin->place);
-	__u32 at = set_of(hash), i;
-	struct fo_set *set = bpf_map_lookup_elem(&sets, &at);
+	__u32 at, i;
+	struct fo_set *set = find_set(hash, &at);
 	struct fo_way *way;
 
 	if (!set)
 		return;
 	for (i = 0; i < FO_SET; i++) {
-		if (!tag_akin(set->tag[i], hash))
-			continue;
-		way = way_at(at, i);
+		way = way_akin(set, at, i, hash);
 		if (!way || !is_end(way, &twin->tuple, twin->ifindex, twin->place))
 			continue;
 		way->proven = 0;
@@ -275,14 +275,11 @@ __noinline int forget(const struct fo_key *key, int how)
 	if (!key)
 		return 0;
 	hash = flow_hash(&key->tuple, key->place & FO_NET);
-	at = set_of(hash);
-	set = bpf_map_lookup_elem(&sets, &at);
+	set = find_set(hash, &at);
 	if (!set)
 		return 0;
 	for (i = 0; i < FO_SET; i++) {
-		if (!tag_akin(set->tag[i], hash))
-			continue;
-		way = way_at(at, i);
+		way = way_akin(set, at, i, hash);
 		if (!way)
 			continue;
 		if (how & FORGET_ANYWHERE

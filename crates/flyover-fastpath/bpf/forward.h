@@ -91,7 +91,8 @@ struct trip {
 	__u8 outer_family;
 };
 
-static __always_inline void plan(struct trip *t, const struct fo_way *way)
+/* Takes it out of the entry; tells whether all that was taken until now was that incarnation's. */
+static __always_inline int hold(struct trip *t, const struct fo_way *way, __u32 guard)
 {
 	t->out = way->out;
 	t->mark = way->mark;
@@ -104,13 +105,11 @@ static __always_inline void plan(struct trip *t, const struct fo_way *way)
 	t->family = way->to.family;
 	t->proto = way->to.proto;
 	t->outer_family = way->outer_family;
-}
-
-/* Whether all that was taken out of the entry until now was that incarnation's. */
-static __always_inline int way_held(const struct fo_way *way, __u32 guard)
-{
 	barrier();
-	return READ_ONCE(way->guard) == guard;
+	if (READ_ONCE(way->guard) == guard)
+		return 1;
+	count(FO_RACE);
+	return 0;
 }
 
 static __always_inline int way_fits(const struct __sk_buff *skb, const struct fo_way *way, const struct pkt *p)
@@ -320,8 +319,8 @@ static __always_inline void mark_ours(struct __sk_buff *skb, const struct trip *
 }
 
 /*
- * The four ways to send. Each composes the packet's new beginning, plans the rest, and looks whether the entry is
- * still the one it was: until then nothing was touched, and the packet may go the slow way.
+ * The four ways to send. Each composes the packet's new beginning, takes out of the entry what else it needs, and
+ * looks whether that is still the one it was: until then nothing was touched, and the packet may go the slow way.
  */
 
 /* Out of the uplink, in the tunnel's clothes. */
@@ -343,11 +342,8 @@ static __always_inline int send_encap(struct __sk_buff *skb, struct fo_way *way,
 	if (compose(s, way, l3, (void *)(long)skb->data_end, lead))
 		return TC_ACT_UNSPEC;
 	finish_outer(s, way, p, len - ETH_LEN + lead - ETH_LEN, lead, !skb->gso_size);
-	plan(&t, way);
-	if (!way_held(way, guard)) {
-		count(FO_RACE);
+	if (!hold(&t, way, guard))
 		return TC_ACT_UNSPEC;
-	}
 	flags |= t.outer_family == 4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, (int)lead - ETH_LEN, BPF_ADJ_ROOM_MAC, flags)) {
 		count(FO_NO_ROOM);
@@ -373,11 +369,8 @@ static __always_inline int send_tunnel(struct __sk_buff *skb, struct fo_way *way
 	copy_words(s->frame, way->hdr + inner_eth, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	plan(&t, way);
-	if (!way_held(way, guard)) {
-		count(FO_RACE);
+	if (!hold(&t, way, guard))
 		return TC_ACT_UNSPEC;
-	}
 	if (put_frame(skb, s, &t, ETH_LEN, l3_hdr))
 		return drop(FO_NO_ROOM);
 	skb->mark = t.mark;
@@ -398,11 +391,8 @@ static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way,
 	copy_words(s->frame, way->hdr, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	plan(&t, way);
-	if (!way_held(way, guard)) {
-		count(FO_RACE);
+	if (!hold(&t, way, guard))
 		return TC_ACT_UNSPEC;
-	}
 	if (put_frame(skb, s, &t, ETH_LEN, l3_hdr))
 		return drop(FO_NO_ROOM);
 	mark_ours(skb, &t);
@@ -411,9 +401,9 @@ static __always_inline int send_plain(struct __sk_buff *skb, struct fo_way *way,
 }
 
 /*
- * Takes the tunnel's headers off; FO_NO_ROOM if it could not and the packet is as it was, -1 if it is not. Before 6.3 nothing tells the kernel that the
- * IP version inside is another one but to have the header translated: that makes it longer or shorter by the
- * difference, so as much more or less is cut.
+ * Takes the tunnel's headers off; FO_NO_ROOM if it could not and the packet is as it was, -1 if it is not. Before 6.3
+ * nothing tells the kernel that the IP version inside is another one but to have the header translated: that makes it
+ * longer or shorter by the difference, so as much more or less is cut.
  */
 static __always_inline int strip_tunnel(struct __sk_buff *skb, const struct trip *t)
 {
@@ -447,11 +437,8 @@ static __always_inline int send_peer(struct __sk_buff *skb, struct fo_way *way, 
 	copy_words(s->frame, way->hdr, ETH_LEN);
 	if (compose(s, way, l3, (void *)(long)skb->data_end, ETH_LEN))
 		return TC_ACT_UNSPEC;
-	plan(&t, way);
-	if (!way_held(way, guard)) {
-		count(FO_RACE);
+	if (!hold(&t, way, guard))
 		return TC_ACT_UNSPEC;
-	}
 	/* No frame that comes without a tunnel is longer than its packet but by padding. */
 	if (!t.strip && skb->len > ETH_LEN + p->l3_len && bpf_skb_change_tail(skb, ETH_LEN + p->l3_len, 0)) {
 		count(FO_NO_ROOM);

@@ -38,20 +38,25 @@ impl Record {
     }
 }
 
+/// What vouches for the pinned maps; a record that nobody could have written whole vouches for nothing.
+fn found(instance: &Instance) -> Result<Option<Record>, InstanceError> {
+    let file = instance.run_dir().join(FILE);
+    match fs::read(&file) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed("read", &file)(e)),
+    }
+}
+
 /// Whether what is pinned is of our layout, and of this namespace.
 pub(crate) fn is_ours(instance: &Instance) -> Result<bool, InstanceError> {
-    let ours = Record::of_ours()?;
-    // What cannot be read vouches for nothing.
-    let found = fs::read(instance.run_dir().join(FILE)).ok();
-    Ok(found.is_some_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(|found: Record| found == ours)))
+    Ok(found(instance)? == Some(Record::of_ours()?))
 }
 
 /// Whether the instance ran in another network namespace before.
 pub(crate) fn is_of_another_namespace(instance: &Instance) -> Result<bool, InstanceError> {
     let here = Record::of_ours()?.netns;
-    let found = fs::read(instance.run_dir().join(FILE)).ok();
-    Ok(found
-        .is_some_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(|found: Record| found.netns != here)))
+    Ok(found(instance)?.is_some_and(|record| record.netns != here))
 }
 
 /// Takes away what vouches for the pinned maps.
