@@ -180,6 +180,14 @@ impl Instance {
         }
     }
 
+    /// Whether that process has the lock's file open. Who runs elsewhere, in a container, may know the holder by
+    /// another number, and here it may be anybody's.
+    pub(crate) fn is_held_by(&self, pid: &str) -> bool {
+        let file = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+        let (Some(lock), Ok(open)) = (file(&self.lock_file()), fs::read_dir(format!("/proc/{pid}/fd"))) else { return false };
+        open.filter_map(Result::ok).any(|fd| file(&fd.path()) == Some(lock))
+    }
+
     /// Whether the BPF file system is there. One that is not can be mounted, or that is an error.
     pub(crate) fn bpffs_is_there(&self) -> Result<bool, InstanceError> {
         let there = is_bpffs(&self.bpffs)?;

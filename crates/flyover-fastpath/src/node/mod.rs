@@ -244,7 +244,8 @@ fn reported_tunnels(devices: &[Device]) -> Vec<ReportedTunnel> {
 
 /// Ends the process of the instance, if one runs, and takes away everything the instance left. Safe to repeat.
 pub fn remove(instance: &Instance) -> Result<(), NodeError> {
-    if let Some(pid) = instance.holder().and_then(|p| p.parse().ok()) {
+    let holder = instance.holder().filter(|pid| instance.is_held_by(pid));
+    if let Some(pid) = holder.and_then(|p| p.parse().ok()) {
         let pid = nix::unistd::Pid::from_raw(pid);
         // It may have ended by itself since we looked.
         let _ended = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);

@@ -36,6 +36,21 @@ fn all_programs(rig: &Rig) -> Vec<serde_json::Value> {
 }
 
 #[test]
+fn off_ends_no_process_that_is_not_the_agent() {
+    let rig = Rig::slow("alien", |_| {});
+    let instance = rig.instance(1);
+    let _held = instance.lock().unwrap();
+    // An agent in a container is known there by a number that is somebody else's here.
+    let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    std::fs::write(instance.report().with_file_name("lock"), stranger.id().to_string()).unwrap();
+    let ran = rig.flyover(&["fastpath", "off", "--name", instance.name()]);
+    assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[test]
 fn off_under_load_loses_nothing_and_leaves_nothing() {
     let rig = Rig::slow("off", |_| {});
     let faces = ["n1", "n2"].map(|node| face(&rig, node));
