@@ -184,7 +184,10 @@ impl Instance {
     /// another number, and here it may be anybody's.
     pub(crate) fn is_held_by(&self, pid: &str) -> bool {
         let file = |path: &Path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
-        let (Some(lock), Ok(open)) = (file(&self.lock_file()), fs::read_dir(format!("/proc/{pid}/fd"))) else { return false };
+        let (Some(lock), Ok(open)) = (file(&self.lock_file()), fs::read_dir(format!("/proc/{pid}/fd")))
+        else {
+            return false;
+        };
         open.filter_map(Result::ok).any(|fd| file(&fd.path()) == Some(lock))
     }
 

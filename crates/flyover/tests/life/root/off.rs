@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flyover_host::cmd::Cmd;
+
 use super::rig::{Rig, eventually};
 
 /// What can be seen of a node from outside: settings, qdiscs, filters, rules.
@@ -41,7 +43,7 @@ fn off_ends_no_process_that_is_not_the_agent() {
     let instance = rig.instance(1);
     let _held = instance.lock().unwrap();
     // An agent in a container is known there by a number that is somebody else's here.
-    let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let mut stranger = Cmd::new("sleep").args(["60"]).daemon(tempfile::tempfile().unwrap()).unwrap();
     std::fs::write(instance.report().with_file_name("lock"), stranger.id().to_string()).unwrap();
     let ran = rig.flyover(&["fastpath", "off", "--name", instance.name()]);
     assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
