@@ -1,1 +1,11 @@
 //! The custom resources' specs, as people write them, and the schema of each.
+//!
+//! Invariants: no client, no I/O. What is read here is well formed; whether it fits a host is decided in
+//! flyover-plan. Unknown fields are refused.
+
+mod node_profile;
+
+pub use node_profile::{
+    Amount, CpuSpec, DeviceSelector, DriverSpec, FileSpec, HugepageMountSpec, HugepagePoolSpec, HugepagesSpec,
+    Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
+};

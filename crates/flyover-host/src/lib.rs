@@ -4,3 +4,5 @@
 //! the actions upon it will live here too.
 
 pub mod cmd;
+pub mod live;
+pub mod root;

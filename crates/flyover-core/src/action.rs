@@ -1,0 +1,201 @@
+//! What can be done to a host, as data.
+//!
+//! An action names a subject and the state it is to have. What is found before acting is the same action with the
+//! state found, so **an undo is an action too**: applying what was found puts the subject back. A lane adds
+//! a variant here and a hand for it in flyover-host; nothing else of the spine changes.
+//!
+//! Invariant: an action holds everything its execution needs; it is written to the journal and executed after a
+//! crash by a process that knows nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Enablement, Loader};
+use crate::{
+    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr, SysctlKey,
+    UnitName,
+};
+
+/// One subject and the state it is to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// Hugepages of a running kernel.
+    Hugepages(Hugepages),
+    /// A file, whole.
+    File(FileAt),
+    /// A mount, on hosts where systemd does not mount.
+    Mount(MountAt),
+    /// A sysctl of the running kernel.
+    Sysctl(Sysctl),
+    /// A kernel module.
+    Module(Module),
+    /// Which driver has a PCI function.
+    Driver(DriverOf),
+    /// A unit of systemd.
+    Unit(UnitState),
+    /// The kernel's command line at the next boot.
+    BootArgs(BootArgs),
+    /// A reboot. It has no undo.
+    Reboot(Reboot),
+}
+
+/// How many hugepages of one size a NUMA node, or the whole host, has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hugepages {
+    /// Which pages.
+    pub size: HugepageSize,
+    /// Where; none is the whole host, over whose nodes the kernel spreads them.
+    pub node: Option<NumaNode>,
+    /// How many.
+    pub count: u64,
+}
+
+/// A file at a path, or its absence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileAt {
+    /// Where.
+    pub path: HostPath,
+    /// What; none is absence.
+    pub file: Option<FileState>,
+    /// Directories above it that were not there when it was found absent, the deepest first. They go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dirs: Vec<HostPath>,
+}
+
+/// A whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// What it holds.
+    pub content: Bytes,
+    /// Its permissions.
+    pub mode: FileMode,
+    /// Its owner.
+    #[serde(default)]
+    pub uid: u32,
+    /// Its group.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// A mount at a path, or its absence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountAt {
+    /// Where.
+    pub path: HostPath,
+    /// Options of a hugetlbfs (`pagesize=1G,mode=0770`); none is absence.
+    pub options: Option<String>,
+}
+
+/// A sysctl of the running kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sysctl {
+    /// Which.
+    pub key: SysctlKey,
+    /// Its value, blanks between numbers as single blanks.
+    pub value: String,
+}
+
+/// A kernel module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Which.
+    pub name: ModuleName,
+    /// Whether it is in the kernel.
+    pub loaded: bool,
+    /// Options for loading it; those of a module that is loaded already stay what they are.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Which driver has a PCI function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverOf {
+    /// Which function.
+    pub device: PciAddr,
+    /// The driver that is to have it; none leaves it without one.
+    pub driver: Option<DriverName>,
+    /// `driver_override`: the only driver that may have it.
+    pub forced: Option<DriverName>,
+    /// Network devices that the function had or is to have again, and whether they were up.
+    #[serde(default)]
+    pub links: Vec<Link>,
+}
+
+/// A network device of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its name.
+    pub name: IfName,
+    /// Whether it is administratively up.
+    pub up: bool,
+}
+
+/// A unit of systemd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitState {
+    /// Its own name, never an alias.
+    pub unit: UnitName,
+    /// Whether it starts at boot.
+    pub enablement: Enablement,
+    /// Whether it runs.
+    pub active: bool,
+}
+
+/// The kernel's command line at the next boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootArgs {
+    /// What writes it.
+    pub loader: Loader,
+    /// What it is to be.
+    pub state: BootState,
+}
+
+/// What the configuration of a boot loader is to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BootState {
+    /// Every entry has these arguments, and not those.
+    Edited(ArgEdit),
+    /// These files, byte for byte: what was found.
+    Files(Vec<FileAt>),
+}
+
+/// A reboot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reboot {
+    /// What it is for.
+    pub why: String,
+}
+
+/// What an action is about: two actions with the same subject set the same thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Subject(String);
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Action {
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject(match self {
+            Self::Hugepages(Hugepages { size, node: Some(node), .. }) => format!("hugepages {size} node{node}"),
+            Self::Hugepages(Hugepages { size, node: None, .. }) => format!("hugepages {size}"),
+            Self::File(file) => format!("file {}", file.path),
+            Self::Mount(mount) => format!("mount {}", mount.path),
+            Self::Sysctl(sysctl) => format!("sysctl {}", sysctl.key),
+            Self::Module(module) => format!("module {}", module.name),
+            Self::Driver(driver) => format!("driver {}", driver.device),
+            Self::Unit(unit) => format!("unit {}", unit.unit),
+            Self::BootArgs(_) => "kernel arguments".to_owned(),
+            Self::Reboot(_) => "reboot".to_owned(),
+        })
+    }
+}

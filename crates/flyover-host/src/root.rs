@@ -1,0 +1,219 @@
+//! The host below a root directory, and everything that reaches past its files.
+//!
+//! Reading and replacing plain files goes by the file system below the root, so facts can be read from a captured
+//! tree. What only a kernel or a service manager can do (attributes of sysfs, commands, mounts) goes through
+//! [`Outside`], which tests replace by a model.
+//!
+//! Invariant: a plain file is replaced whole or not at all, and is on the disk before the call returns.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyover_core::{Bytes, FileMode, FileState, HostPath};
+
+use crate::cmd::CmdError;
+
+/// What is not plain files: the kernel's attributes, commands and mounts.
+pub trait Outside: Send + Sync {
+    /// Writes to an attribute that the kernel made. It must be there already.
+    fn write_attribute(&self, root: &Path, path: &HostPath, value: &str) -> io::Result<()>;
+
+    /// Runs a command to its end and gives its standard output.
+    fn run(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<String, CmdError>;
+
+    /// Called before each change of any kind; a model of a crash ends the thread here.
+    fn before_change(&self, what: &str) {
+        let _ = what;
+    }
+}
+
+/// A host below a root directory.
+#[derive(Clone)]
+pub struct HostRoot {
+    root: PathBuf,
+    outside: Arc<dyn Outside>,
+}
+
+/// What failed on a host, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A file could not be read, listed or changed.
+    #[error("failed to {verb} `{path}`")]
+    File {
+        /// What was tried: `read`, `replace`, …
+        verb: &'static str,
+        /// Which.
+        path: HostPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command failed.
+    #[error(transparent)]
+    Command(#[from] CmdError),
+    /// What was read has not the form it should have.
+    #[error("`{path}` holds `{text}`, which is not {expected}")]
+    Malformed {
+        /// Which file, or command.
+        path: String,
+        /// What it holds.
+        text: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The state found cannot be brought back by an undo, so nothing was done.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+impl HostRoot {
+    /// A host below a root, with what is to be reached past its files.
+    pub fn new(root: impl Into<PathBuf>, outside: Arc<dyn Outside>) -> Self {
+        Self { root: root.into(), outside }
+    }
+
+    /// Where a path of the host is for this process.
+    #[must_use]
+    pub fn path(&self, path: &HostPath) -> PathBuf {
+        self.root.join(path.as_str().trim_start_matches('/'))
+    }
+
+    /// The directory everything is below.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether there is something at the path, followed to its end.
+    #[must_use]
+    pub fn exists(&self, path: &HostPath) -> bool {
+        self.path(path).exists()
+    }
+
+    /// The text of a file, without the blanks at its ends; none where there is no such file, or it cannot be read.
+    /// The kernel refuses to read some attributes (`speed` of a link that is down), which is an answer too.
+    #[must_use]
+    pub fn text(&self, path: &HostPath) -> Option<String> {
+        fs::read(self.path(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// Names in a directory, sorted; none where there is no such directory.
+    #[must_use]
+    pub fn names(&self, path: &HostPath) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(path)) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The last part of what a symbolic link names: the kernel says by it which driver, group or module.
+    #[must_use]
+    pub fn link_name(&self, path: &HostPath) -> Option<String> {
+        fs::read_link(self.path(path)).ok()?.file_name()?.to_str().map(str::to_owned)
+    }
+
+    /// A plain file, whole; none where there is none.
+    pub fn file(&self, path: &HostPath) -> Result<Option<FileState>, HostError> {
+        let real = self.path(path);
+        let meta = match fs::symlink_metadata(&real) {
+            Ok(meta) => meta,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(source) => return Err(failed("read", path)(source)),
+        };
+        if !meta.is_file() {
+            return Err(HostError::Unsupported(format!("`{path}` is not a plain file, so it is not replaced")));
+        }
+        let content = Bytes(fs::read(&real).map_err(failed("read", path))?);
+        Ok(Some(FileState { content, mode: FileMode::of(meta.mode()), uid: meta.uid(), gid: meta.gid() }))
+    }
+
+    /// Puts a plain file at the path, in place of what is there. Its directory must be there.
+    pub fn replace_file(&self, path: &HostPath, state: &FileState) -> Result<(), HostError> {
+        self.outside.before_change(&format!("replace {path}"));
+        let real = self.path(path);
+        let name = real.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+        let new = real.with_file_name(format!(".{name}.flyover-new"));
+        let written = write_new(&new, state).and_then(|()| {
+            self.outside.before_change(&format!("rename to {path}"));
+            fs::rename(&new, &real)?;
+            sync_directory_of(&real)
+        });
+        if written.is_err() {
+            // The first error is the one to tell of.
+            let _ = fs::remove_file(&new);
+        }
+        written.map_err(failed("replace", path))
+    }
+
+    /// Removes a plain file; one that is not there is removed already.
+    pub fn remove_file(&self, path: &HostPath) -> Result<(), HostError> {
+        self.outside.before_change(&format!("remove {path}"));
+        let real = self.path(path);
+        match fs::remove_file(&real) {
+            Ok(()) => sync_directory_of(&real).map_err(failed("remove", path)),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+            Err(source) => Err(failed("remove", path)(source)),
+        }
+    }
+
+    /// Makes a directory and all above it.
+    pub fn make_directory(&self, path: &HostPath) -> Result<(), HostError> {
+        self.outside.before_change(&format!("make {path}"));
+        fs::create_dir_all(self.path(path)).map_err(failed("make", path))
+    }
+
+    /// Removes a directory if it is empty; one that is not is somebody's.
+    pub fn remove_empty_directory(&self, path: &HostPath) -> Result<(), HostError> {
+        self.outside.before_change(&format!("remove {path}"));
+        match fs::remove_dir(self.path(path)) {
+            Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                Err(failed("remove", path)(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes to an attribute of the kernel.
+    pub fn write_attribute(&self, path: &HostPath, value: &str) -> Result<(), HostError> {
+        self.outside.before_change(&format!("write {value} to {path}"));
+        tracing::info!(path = %path, value, "attribute written");
+        self.outside.write_attribute(&self.root, path, value).map_err(failed("write to", path))
+    }
+
+    /// Runs a command that changes something.
+    pub fn run(&self, program: &str, args: &[&str], limit: Duration) -> Result<String, HostError> {
+        self.outside.before_change(&format!("run {program} {}", args.join(" ")));
+        self.ask(program, args, limit)
+    }
+
+    /// Runs a command that only tells.
+    pub fn ask(&self, program: &str, args: &[&str], limit: Duration) -> Result<String, HostError> {
+        Ok(self.outside.run(&self.root, program, args, limit)?)
+    }
+}
+
+fn failed(verb: &'static str, path: &HostPath) -> impl FnOnce(io::Error) -> HostError {
+    let path = path.clone();
+    move |source| HostError::File { verb, path, source }
+}
+
+fn write_new(new: &Path, state: &FileState) -> io::Result<()> {
+    // What an earlier crash left of the same name is ours.
+    let _ = fs::remove_file(new);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+    file.write_all(&state.content.0)?;
+    let meta = file.metadata()?;
+    if (meta.uid(), meta.gid()) != (state.uid, state.gid) {
+        std::os::unix::fs::fchown(&file, Some(state.uid), Some(state.gid))?;
+    }
+    file.set_permissions(fs::Permissions::from_mode(state.mode.bits()))?;
+    file.sync_all()
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
