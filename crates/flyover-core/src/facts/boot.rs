@@ -1,5 +1,7 @@
 //! The distribution, the running kernel, and the boot loader.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{HostPath, KernelArgs};
@@ -84,6 +86,17 @@ pub enum Loader {
         /// `/etc/default/grub`).
         defaults: Option<HostPath>,
     },
+}
+
+impl fmt::Display for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grub { defaults, config, .. } => write!(f, "GRUB, {config} from {defaults}"),
+            Self::Bls { entries, grubby, .. } => {
+                write!(f, "entries in {entries}{}", if *grubby { ", by grubby" } else { "" })
+            }
+        }
+    }
 }
 
 /// The command that writes GRUB's configuration.
