@@ -7,8 +7,13 @@ mod cidr;
 mod flow;
 mod ifname;
 mod mac;
+mod pci;
+mod pciclass;
+mod word;
 
 pub use cidr::{BadIpCidr, IpCidr};
 pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
+pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
+pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
