@@ -4,6 +4,8 @@
 //! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
 
 mod cidr;
+mod cpumask;
+mod cpuset;
 mod flow;
 mod ifname;
 mod mac;
@@ -12,6 +14,8 @@ mod pciclass;
 mod word;
 
 pub use cidr::{BadIpCidr, IpCidr};
+pub use cpumask::{BadCpuMask, CpuMask};
+pub use cpuset::{BadCpuSet, CpuSet};
 pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
