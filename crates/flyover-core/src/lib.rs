@@ -11,6 +11,7 @@ mod ifname;
 mod mac;
 mod pci;
 mod pciclass;
+mod size;
 mod word;
 
 pub use cidr::{BadIpCidr, IpCidr};
@@ -21,3 +22,4 @@ pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
 pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
 pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
+pub use size::{BadHugepageSize, HugepageSize, Kib};
