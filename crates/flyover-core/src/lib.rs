@@ -9,6 +9,7 @@ mod cpuset;
 mod flow;
 mod ifname;
 mod mac;
+mod names;
 mod pci;
 mod pciclass;
 mod size;
@@ -20,6 +21,10 @@ pub use cpuset::{BadCpuSet, CpuSet};
 pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
+pub use names::{
+    BadDriverName, BadFileMode, BadHostPath, BadModuleName, BadNumaNode, BadSysctlKey, BadUnitName,
+    DriverName, FileMode, HostPath, ModuleName, NumaNode, SysctlKey, UnitName,
+};
 pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
 pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
 pub use size::{BadHugepageSize, HugepageSize, Kib};
