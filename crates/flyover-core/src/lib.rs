@@ -3,6 +3,7 @@
 //! Invariant: nothing here does I/O, reads the clock or the environment, or is async. A string with a
 //! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
 
+mod args;
 mod cidr;
 mod cpumask;
 mod cpuset;
@@ -15,6 +16,10 @@ mod pciclass;
 mod size;
 mod word;
 
+pub use args::{
+    ArgEdit, ArgPattern, BadHugepageCount, BadKernelArg, HugepageArgs, HugepageCount, HugepagePool,
+    KernelArg, KernelArgs,
+};
 pub use cidr::{BadIpCidr, IpCidr};
 pub use cpumask::{BadCpuMask, CpuMask};
 pub use cpuset::{BadCpuSet, CpuSet};
