@@ -121,11 +121,15 @@ impl HostRoot {
         let real = self.path(path);
         let meta = match fs::symlink_metadata(&real) {
             Ok(meta) => meta,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(source) => return Err(failed("read", path)(source)),
         };
         if !meta.is_file() {
-            return Err(HostError::Unsupported(format!("`{path}` is not a plain file, so it is not replaced")));
+            return Err(HostError::Unsupported(format!(
+                "`{path}` is not a plain file, so it is not replaced"
+            )));
         }
         let content = Bytes(fs::read(&real).map_err(failed("read", path))?);
         Ok(Some(FileState { content, mode: FileMode::of(meta.mode()), uid: meta.uid(), gid: meta.gid() }))
