@@ -1,4 +1,4 @@
-//! Hugepages.
+//! Hugepages: how many, where, since when, and where they are mounted.
 
 use flyover_core::{FileMode, HostPath, HugepageSize, NumaNode};
 use schemars::JsonSchema;
