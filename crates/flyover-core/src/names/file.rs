@@ -19,10 +19,14 @@ pub struct HostPath(String);
 pub struct BadHostPath(String);
 
 impl HostPath {
-    /// A path that stands in the program; a bad one is a fault of the program.
+    /// A path written in the source.
+    ///
+    /// # Panics
+    ///
+    /// Where the text is no path: only for literals, and for literals with words of a fixed grammar in them.
     #[must_use]
     pub fn fixed(path: &str) -> Self {
-        path.parse().expect("paths that stand in the program are well formed")
+        path.parse().expect("a path written in the source is absolute and has no `..`")
     }
 
     /// The path as text.
@@ -92,7 +96,7 @@ impl FileMode {
         (bits <= 0o7777).then_some(Self(bits))
     }
 
-    /// The permissions among the bits that `stat` gives, which say the kind of file too.
+    /// The permissions among the bits of `st_mode`, which also tell what kind of file it is.
     #[must_use]
     pub fn of(st_mode: u32) -> Self {
         Self(st_mode & 0o7777)
