@@ -4,6 +4,7 @@
 //! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
 
 mod action;
+mod args;
 mod bytes;
 mod cidr;
 mod cpumask;
@@ -22,6 +23,10 @@ mod word;
 pub use action::{
     Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot, Subject, Sysctl,
     UnitState,
+};
+pub use args::{
+    ArgEdit, ArgPattern, BadHugepageCount, BadKernelArg, HugepageArgs, HugepageCount, HugepagePool,
+    KernelArg, KernelArgs,
 };
 pub use bytes::Bytes;
 pub use cidr::{BadIpCidr, IpCidr};
