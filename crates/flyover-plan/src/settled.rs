@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use flyover_api::{HugepageMountSpec, Iommu, When};
 use flyover_core::facts::Enablement;
 use flyover_core::{
-    ArgEdit, CpuSet, DriverName, FileMode, HostPath, HugepageSize, ModuleName, NumaNode, PciAddr, PciId, SysctlKey,
-    UnitName,
+    ArgEdit, CpuSet, DriverName, FileMode, HostPath, HugepageSize, ModuleName, NumaNode, PciAddr, PciId,
+    SysctlKey, UnitName,
 };
 use serde::Serialize;
 
