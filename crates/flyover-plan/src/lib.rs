@@ -3,5 +3,6 @@
 //! Invariants: no I/O, no clock, no environment, nothing async; the same input gives the same plan.
 
 mod settled;
+pub mod units;
 
 pub use settled::{CpuChoice, DriverChoice, OwnFile, Pool, Settled};

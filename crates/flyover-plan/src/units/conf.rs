@@ -1,0 +1,46 @@
+//! Files in which modules, their options and sysctls last beyond a boot.
+
+use std::collections::BTreeMap;
+
+use flyover_core::HostPath;
+
+use crate::Settled;
+use crate::units::{HEADER, closed, one_line};
+
+/// The file of systemd-modules-load with every module, if there is one.
+#[must_use]
+pub fn modules_load(settled: &Settled) -> Option<(HostPath, String)> {
+    file("/etc/modules-load.d/flyover.conf", settled.modules.keys().map(ToString::to_string))
+}
+
+/// The file of modprobe with the options of every module that has some.
+#[must_use]
+pub fn modprobe_options(settled: &Settled) -> Option<(HostPath, String)> {
+    let with_options = settled.modules.iter().filter(|(_, options)| !options.is_empty());
+    let lines = with_options.map(|(module, options)| format!("options {module} {}", option_words(options)));
+    file("/etc/modprobe.d/flyover.conf", lines)
+}
+
+/// The file of systemd-sysctl with every sysctl. Files are read in the order of their names and the last word
+/// counts; Debian links `99-sysctl.conf` to `/etc/sysctl.conf`, and we come after it.
+#[must_use]
+pub fn sysctl_conf(settled: &Settled) -> Option<(HostPath, String)> {
+    let lines = settled.sysctls.iter().map(|(key, value)| format!("{key} = {}", one_line(value)));
+    file("/etc/sysctl.d/zz-flyover.conf", lines)
+}
+
+/// Options of a module as modprobe and the kernel take them: `a=1 b="two words"`.
+#[must_use]
+pub(crate) fn option_words(options: &BTreeMap<String, String>) -> String {
+    let word = |(key, value): (&String, &String)| match (one_line(key), one_line(value)) {
+        (key, value) if value.contains(' ') => format!("{key}=\"{value}\""),
+        (key, value) => format!("{key}={value}"),
+    };
+    options.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn file(path: &str, lines: impl Iterator<Item = String>) -> Option<(HostPath, String)> {
+    let body: String = lines.map(|line| closed(&line)).collect();
+    let path: HostPath = path.parse().expect("our own paths are absolute");
+    (!body.is_empty()).then(|| (path, format!("{HEADER}\n{body}")))
+}
