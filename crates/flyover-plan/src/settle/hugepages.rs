@@ -85,7 +85,10 @@ fn check_size(draft: &mut Draft<'_>, field: &str, pool: &HugepagePoolSpec) {
         (Offer::AtBoot, When::Runtime) => draft.refuse(
             Refusal::impossible(
                 format!("{field}.when"),
-                format!("the running kernel offers no pages of {} unless its command line names them", pool.size),
+                format!(
+                    "the running kernel offers no pages of {} unless its command line names them",
+                    pool.size
+                ),
             )
             .hint("say `when: boot`"),
         ),
@@ -109,7 +112,10 @@ fn check_node(draft: &mut Draft<'_>, field: &str, pool: &HugepagePoolSpec) {
         Some(_) if pool.when == When::Boot && !draft.facts.boot.is_at_least(NODES_IN_ARGS) => draft.refuse(
             Refusal::impossible(
                 field,
-                format!("kernel {} cannot take pages of one node at boot (5.16 can)", draft.facts.boot.release),
+                format!(
+                    "kernel {} cannot take pages of one node at boot (5.16 can)",
+                    draft.facts.boot.release
+                ),
             )
             .hint("say `when: runtime`, or leave out `node`"),
         ),
@@ -123,14 +129,23 @@ fn check_repeated(draft: &mut Draft<'_>, field: &str, at: usize) {
     let same_size = || pages[..at].iter().enumerate().filter(|(_, other)| other.size == pool.size);
     let refusal = if let Some((i, _)) = same_size().find(|(_, other)| other.node == pool.node) {
         let place = pool.node.map_or("the whole host".to_owned(), |node| format!("NUMA node {node}"));
-        Refusal::invalid(field, format!("pages of {} on {place} are asked for at hugepages.pages[{i}] too", pool.size))
-            .hint("keep one of them")
+        Refusal::invalid(
+            field,
+            format!("pages of {} on {place} are asked for at hugepages.pages[{i}] too", pool.size),
+        )
+        .hint("keep one of them")
     } else if let Some((i, _)) = same_size().find(|(_, other)| other.node.is_some() != pool.node.is_some()) {
-        let what = format!("pages of {} are asked for by node and, at hugepages.pages[{i}], for the whole host", pool.size);
+        let what = format!(
+            "pages of {} are asked for by node and, at hugepages.pages[{i}], for the whole host",
+            pool.size
+        );
         let (what, hint) = match pool.node {
             Some(_) => (what, "name a node at each, or at none"),
             None => (
-                format!("pages of {} are asked for the whole host and, at hugepages.pages[{i}], by node", pool.size),
+                format!(
+                    "pages of {} are asked for the whole host and, at hugepages.pages[{i}], by node",
+                    pool.size
+                ),
                 "name a node at each, or at none",
             ),
         };
@@ -216,7 +231,8 @@ fn ask(draft: &mut Draft<'_>) {
     for (size, counts) in sizes {
         // The kernel reads a count as of the size named before it.
         draft.ask(&format!("hugepagesz={size}"), format!("hugepages of {size} at boot"));
-        draft.ask(&format!("hugepages={}", counts.join(",")), format!("how many hugepages of {size} at boot"));
+        draft
+            .ask(&format!("hugepages={}", counts.join(",")), format!("how many hugepages of {size} at boot"));
     }
 }
 
@@ -224,9 +240,12 @@ fn ask(draft: &mut Draft<'_>) {
 fn warn(draft: &mut Draft<'_>) {
     let default = draft.spec.hugepages.default_size.or(draft.facts.memory.default_hugepage);
     let Some(default) = default else { return };
-    let others: BTreeSet<_> = draft.settled.pools.iter().map(|pool| pool.size).filter(|s| *s != default).collect();
+    let others: BTreeSet<_> =
+        draft.settled.pools.iter().map(|pool| pool.size).filter(|s| *s != default).collect();
     if !others.is_empty() && draft.spec.hugepages.default_size.is_none() {
-        draft.note(format!("{default} stays the default size of hugepages; `hugepages.defaultSize` would change it"));
+        draft.note(format!(
+            "{default} stays the default size of hugepages; `hugepages.defaultSize` would change it"
+        ));
     }
     for size in others {
         draft.note(format!(

@@ -22,6 +22,10 @@ use flyover_core::{KernelArg, Refusal};
 
 use crate::Settled;
 
+pub(crate) use drivers::is_vfio;
+pub(crate) use files::usual_mode;
+pub(crate) use hugepages::there;
+pub(crate) use iommu::is_coming;
 pub use recall::recall;
 
 /// Decides everything `spec` leaves open on the host of `facts`, which [`recall`] has completed.
@@ -64,7 +68,8 @@ impl Draft<'_> {
 
     /// Asks for an argument of ours. Those written by hand come from the spec and are checked there.
     fn ask(&mut self, arg: &str, why: impl Into<String>) {
-        let arg: KernelArg = arg.parse().expect("arguments of ours are made of words without blanks or quotes");
+        let arg: KernelArg =
+            arg.parse().expect("arguments of ours are made of words without blanks or quotes");
         self.ask_for(arg, why);
     }
 
