@@ -201,31 +201,3 @@ impl Action {
         })
     }
 }
-
-impl Action {
-    /// The state it sets, in a few words: one side of `0 -> 1024`.
-    #[must_use]
-    pub fn state(&self) -> String {
-        match self {
-            Self::Hugepages(pages) => pages.count.to_string(),
-            Self::File(FileAt { file: Some(file), .. }) => {
-                format!("{} bytes, mode {}", file.content.0.len(), file.mode)
-            }
-            Self::File(FileAt { file: None, .. }) => "absent".to_owned(),
-            Self::Mount(mount) => mount.options.clone().unwrap_or_else(|| "not mounted".to_owned()),
-            Self::Sysctl(sysctl) => sysctl.value.clone(),
-            Self::Module(module) => if module.loaded { "loaded" } else { "not loaded" }.to_owned(),
-            Self::Driver(driver) => {
-                driver.driver.as_ref().map_or_else(|| "no driver".to_owned(), ToString::to_string)
-            }
-            Self::Unit(unit) => {
-                format!("{}, {}", unit.enablement, if unit.active { "running" } else { "stopped" })
-            }
-            Self::BootArgs(BootArgs { state: BootState::Edited(edit), .. }) => edit.to_string(),
-            Self::BootArgs(BootArgs { state: BootState::Files(files), .. }) => {
-                format!("{} files as found", files.len())
-            }
-            Self::Reboot(_) => "once".to_owned(),
-        }
-    }
-}

@@ -61,6 +61,15 @@ pub struct BootFacts {
     pub cgroup: u8,
 }
 
+impl BootFacts {
+    /// Whether the running kernel is of that version or a later one. One that does not say is taken for old.
+    #[must_use]
+    pub fn is_at_least(&self, version: (u32, u32)) -> bool {
+        let mut numbers = self.release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
+    }
+}
+
 /// What writes the kernel's command line, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

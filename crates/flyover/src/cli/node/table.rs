@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use flyover_core::facts::{HostFacts, PciDevice};
 use flyover_core::{Disturbance, Drift, Plan, Step};
+use flyover_plan::{by_hand, state};
 
 /// The facts, a subject a row.
 pub(super) fn facts(facts: &HostFacts) -> String {
@@ -154,8 +155,8 @@ pub(super) fn plan(plan: &Plan) -> String {
 }
 
 fn one(number: usize, step: &Step) -> String {
-    let was = step.found.as_ref().map(|found| format!("{} -> ", found.state())).unwrap_or_default();
-    let mut text = format!("{number:>2}. {}  {was}{}\n", step.action.subject(), step.action.state());
+    let was = step.found.as_ref().map(|found| format!("{} -> ", state(found))).unwrap_or_default();
+    let mut text = format!("{number:>2}. {}  {was}{}\n", step.action.subject(), state(&step.action));
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(text, "      {name:<9}{value}");
     };
@@ -175,7 +176,7 @@ fn one(number: usize, step: &Step) -> String {
 
 fn undo(step: &Step) -> Vec<String> {
     let Some(found) = &step.found else { return vec!["none".into()] };
-    flyover_plan::by_hand(found, Some(&step.action))
+    by_hand(found, Some(&step.action))
 }
 
 fn disturbance(disturbs: Disturbance) -> &'static str {
