@@ -6,6 +6,7 @@
 mod args;
 mod cpu;
 mod drivers;
+mod elsewhere;
 mod files;
 mod hugepages;
 mod iommu;
@@ -26,6 +27,7 @@ pub(crate) use drivers::is_vfio;
 pub(crate) use files::usual_mode;
 pub(crate) use hugepages::there;
 pub(crate) use iommu::is_coming;
+pub use elsewhere::settle_elsewhere;
 pub use recall::recall;
 
 /// Decides everything `spec` leaves open on the host of `facts`, which [`recall`] has completed.
