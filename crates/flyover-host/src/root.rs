@@ -50,7 +50,7 @@ pub enum Sight<'a> {
     Presence,
     /// What a file holds, or its beginning.
     Text(&'a [u8]),
-    /// What a directory holds.
+    /// What a directory holds, of what was wanted.
     Names(&'a [String]),
     /// What a symbolic link names.
     Link(&'a Path),
@@ -148,9 +148,16 @@ impl HostRoot {
     /// Names in a directory, sorted; none where there is no such directory.
     #[must_use]
     pub fn names(&self, path: &HostPath) -> Vec<String> {
+        self.names_like(path, &|_| true)
+    }
+
+    /// As [`HostRoot::names`], of those that are wanted.
+    #[must_use]
+    pub fn names_like(&self, path: &HostPath, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(path)) else { return Vec::new() };
         let mut names: Vec<_> =
             entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| wanted(name));
         names.sort_unstable();
         self.outside.seen(&self.root, path, Sight::Names(&names));
         names

@@ -12,7 +12,7 @@ use crate::root::HostRoot;
 const FIRST_PROCESSOR: u64 = 8 << 10;
 
 /// Flags that decide something: sizes of hugepages, virtualisation, clocks, what a datapath compiles for.
-const FLAGS: [&str; 16] = [
+pub(crate) const CPU_FLAGS: [&str; 16] = [
     "aes",
     "asimd",
     "avx2",
@@ -68,7 +68,8 @@ fn maker_of(cpuinfo: &str) -> (CpuVendor, String, BTreeSet<String>) {
     let arm = || Some(format!("implementer {} part {}", value("CPU implementer")?, value("CPU part")?));
     let model = value("model name").map(str::to_owned).or_else(arm).unwrap_or_default();
     let listed = value("flags").or_else(|| value("Features")).unwrap_or_default();
-    let flags = listed.split_whitespace().filter(|flag| FLAGS.contains(flag)).map(str::to_owned).collect();
+    let flags =
+        listed.split_whitespace().filter(|flag| CPU_FLAGS.contains(flag)).map(str::to_owned).collect();
     (vendor, model, flags)
 }
 

@@ -52,11 +52,17 @@ impl<'a> Dir<'a> {
         self.host.names(&self.path)
     }
 
+    /// Names in it that are wanted.
+    pub(super) fn names_like(&self, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
+        self.host.names_like(&self.path, wanted)
+    }
+
     /// Numbers behind a prefix among its names, in the order of numbers: `node0`, `node1`, `node10`.
     pub(super) fn numbered(&self, prefix: &str) -> Vec<(u32, Self)> {
-        let names = self.names();
-        let number = |name: &String| Some((name.strip_prefix(prefix)?.parse().ok()?, self.below(name)));
-        let mut found: Vec<_> = names.iter().filter_map(number).collect();
+        let number = |name: &str| name.strip_prefix(prefix)?.parse().ok();
+        let names = self.names_like(&|name| number(name).is_some());
+        let mut found: Vec<_> =
+            names.iter().filter_map(|name| Some((number(name)?, self.below(name)))).collect();
         found.sort_by_key(|(number, _)| *number);
         found
     }

@@ -3,34 +3,20 @@
 //! From each route that matters down through bonds, bridges, VLANs and Open vSwitch to PCI functions, and from a
 //! virtual function to its physical one. Invariant: who is in doubt is guarded.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use flyover_core::facts::{Guarded, NetDevice, PciDevice};
 use flyover_core::{IfName, PciAddr};
 
-use super::dir::Dir;
-use super::peers;
-use super::routes::{self, Route, ways_to};
-use crate::root::HostRoot;
+use super::reach::Reach;
 
 /// The device of the kernel's Open vSwitch that all ports of it stand below. Its internal ports (`br-ex`) name
 /// nothing they stand upon, so all ports count as such.
 const OPENVSWITCH: &str = "ovs-system";
 
 /// Finds what must stay, in the order of devices.
-pub(super) fn read(
-    host: &HostRoot,
-    net: &[NetDevice],
-    pci: &[PciDevice],
-    ssh_peers: &[IpAddr],
-) -> Vec<Guarded> {
-    let table = Dir::at(host, "/proc/net");
-    let mut routes = routes::parse_v4(&table.text("route").unwrap_or_default());
-    routes.extend(routes::parse_v6(&table.text("ipv6_route").unwrap_or_default()));
+pub(super) fn read(reach: &Reach, net: &[NetDevice], pci: &[PciDevice]) -> Vec<Guarded> {
     let ground = Ground { net, pci };
     let mut found = Vec::new();
-    for (carries, device) in carried(host, &routes, ssh_peers) {
+    for (carries, device) in reach.carried() {
         ground.descend(&device, &mut vec![], &mut |device, path| {
             found.push(Guarded { device, carries: carries.clone(), path });
         });
@@ -38,25 +24,6 @@ pub(super) fn read(
     found.sort_by(|a, b| (a.device, &a.carries, &a.path).cmp(&(b.device, &b.carries, &b.path)));
     found.dedup();
     found
-}
-
-/// What must not be lost, each with a network device that carries it.
-fn carried(host: &HostRoot, routes: &[Route], ssh_peers: &[IpAddr]) -> BTreeSet<(String, String)> {
-    let defaults = routes.iter().filter(|route| route.is_default());
-    let mut carried: BTreeSet<(String, String)> =
-        defaults.map(|route| ("the default route".to_owned(), route.device.clone())).collect();
-    let servers = peers::api_servers(host).into_iter().map(|server| {
-        let named = server.name.parse::<IpAddr>().is_err();
-        let name = if named { format!("{} at {}", server.name, server.address) } else { server.name };
-        (server.address, format!("the route to the API server {name}"))
-    });
-    let mut sessions = peers::ssh_peers(host);
-    sessions.extend(ssh_peers);
-    let sessions = sessions.into_iter().map(|peer| (peer, format!("the SSH session from {peer}")));
-    for (address, what) in servers.chain(sessions) {
-        carried.extend(ways_to(routes, address).into_iter().map(|way| (what.clone(), way.device.clone())));
-    }
-    carried
 }
 
 /// What routes stand upon.

@@ -37,7 +37,8 @@ fn entries(host: &HostRoot, grub: Option<&str>) -> Option<Loader> {
     if grub.is_some_and(|defaults| !reads_entries(defaults)) {
         return None;
     }
-    let has_entries = |dir: &&&str| Dir::at(host, dir).names().iter().any(|name| name.ends_with(".conf"));
+    let has_entries =
+        |dir: &&&str| !Dir::at(host, dir).names_like(&|name| name.ends_with(".conf")).is_empty();
     let entries = ENTRIES.iter().find(has_entries).map(|dir| HostPath::fixed(dir))?;
     Some(Loader::Bls {
         entries,

@@ -14,6 +14,7 @@ mod net;
 mod os;
 mod pci;
 mod peers;
+mod reach;
 mod routes;
 mod service;
 mod vfio;
@@ -25,6 +26,10 @@ use flyover_core::facts::HostFacts;
 
 use crate::root::{HostError, HostRoot};
 
+pub(crate) use cpu::CPU_FLAGS;
+pub(crate) use peers::servers_of;
+pub(crate) use reach::Reach;
+pub(crate) use routes::{Route, ways_to};
 pub use service::{PROPERTIES, WELL_KNOWN, question};
 
 /// What the reader cannot find on the host by itself.
@@ -45,7 +50,7 @@ pub fn inspect(host: &HostRoot, asked: &Inspection) -> Result<HostFacts, HostErr
     let numa = memory::read_nodes(host, &cpu, &memory);
     let net = net::read(host);
     let pci = pci::read(host, &net);
-    let guarded = guard::read(host, &net, &pci, &asked.ssh_peers);
+    let guarded = guard::read(&Reach::read(host, &asked.ssh_peers), &net, &pci);
     let services = if os.systemd { service::read(host, &asked.units) } else { Default::default() };
     let kubelet = kubelet::read(host);
     Ok(HostFacts { os, boot, cpu, numa, memory, pci, net, guarded, services, kubelet })

@@ -45,16 +45,12 @@ pub(super) fn pci_of(target: &Path) -> Option<PciAddr> {
 /// The kernel links what stands upon another device by `lower_NAME`; bridges and bonds tell it in lists of their
 /// own too.
 fn lowers(dir: &Dir<'_>) -> Vec<IfName> {
-    let names = dir.names();
-    let mut lowers: BTreeSet<IfName> =
-        names.iter().filter_map(|name| name.strip_prefix("lower_")?.parse().ok()).collect();
-    if names.iter().any(|name| name == "brif") {
-        lowers.extend(dir.below("brif").names().iter().filter_map(|port| port.parse().ok()));
-    }
-    if names.iter().any(|name| name == "bonding") {
-        let members = dir.text("bonding/slaves").unwrap_or_default();
-        lowers.extend(members.split_whitespace().filter_map(|member| member.parse().ok()));
-    }
+    let links = dir.names_like(&|name| name.starts_with("lower_"));
+    let linked = links.iter().filter_map(|name| name.strip_prefix("lower_"));
+    let ports = dir.below("brif").names();
+    let members = dir.text("bonding/slaves").unwrap_or_default();
+    let names = linked.chain(ports.iter().map(String::as_str)).chain(members.split_whitespace());
+    let lowers: BTreeSet<IfName> = names.filter_map(|name| name.parse().ok()).collect();
     lowers.into_iter().collect()
 }
 

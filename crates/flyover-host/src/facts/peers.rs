@@ -26,24 +26,38 @@ const SSH: u16 = 22;
 
 /// An API server: how it is called, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Server {
+pub(crate) struct Server {
     /// The host in its URL.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its address.
-    pub(super) address: IpAddr,
+    pub(crate) address: IpAddr,
+}
+
+impl Server {
+    /// Whether its URL names it by its address.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.name.parse::<IpAddr>().is_ok()
+    }
+
+    /// How people call it: `10.0.0.1`, `api.example at 10.0.0.1`.
+    pub(super) fn called(&self) -> String {
+        if self.is_literal() { self.name.clone() } else { format!("{} at {}", self.name, self.address) }
+    }
 }
 
 /// Finds the API servers. One whose name has no address now is not guarded, and said so.
 pub(super) fn api_servers(host: &HostRoot) -> BTreeSet<Server> {
-    let rancher = Dir::at(host, RANCHER);
-    let agents = rancher
-        .names()
-        .into_iter()
-        .filter_map(|name| rancher.path(&name).join("agent/kubelet.kubeconfig").ok());
-    let paths = KUBECONFIGS.iter().map(|path| HostPath::fixed(path)).chain(agents);
-    let texts: Vec<String> = paths.filter_map(|path| host.text(&path)).collect();
+    let texts: Vec<String> = kubeconfigs(host).iter().filter_map(|path| host.text(path)).collect();
     let names: BTreeSet<&str> = texts.iter().flat_map(|text| servers_of(text)).collect();
     names.into_iter().flat_map(|name| addressed(host, name)).collect()
+}
+
+/// Where a kubelet's kubeconfig may be.
+fn kubeconfigs(host: &HostRoot) -> Vec<HostPath> {
+    let rancher = Dir::at(host, RANCHER);
+    let agents = rancher.names();
+    let agents = agents.iter().map(|name| rancher.path(&format!("{name}/agent/kubelet.kubeconfig")));
+    KUBECONFIGS.iter().map(|path| HostPath::fixed(path)).chain(agents).collect()
 }
 
 fn addressed(host: &HostRoot, name: &str) -> Vec<Server> {
@@ -61,7 +75,7 @@ fn addresses_of(host: &HostRoot, name: &str) -> Vec<IpAddr> {
 }
 
 /// The hosts of the `server:` lines of a kubeconfig.
-fn servers_of(kubeconfig: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn servers_of(kubeconfig: &str) -> impl Iterator<Item = &str> {
     kubeconfig.lines().filter_map(|line| {
         let url =
             line.trim().trim_start_matches("- ").strip_prefix("server:")?.trim().trim_matches(['"', '\'']);

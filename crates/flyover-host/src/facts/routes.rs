@@ -12,20 +12,20 @@ const REJECT: u32 = 0x200;
 
 /// One route through a network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(crate) struct Route {
     /// The lowest address it is for.
-    pub(super) to: IpAddr,
+    pub(crate) to: IpAddr,
     /// How many bits of that count.
-    pub(super) prefix: u32,
+    pub(crate) prefix: u32,
     /// The lower one wins.
-    pub(super) metric: u32,
+    pub(crate) metric: u32,
     /// The network device it leaves through.
-    pub(super) device: String,
+    pub(crate) device: String,
 }
 
 impl Route {
     /// Whether it is the way to everywhere.
-    pub(super) fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         self.prefix == 0
     }
 
@@ -44,7 +44,7 @@ impl Route {
 
 /// The network devices through which an address is reached: by the longest prefix, then by the lowest metric. There
 /// are several where two routes are equal.
-pub(super) fn ways_to(routes: &[Route], to: IpAddr) -> Vec<&Route> {
+pub(crate) fn ways_to(routes: &[Route], to: IpAddr) -> Vec<&Route> {
     let covering: Vec<&Route> = routes.iter().filter(|route| route.covers(to)).collect();
     let rank = |route: &Route| (std::cmp::Reverse(route.prefix), route.metric);
     let best = covering.iter().map(|route| rank(route)).min();
@@ -52,7 +52,7 @@ pub(super) fn ways_to(routes: &[Route], to: IpAddr) -> Vec<&Route> {
 }
 
 /// Reads /proc/net/route: addresses in the byte order of the host, which is little endian on all we run on.
-pub(super) fn parse_v4(table: &str) -> Vec<Route> {
+pub(crate) fn parse_v4(table: &str) -> Vec<Route> {
     let route = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let &[device, to, _, flags, _, _, metric, mask, ..] = fields.as_slice() else { return None };
@@ -70,7 +70,7 @@ pub(super) fn parse_v4(table: &str) -> Vec<Route> {
 }
 
 /// Reads /proc/net/ipv6_route, which has no head and holds the host's own addresses too.
-pub(super) fn parse_v6(table: &str) -> Vec<Route> {
+pub(crate) fn parse_v6(table: &str) -> Vec<Route> {
     let route = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let &[to, prefix, _, _, _, metric, _, _, flags, device] = fields.as_slice() else { return None };
