@@ -4,21 +4,42 @@
 //! grammar becomes a type at the edge of the program, and nobody asks again whether it is well formed.
 
 mod action;
+mod args;
 mod bytes;
 mod cidr;
+mod cpumask;
+mod cpuset;
 pub mod facts;
 mod flow;
 mod ifname;
 mod mac;
+mod names;
+mod pci;
+mod pciclass;
 mod plan;
+mod size;
+mod word;
 
 pub use action::{
-    Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot, Subject, Sysctl,
-    UnitState,
+    Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot,
+    Subject, Sysctl, UnitState,
+};
+pub use args::{
+    ArgEdit, ArgPattern, BadHugepageCount, BadKernelArg, HugepageArgs, HugepageCount, HugepagePool,
+    KernelArg, KernelArgs,
 };
 pub use bytes::Bytes;
 pub use cidr::{BadIpCidr, IpCidr};
+pub use cpumask::{BadCpuMask, CpuMask};
+pub use cpuset::{BadCpuSet, CpuSet};
 pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
+pub use names::{
+    BadDriverName, BadFileMode, BadHostPath, BadModuleName, BadNumaNode, BadSysctlKey, BadUnitName,
+    DriverName, FileMode, HostPath, ModuleName, NumaNode, SysctlKey, UnitName,
+};
+pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
+pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
 pub use plan::{Disturbance, Drift, Plan, PlanHash, Refusal, RefusalKind, Step, Wish};
+pub use size::{BadHugepageSize, HugepageSize, Kib};

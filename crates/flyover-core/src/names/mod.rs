@@ -1,0 +1,13 @@
+//! Names of things on a node: drivers and modules, units, sysctl keys, files and NUMA nodes.
+
+mod driver;
+mod file;
+mod numa;
+mod sysctl;
+mod unit;
+
+pub use driver::{BadDriverName, BadModuleName, DriverName, ModuleName};
+pub use file::{BadFileMode, BadHostPath, FileMode, HostPath};
+pub use numa::{BadNumaNode, NumaNode};
+pub use sysctl::{BadSysctlKey, SysctlKey};
+pub use unit::{BadUnitName, UnitName};
