@@ -4,5 +4,6 @@
 //! the actions upon it will live here too.
 
 pub mod cmd;
+pub mod hands;
 pub mod live;
 pub mod root;
