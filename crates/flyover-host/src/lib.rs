@@ -4,6 +4,10 @@
 //! the actions upon it will live here too.
 
 pub mod cmd;
+pub mod executor;
 pub mod hands;
+pub mod journal;
 pub mod live;
+pub mod receipt;
 pub mod root;
+pub mod store;
