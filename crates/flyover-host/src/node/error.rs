@@ -2,7 +2,7 @@
 
 use flyover_core::Refusal;
 
-use crate::executor::Stopped;
+use crate::executor::ApplyError;
 use crate::root::HostError;
 use crate::store::StoreError;
 
@@ -18,15 +18,9 @@ pub enum NodeError {
     /// The journal could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A step failed.
+    /// The plan was not carried out.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// The node was rebooted for this plan, and the kernel does not show it.
-    #[error("the node was rebooted for this profile, and still {why}")]
-    RebootedInVain {
-        /// What is missing.
-        why: String,
-    },
+    Apply(#[from] ApplyError),
     /// The journal holds a profile that this program cannot read.
     #[error("generation {number} holds a profile that this flyover cannot read")]
     Profile {
@@ -36,25 +30,9 @@ pub enum NodeError {
         source: serde_json::Error,
     },
     /// Nothing waits to be continued.
-    #[error("nothing was begun on this node that could go on")]
+    #[error("nothing was begun on this node that could go on\n  hint: name a profile with -f")]
     NothingBegun,
     /// There is no such generation.
-    #[error("there is no generation {0}")]
+    #[error("there is no generation {0}\n  hint: `flyover node history` lists them")]
     NoGeneration(u64),
-}
-
-impl NodeError {
-    /// What the user can do.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::RebootedInVain { .. } => Some(
-                "see that the boot loader starts the entry flyover edited, and what overrides it; it is not rebooted \
-                 again for this profile; `flyover node rollback` undoes it",
-            ),
-            Self::NothingBegun => Some("name a profile with -f"),
-            Self::NoGeneration(_) => Some("`flyover node history` lists them"),
-            _ => None,
-        }
-    }
 }

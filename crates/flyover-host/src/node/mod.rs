@@ -12,15 +12,15 @@ use std::net::IpAddr;
 
 use flyover_api::NodeProfileSpec;
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, Drift, Plan, UnitName, Wish};
-use flyover_plan::{Ledger, Observations, Observed, Settled, plan, recall, settle, verify, wishes};
+use flyover_core::{Action, Drift, Ledger, Plan, UnitName, Wish};
+use flyover_plan::{Observations, Observed, Settled, plan, recall, settle, verify, wishes};
 
 use crate::facts::{Inspection, inspect};
 use crate::hands;
 use crate::root::HostRoot;
 use crate::store::Store;
 
-pub use apply::{Applied, Past};
+pub use apply::{How, Past};
 pub use error::NodeError;
 
 /// A host, seen as a node to be prepared.
@@ -51,8 +51,9 @@ impl Node {
 
     /// What the node is; with what the profile asks for besides.
     pub fn facts(&self, spec: Option<&NodeProfileSpec>) -> Result<HostFacts, NodeError> {
-        let units: Vec<UnitName> =
-            spec.map(|spec| spec.services.iter().map(|service| service.name.clone()).collect()).unwrap_or_default();
+        let units: Vec<UnitName> = spec
+            .map(|spec| spec.services.iter().map(|service| service.name.clone()).collect())
+            .unwrap_or_default();
         Ok(inspect(&self.host, &Inspection { ssh_peers: self.ssh_peers.clone(), units })?)
     }
 

@@ -23,7 +23,9 @@ pub fn settle_elsewhere(spec: &NodeProfileSpec, facts: &HostFacts) -> Result<Set
     let arg = "intel_iommu=on".parse().expect("it is a well-formed argument");
     if on && facts.cpu.vendor == CpuVendor::Intel && !settled.args.set.contains(&arg) {
         settled.args.set.push(arg);
-        settled.args_why.push("iommu: on, and the processor is Intel's; not every kernel turns it on by itself".to_owned());
+        settled.args_why.push(
+            "iommu: on, and the processor is Intel's; not every kernel turns it on by itself".to_owned(),
+        );
         settled.notes.retain(|note| !note.contains("without an argument"));
     }
     Ok(settled)

@@ -24,10 +24,10 @@ use flyover_core::{KernelArg, Refusal};
 use crate::Settled;
 
 pub(crate) use drivers::is_vfio;
+pub use elsewhere::settle_elsewhere;
 pub(crate) use files::usual_mode;
 pub(crate) use hugepages::there;
 pub(crate) use iommu::is_coming;
-pub use elsewhere::settle_elsewhere;
 pub use recall::recall;
 
 /// Decides everything `spec` leaves open on the host of `facts`, which [`recall`] has completed.
