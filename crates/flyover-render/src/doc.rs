@@ -1,4 +1,4 @@
-//! Documents as trees, written as YAML.
+//! Documents as trees, written as YAML or JSON.
 //!
 //! Invariant: keys stay in the order they were given in, which `serde_json::Map` promises only under a feature
 //! that another crate may turn on or off.
@@ -119,4 +119,10 @@ pub(crate) fn yaml(map: &Map) -> String {
     // A long line is left whole: folded, it would have to be unfolded by eye.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     serde_saphyr::to_string_with_options(map, options).expect("text, numbers, lists and maps can be written")
+}
+
+/// The document in JSON.
+pub(crate) fn json(map: &Map) -> String {
+    let text = serde_json::to_string_pretty(map).expect("text, numbers, lists and maps can be written");
+    format!("{text}\n")
 }

@@ -7,7 +7,9 @@
 mod args;
 mod boot;
 mod doc;
+mod ignition;
 mod kubelet;
+mod machineconfig;
 mod performance;
 mod quote;
 mod shell;
@@ -55,10 +57,13 @@ impl Rendered {
 #[must_use]
 pub fn render(settled: &Settled, target: Target, meta: &Meta) -> Rendered {
     let mut rendered = match target {
+        Target::MachineConfig => machineconfig::render(settled, meta),
+        Target::Ignition => ignition::render(settled),
         Target::PerformanceProfile => performance::render(settled, meta),
         Target::Grub => boot::grub(settled),
         Target::Grubby => boot::grubby(settled),
         Target::Bls => boot::bls(settled),
+        Target::Flatcar => ignition::render_flatcar(settled),
         Target::Kubelet => kubelet::render(settled),
         Target::Shell => shell::render(settled),
     };

@@ -1,4 +1,6 @@
-//! Text within text: for the shell, for and its here-documents.
+//! Text within text: for the shell, for its here-documents, and for URLs.
+
+use std::fmt::Write as _;
 
 /// `text` as one word of a POSIX shell, in quotes only where it needs some.
 pub(crate) fn sh(text: &str) -> String {
@@ -32,6 +34,19 @@ fn delimiter(text: &str) -> String {
     words.into_iter().find(|word| !taken(word)).expect("a text has fewer lines than there are numbers")
 }
 
+/// `text` as a URL (RFC 2397): readable where it is plain, and exact everywhere.
+pub(crate) fn data_url(text: &str) -> String {
+    let mut url = "data:,".to_owned();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            write!(url, "%{byte:02X}").expect("a string takes all that is written");
+        }
+    }
+    url
+}
+
 /// `text` as lines of comment.
 pub(crate) fn comment(text: &str) -> String {
     let lines = text
@@ -63,10 +78,31 @@ mod tests {
         text
     }
 
+    fn decoded(url: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut rest = url.strip_prefix("data:,").unwrap().as_bytes();
+        while let Some((byte, behind)) = rest.split_first() {
+            rest = behind;
+            if *byte == b'%' {
+                let hex = std::str::from_utf8(&rest[..2]).unwrap();
+                bytes.push(u8::from_str_radix(hex, 16).unwrap());
+                rest = &rest[2..];
+            } else {
+                bytes.push(*byte);
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
     proptest! {
         #[test]
         fn any_text_survives_the_shell(text in r#"(?s)[a '"\\$`\n]{0,12}|.{0,20}"#) {
             prop_assert_eq!(unquoted(&sh(&text)), text);
+        }
+
+        #[test]
+        fn any_text_survives_a_url(text in "(?s).{0,40}") {
+            prop_assert_eq!(decoded(&data_url(&text)), text);
         }
 
         #[test]

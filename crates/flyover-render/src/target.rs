@@ -6,6 +6,10 @@ use std::str::FromStr;
 /// A system, or a file of one, that a profile can be rendered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
+    /// `MachineConfig` of OpenShift.
+    MachineConfig,
+    /// Ignition 3.4: Fedora CoreOS and its kin.
+    Ignition,
     /// `PerformanceProfile` of OpenShift's node tuning operator.
     PerformanceProfile,
     /// A file for `/etc/default/grub.d`.
@@ -14,6 +18,8 @@ pub enum Target {
     Grubby,
     /// Entries after the Boot Loader Specification.
     Bls,
+    /// Ignition 3.3, as Flatcar takes it.
+    Flatcar,
     /// `KubeletConfiguration`.
     Kubelet,
     /// A shell script, for the curious.
@@ -26,17 +32,29 @@ pub struct BadTarget(String);
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::PerformanceProfile, Self::Grub, Self::Grubby, Self::Bls, Self::Kubelet, Self::Shell];
+    pub const ALL: [Self; 9] = [
+        Self::MachineConfig,
+        Self::Ignition,
+        Self::PerformanceProfile,
+        Self::Grub,
+        Self::Grubby,
+        Self::Bls,
+        Self::Flatcar,
+        Self::Kubelet,
+        Self::Shell,
+    ];
 
     /// The word for it on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::MachineConfig => "machineconfig",
+            Self::Ignition => "ignition",
             Self::PerformanceProfile => "performanceprofile",
             Self::Grub => "grub",
             Self::Grubby => "grubby",
             Self::Bls => "bls",
+            Self::Flatcar => "flatcar",
             Self::Kubelet => "kubelet",
             Self::Shell => "shell",
         }
@@ -75,6 +93,6 @@ mod tests {
         for target in Target::ALL {
             assert_eq!(target.to_string().parse(), Ok(target));
         }
-        assert!("butane".parse::<Target>().unwrap_err().to_string().contains("performanceprofile, grub"));
+        assert!("butane".parse::<Target>().unwrap_err().to_string().contains("ignition, performanceprofile"));
     }
 }
