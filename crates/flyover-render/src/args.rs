@@ -37,6 +37,11 @@ pub(crate) fn is_of_hugepages(arg: &KernelArg) -> bool {
     matches!(arg.name(), "hugepagesz" | "hugepages" | "default_hugepagesz")
 }
 
+/// What the drivers' unit would do at boot for devices without an IOMMU, where there are no units.
+pub(crate) fn noiommu(settled: &Settled) -> Option<&'static str> {
+    settled.unsafe_noiommu.then_some("vfio.enable_unsafe_noiommu_mode=1")
+}
+
 /// Each argument with the reason it is there.
 pub(crate) fn reasons(settled: &Settled) -> String {
     let reasons = settled.args.set.iter().zip(&settled.args_why);

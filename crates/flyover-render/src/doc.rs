@@ -1,4 +1,4 @@
-//! Documents as trees, written as YAML or JSON.
+//! Documents as trees, written as YAML, JSON or TOML.
 //!
 //! Invariant: keys stay in the order they were given in, which `serde_json::Map` promises only under a feature
 //! that another crate may turn on or off.
@@ -125,4 +125,9 @@ pub(crate) fn yaml(map: &Map) -> String {
 pub(crate) fn json(map: &Map) -> String {
     let text = serde_json::to_string_pretty(map).expect("text, numbers, lists and maps can be written");
     format!("{text}\n")
+}
+
+/// The document in TOML.
+pub(crate) fn toml(map: &Map) -> String {
+    toml::to_string(map).expect("text, small numbers, lists and maps can be written")
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod boot;
+mod bottlerocket;
 mod doc;
 mod ignition;
 mod kubelet;
@@ -13,7 +14,9 @@ mod machineconfig;
 mod performance;
 mod quote;
 mod shell;
+mod talos;
 mod target;
+mod tuned;
 mod unsaid;
 
 use flyover_plan::Settled;
@@ -63,8 +66,11 @@ pub fn render(settled: &Settled, target: Target, meta: &Meta) -> Rendered {
         Target::Grub => boot::grub(settled),
         Target::Grubby => boot::grubby(settled),
         Target::Bls => boot::bls(settled),
+        Target::Talos => talos::render(settled),
+        Target::Bottlerocket => bottlerocket::render(settled),
         Target::Flatcar => ignition::render_flatcar(settled),
         Target::Kubelet => kubelet::render(settled),
+        Target::Tuned => tuned::render(settled),
         Target::Shell => shell::render(settled),
     };
     rendered.notes.extend(settled.notes.iter().cloned());

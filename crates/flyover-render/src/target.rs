@@ -18,10 +18,16 @@ pub enum Target {
     Grubby,
     /// Entries after the Boot Loader Specification.
     Bls,
+    /// A patch of Talos' machine configuration.
+    Talos,
+    /// Settings of Bottlerocket.
+    Bottlerocket,
     /// Ignition 3.3, as Flatcar takes it.
     Flatcar,
     /// `KubeletConfiguration`.
     Kubelet,
+    /// A profile of tuned upon `cpu-partitioning`.
+    Tuned,
     /// A shell script, for the curious.
     Shell,
 }
@@ -32,15 +38,18 @@ pub struct BadTarget(String);
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::MachineConfig,
         Self::Ignition,
         Self::PerformanceProfile,
         Self::Grub,
         Self::Grubby,
         Self::Bls,
+        Self::Talos,
+        Self::Bottlerocket,
         Self::Flatcar,
         Self::Kubelet,
+        Self::Tuned,
         Self::Shell,
     ];
 
@@ -54,8 +63,11 @@ impl Target {
             Self::Grub => "grub",
             Self::Grubby => "grubby",
             Self::Bls => "bls",
+            Self::Talos => "talos",
+            Self::Bottlerocket => "bottlerocket",
             Self::Flatcar => "flatcar",
             Self::Kubelet => "kubelet",
+            Self::Tuned => "tuned",
             Self::Shell => "shell",
         }
     }

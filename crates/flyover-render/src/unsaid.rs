@@ -23,6 +23,15 @@ pub(crate) fn note(settled: &Settled, target: &str, parts: &[Part], instead: &st
     (!said.is_empty()).then(|| format!("{target} has no place for {}; {instead}", said.join("; ")))
 }
 
+/// One note for each sysctl whose key has a dot within a name, written with a slash: not every system reads that.
+pub(crate) fn dotted(settled: &Settled, target: &str) -> Vec<String> {
+    let keys = settled.sysctls.keys().map(ToString::to_string).filter(|key| key.contains('/'));
+    keys.map(|key| {
+        format!("check that {target} takes the sysctl {key}, where the slash is a dot within a name")
+    })
+    .collect()
+}
+
 /// The part in words, if the profile has it.
 fn contents(settled: &Settled, part: Part) -> Option<String> {
     let listed = |what: &str, items: Vec<String>| {

@@ -46,9 +46,12 @@ fn a_device_without_an_iommu_is_a_taint_everywhere() {
         let notes = render(&settled, target, &meta()).notes;
         assert!(notes.iter().any(|note| note.contains("taint the node")), "{target}");
     }
-    for (target, word) in
-        [(Target::Ignition, "enable_unsafe_noiommu_mode"), (Target::Shell, "enable_unsafe_noiommu_mode")]
-    {
+    for (target, word) in [
+        (Target::Ignition, "enable_unsafe_noiommu_mode"),
+        (Target::Shell, "enable_unsafe_noiommu_mode"),
+        (Target::Talos, "vfio.enable_unsafe_noiommu_mode=1"),
+        (Target::Bottlerocket, "\"vfio.enable_unsafe_noiommu_mode\" = [\"1\"]"),
+    ] {
         assert!(render(&settled, target, &meta()).files[0].text.contains(word), "{target}");
     }
 }

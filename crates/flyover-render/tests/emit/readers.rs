@@ -29,6 +29,15 @@ fn machineconfig(settled: &Settled) -> Value {
     object
 }
 
+fn talos(settled: &Settled) -> Vec<Value> {
+    serde_saphyr::from_multiple(&text(settled, Target::Talos)).unwrap()
+}
+
+fn bottlerocket(settled: &Settled) -> Value {
+    let table: toml::Table = toml::from_str(&text(settled, Target::Bottlerocket)).unwrap();
+    serde_json::to_value(table).unwrap()
+}
+
 /// What a URL of RFC 2397 holds.
 fn decoded(url: &str) -> String {
     let mut bytes = Vec::new();
@@ -89,6 +98,29 @@ fn reserved_and_isolated_share_out_all_processors() {
     assert_eq!(object["spec"]["additionalKernelArgs"][2], "isolcpus=2-3,26-27");
 }
 
+#[test]
+fn talos_gets_a_document_for_each_device() {
+    let documents = talos(&everything());
+    assert_eq!(documents.len(), 2);
+    assert_eq!(documents[0]["machine"]["install"]["extraKernelArgs"][0], "-quiet");
+    let node0 = "devices.system.node.node0.hugepages.hugepages-2048kB.nr_hugepages";
+    assert_eq!(documents[0]["machine"]["sysfs"][node0], "512");
+    assert_eq!(documents[1]["name"], "0000:06:00.0");
+}
+
+#[test]
+fn bottlerocket_counts_hugepages_by_size_and_not_on_its_command_line() {
+    let settings = &bottlerocket(&everything())["settings"];
+    assert_eq!(
+        settings["kernel"]["hugepages"]["static"],
+        json!({"1Gi": {"count": "8"}, "2Mi": {"count": "512"}})
+    );
+    let parameters = settings["boot"]["kernel-parameters"].as_object().unwrap();
+    assert!(parameters.keys().all(|name| name != "hugepages" && name != "hugepagesz"));
+    assert_eq!(parameters["default_hugepagesz"], json!(["1G"]));
+    assert_eq!(parameters["vfio_pci.disable_idle_d3"], json!(["1"]));
+}
+
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -121,5 +153,22 @@ proptest! {
         let raw: Vec<&str> = settled.args.set.iter().map(flyover_core::KernelArg::raw).collect();
         let expected = if raw.is_empty() { Value::Null } else { json!(raw) };
         prop_assert_eq!(&config["kernelArguments"]["shouldExist"], &expected);
+    }
+
+    #[test]
+    fn whatever_a_profile_holds_talos_and_bottlerocket_read_it_back(settled in any_settled()) {
+        let machine = &talos(&settled)[0]["machine"];
+        let value = &settled.sysctls.values().next().unwrap();
+        prop_assert_eq!(&machine["sysctls"]["kernel.core_pattern"], value.as_str());
+        for (at, (path, file)) in settled.files.iter().enumerate() {
+            prop_assert_eq!(&machine["files"][at]["path"], path.as_str());
+            prop_assert_eq!(&machine["files"][at]["content"], file.content.as_str());
+        }
+        let settings = &bottlerocket(&settled)["settings"];
+        prop_assert_eq!(&settings["kernel"]["sysctl"]["kernel.core_pattern"], value.as_str());
+        for arg in &settled.args.set {
+            let values = settings["boot"]["kernel-parameters"][arg.name()].as_array().unwrap();
+            prop_assert!(arg.value().is_none_or(|value| values.contains(&json!(value))));
+        }
     }
 }
