@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Enablement, Loader};
 use crate::{
-    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr, SysctlKey,
-    UnitName,
+    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr,
+    SysctlKey, UnitName,
 };
 
 /// One subject and the state it is to have.
@@ -186,7 +186,9 @@ impl Action {
     #[must_use]
     pub fn subject(&self) -> Subject {
         Subject(match self {
-            Self::Hugepages(Hugepages { size, node: Some(node), .. }) => format!("hugepages {size} node{node}"),
+            Self::Hugepages(Hugepages { size, node: Some(node), .. }) => {
+                format!("hugepages {size} node{node}")
+            }
             Self::Hugepages(Hugepages { size, node: None, .. }) => format!("hugepages {size}"),
             Self::File(file) => format!("file {}", file.path),
             Self::Mount(mount) => format!("mount {}", mount.path),

@@ -21,8 +21,8 @@ mod size;
 mod word;
 
 pub use action::{
-    Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot, Subject, Sysctl,
-    UnitState,
+    Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot,
+    Subject, Sysctl, UnitState,
 };
 pub use args::{
     ArgEdit, ArgPattern, BadHugepageCount, BadKernelArg, HugepageArgs, HugepageCount, HugepagePool,

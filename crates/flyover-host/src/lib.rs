@@ -1,8 +1,8 @@
 //! The hands of the house on the host itself.
 //!
-//! Today this room holds one thing: [`cmd`], the only place that starts processes. The facts of a host and
-//! the actions upon it will live here too.
+//! [`root`] is the host, [`facts`] reads it, [`cmd`] is the only place that starts processes.
 
 pub mod cmd;
+pub mod facts;
 pub mod live;
 pub mod root;

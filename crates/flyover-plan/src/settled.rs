@@ -13,7 +13,7 @@ use flyover_core::{
 use serde::Serialize;
 
 /// A profile on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Settled {
     /// The whole change of the command line: hugepages at boot, IOMMU, isolation, and what was asked for by name.
     pub args: ArgEdit,
@@ -95,4 +95,12 @@ pub struct OwnFile {
     pub mode: FileMode,
     /// Why it is there.
     pub why: String,
+}
+
+impl CpuChoice {
+    /// Why each core was chosen, in one line.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        self.why.join("; ")
+    }
 }

@@ -19,6 +19,16 @@ pub struct HostPath(String);
 pub struct BadHostPath(String);
 
 impl HostPath {
+    /// A path written in the source.
+    ///
+    /// # Panics
+    ///
+    /// Where the text is no path: only for literals, and for literals with words of a fixed grammar in them.
+    #[must_use]
+    pub fn fixed(path: &str) -> Self {
+        path.parse().expect("a path written in the source is absolute and has no `..`")
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -84,6 +94,12 @@ impl FileMode {
     #[must_use]
     pub fn new(bits: u32) -> Option<Self> {
         (bits <= 0o7777).then_some(Self(bits))
+    }
+
+    /// The permissions among the bits of `st_mode`, which also tell what kind of file it is.
+    #[must_use]
+    pub fn of(st_mode: u32) -> Self {
+        Self(st_mode & 0o7777)
     }
 
     /// The bits.
