@@ -24,10 +24,7 @@ pub(crate) fn render(settled: &Settled) -> Rendered {
     let kernel = Map::new()
         .with("hugepages", Map::new().with("static", hugepages(settled)))
         .with("modules", modules(settled))
-        .with(
-            "sysctl",
-            settled.sysctls.iter().map(|(key, value)| (key.to_string(), value.as_str())).collect::<Map>(),
-        );
+        .with("sysctl", sysctls(settled));
     let settings =
         Map::new().with("boot", boot).with("kernel", kernel).with("kubernetes", kubernetes(settled));
     let text = format!("{}\n{}", units::HEADER, toml(&Map::new().with("settings", settings)));
@@ -71,6 +68,11 @@ fn hugepages(settled: &Settled) -> Map {
 fn modules(settled: &Settled) -> Map {
     let loaded = || Map::new().with("allowed", true).with("autoload", true);
     settled.modules.keys().map(|module| (module.to_string(), loaded())).collect()
+}
+
+fn sysctls(settled: &Settled) -> Map {
+    let plain = settled.sysctls.iter().filter(|(key, _)| unsaid::is_plain(key));
+    plain.map(|(key, value)| (key.to_string(), value.as_str())).collect()
 }
 
 fn kubernetes(settled: &Settled) -> Map {

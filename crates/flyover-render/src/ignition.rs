@@ -27,6 +27,11 @@ pub(crate) fn render_flatcar(settled: &Settled) -> Rendered {
                 .to_owned(),
         );
     }
+    // Its helper writes them between double quotes into a file that GRUB reads as a script.
+    let quoted = settled.args.set.iter().filter(|arg| arg.raw().contains(['"', '$', '\\']));
+    notes.extend(
+        quoted.map(|arg| format!("Flatcar loses the quotes of `{arg}`; set it in its grub.cfg by hand")),
+    );
     Rendered::one("flyover.ign", json(&with_args(settled, "3.3.0")), notes)
 }
 

@@ -61,7 +61,8 @@ fn runtime(settled: &Settled) -> impl Iterator<Item = &Pool> {
 
 fn sysctls(settled: &Settled) -> Map {
     let default = runtime(settled).filter(|pool| is_default(settled, pool));
-    let asked = settled.sysctls.iter().map(|(key, value)| (key.to_string(), value.clone()));
+    let asked = settled.sysctls.iter().filter(|(key, _)| unsaid::is_plain(key));
+    let asked = asked.map(|(key, value)| (key.to_string(), value.clone()));
     let pages = default.map(|pool| ("vm.nr_hugepages".to_owned(), pool.count.to_string()));
     pages
         .filter(|(key, _)| !settled.sysctls.keys().any(|asked| asked.to_string() == *key))

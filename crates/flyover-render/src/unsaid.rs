@@ -1,6 +1,7 @@
 //! What a target cannot say, said in the notes.
 
 use flyover_api::When;
+use flyover_core::SysctlKey;
 use flyover_plan::Settled;
 
 /// A part of a profile.
@@ -23,13 +24,16 @@ pub(crate) fn note(settled: &Settled, target: &str, parts: &[Part], instead: &st
     (!said.is_empty()).then(|| format!("{target} has no place for {}; {instead}", said.join("; ")))
 }
 
-/// One note for each sysctl whose key has a dot within a name, written with a slash: not every system reads that.
+/// Whether a sysctl can be named where every dot separates: not if one belongs to the name of an interface.
+pub(crate) fn is_plain(key: &SysctlKey) -> bool {
+    !key.to_string().contains('/')
+}
+
+/// One note for each sysctl that cannot be named where every dot separates.
 pub(crate) fn dotted(settled: &Settled, target: &str) -> Vec<String> {
-    let keys = settled.sysctls.keys().map(ToString::to_string).filter(|key| key.contains('/'));
-    keys.map(|key| {
-        format!("check that {target} takes the sysctl {key}, where the slash is a dot within a name")
-    })
-    .collect()
+    let keys = settled.sysctls.keys().filter(|key| !is_plain(key));
+    keys.map(|key| format!("{target} cannot name the sysctl {}: to it every dot separates", key.path()))
+        .collect()
 }
 
 /// The part in words, if the profile has it.

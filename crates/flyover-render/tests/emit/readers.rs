@@ -109,6 +109,19 @@ fn talos_gets_a_document_for_each_device() {
 }
 
 #[test]
+fn a_sysctl_that_cannot_be_named_is_left_out_and_noted() {
+    let settled = everything();
+    for (target, sysctls) in [
+        (Target::Talos, talos(&settled)[0]["machine"]["sysctls"].clone()),
+        (Target::Bottlerocket, bottlerocket(&settled)["settings"]["kernel"]["sysctl"].clone()),
+    ] {
+        assert_eq!(sysctls, json!({"vm.max_map_count": "262144"}));
+        let notes = render(&settled, target, &meta()).notes;
+        assert!(notes.iter().any(|note| note.contains("net/ipv4/conf/eth0.100/forwarding")), "{notes:?}");
+    }
+}
+
+#[test]
 fn bottlerocket_counts_hugepages_by_size_and_not_on_its_command_line() {
     let settings = &bottlerocket(&everything())["settings"];
     assert_eq!(
