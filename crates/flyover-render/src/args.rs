@@ -37,9 +37,11 @@ pub(crate) fn is_of_hugepages(arg: &KernelArg) -> bool {
     matches!(arg.name(), "hugepagesz" | "hugepages" | "default_hugepagesz")
 }
 
-/// What the drivers' unit would do at boot for devices without an IOMMU, where there are no units.
+/// What lets vfio have devices without an IOMMU where there are no units, unless an option of the module does.
 pub(crate) fn noiommu(settled: &Settled) -> Option<&'static str> {
-    settled.unsafe_noiommu.then_some("vfio.enable_unsafe_noiommu_mode=1")
+    let mut options = settled.modules.iter().filter(|(module, _)| module.as_str() == "vfio");
+    let is_option = options.any(|(_, options)| options.contains_key("enable_unsafe_noiommu_mode"));
+    (settled.unsafe_noiommu && !is_option).then_some("vfio.enable_unsafe_noiommu_mode=1")
 }
 
 /// Each argument with the reason it is there.

@@ -55,3 +55,15 @@ fn a_device_without_an_iommu_is_a_taint_everywhere() {
         assert!(render(&settled, target, &meta()).files[0].text.contains(word), "{target}");
     }
 }
+
+#[test]
+fn what_an_option_of_vfio_says_is_not_said_twice() {
+    let mut settled = flyover_plan::Settled { unsafe_noiommu: true, ..nothing() };
+    let option = [("enable_unsafe_noiommu_mode".to_owned(), "1".to_owned())];
+    settled.modules.insert("vfio".parse().unwrap(), option.into());
+    for target in [Target::Talos, Target::Bottlerocket] {
+        let text = &render(&settled, target, &meta()).files[0].text;
+        assert_eq!(text.matches("enable_unsafe_noiommu_mode").count(), 1, "{text}");
+        assert!(!text.contains("\"1\", \"1\""), "{text}");
+    }
+}
