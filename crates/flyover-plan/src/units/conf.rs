@@ -44,3 +44,35 @@ fn file(path: &str, lines: impl Iterator<Item = String>) -> Option<(HostPath, St
     let path: HostPath = path.parse().expect("our own paths are absolute");
     (!body.is_empty()).then(|| (path, format!("{HEADER}\n{body}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(key: &str, value: &str) -> String {
+        option_words(&BTreeMap::from([(key.to_owned(), value.to_owned())]))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_value_it_adds_no_line(value in "(?s).{0,20}") {
+            let (_, text) = file("/etc/modprobe.d/flyover.conf", [words("a", &value), "last".to_owned()].into_iter())
+                .unwrap();
+            prop_assert_eq!(text.lines().count(), 3);
+            prop_assert!(!text.contains("\\\n"));
+        }
+    }
+
+    #[test]
+    fn a_value_with_blanks_is_quoted_as_the_kernel_reads_it() {
+        assert_eq!(words("ids", "8086:10fb,8086:1572"), "ids=8086:10fb,8086:1572");
+        assert_eq!(words("dyndbg", "file a.c +p"), "dyndbg=\"file a.c +p\"");
+    }
+
+    #[test]
+    fn there_is_no_file_of_nothing() {
+        assert_eq!(file("/etc/modprobe.d/flyover.conf", std::iter::empty()), None);
+    }
+}

@@ -6,7 +6,8 @@ use crate::Pool;
 use crate::units::oneshot;
 
 /// The file that holds how many pages there are: of one NUMA node, or of the whole host.
-pub(crate) fn pool_file(pool: &Pool) -> String {
+#[must_use]
+pub fn pool_file(pool: &Pool) -> String {
     let of_size = format!("{}/nr_hugepages", pool.size.sysfs());
     match pool.node {
         Some(node) => format!("/sys/devices/system/node/node{node}/hugepages/{of_size}"),
