@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flyover_render::{Meta, Target, render};
+use flyover_render::{Document, Meta, Target, render};
 
 use super::Which;
 use super::input::{Profile, told};
@@ -27,6 +27,9 @@ pub(crate) struct Emit {
     facts: Option<PathBuf>,
     #[command(flatten)]
     which: Which,
+    /// An existing folder to write the files into, instead of standard output.
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
     /// Name of the objects.
     #[arg(long, default_value = "flyover")]
     name: String,
@@ -36,7 +39,8 @@ pub(crate) struct Emit {
 }
 
 fn forms() -> impl TypedValueParser<Value = Target> {
-    PossibleValuesParser::new(Target::ALL.map(Target::word)).map(|word| word.parse().expect("it is one of the words"))
+    PossibleValuesParser::new(Target::ALL.map(Target::as_str))
+        .map(|word| word.parse().expect("it is one of the words"))
 }
 
 impl Emit {
@@ -45,8 +49,10 @@ impl Emit {
         let facts = match &self.facts {
             Some(file) => {
                 let name = file.display();
-                let bad = || Fault::new(Exit::Usage, format!("`{name}` holds no facts of a host"))
-                    .hint("write them with `flyover node inspect -o json`");
+                let bad = || {
+                    Fault::new(Exit::Usage, format!("`{name}` holds no facts of a host"))
+                        .hint("write them with `flyover node inspect -o json`")
+                };
                 let text = std::fs::read_to_string(file).with_context(bad)?;
                 serde_json::from_str(&text).with_context(bad)?
             }
@@ -56,8 +62,28 @@ impl Emit {
             .map_err(|refusals| told(flyover_host::node::NodeError::Refused(refusals)))?;
         let meta = Meta { name: self.name.clone(), role: self.role.clone() };
         let rendered = render(&settled, self.form, &meta);
-        print::text(rendered.text.trim_end())?;
+        self.write(&rendered.files)?;
         rendered.notes.iter().chain(&settled.notes).for_each(|note| eprintln!("note: {note}"));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// One document on standard output; several need a folder, for their names matter.
+    fn write(&self, files: &[Document]) -> anyhow::Result<()> {
+        if let Some(folder) = &self.into {
+            for file in files {
+                let path = folder.join(&file.name);
+                std::fs::write(&path, &file.text)
+                    .with_context(|| format!("failed to write `{}`", path.display()))?;
+            }
+            return Ok(());
+        }
+        match files {
+            [one] => print::text(one.text.trim_end()),
+            _ => {
+                let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+                let what = format!("{} is {} files: {}", self.form, files.len(), names.join(", "));
+                Err(Fault::new(Exit::Usage, what).hint("name a folder for them with --into").into())
+            }
+        }
     }
 }

@@ -32,10 +32,6 @@ impl Profile {
 
 pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
     let name = file.display();
-    let fault = |hint: Option<&str>| {
-        let fault = Fault::new(Exit::Usage, format!("`{name}` is not a profile"));
-        hint.map_or_else(|| Fault::new(Exit::Usage, format!("`{name}` is not a profile")), |hint| fault.hint(hint))
-    };
     let mut text = String::new();
     let read = if file == Path::new("-") {
         std::io::stdin().read_to_string(&mut text)
@@ -45,40 +41,50 @@ pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
     read.with_context(|| Fault::new(Exit::Usage, format!("failed to read `{name}`")))?;
     NodeProfileSpec::from_yaml(&text).map_err(|bad| {
         let hint = bad.hint().unwrap_or_else(|| "`flyover node explain` lists every field".to_owned());
-        anyhow::Error::new(bad).context(fault(Some(&hint)))
+        anyhow::Error::new(bad)
+            .context(Fault::new(Exit::Usage, format!("`{name}` is not a profile")).hint(hint))
     })
 }
 
 impl Which {
     /// The host to read: this machine, or a captured one unpacked in a directory that goes with the guard.
     pub(super) fn host(&self) -> anyhow::Result<Host> {
-        let Some(file) = &self.host else { return Ok(Host { root: Live::host(), _unpacked: None }) };
+        let Some(file) = &self.host else { return Ok(Host::here()) };
         let name = file.display();
-        let bad = || Fault::new(Exit::Usage, format!("`{name}` is not a captured host")).hint("write one with `flyover node capture`");
+        let bad = || {
+            Fault::new(Exit::Usage, format!("`{name}` is not a captured host"))
+                .hint("write one with `flyover node capture`")
+        };
         let text = std::fs::read_to_string(file)
             .with_context(|| Fault::new(Exit::Usage, format!("failed to read `{name}`")))?;
         let tree: HostTree = text.parse().with_context(bad)?;
         let dir = tempfile::tempdir().context("failed to make a directory for the captured host")?;
         let root = tree.unpack(dir.path()).with_context(bad)?;
-        Ok(Host { root, _unpacked: Some(dir) })
+        Ok(Host { root, ssh_peers: Vec::new(), _unpacked: Some(dir) })
     }
 }
 
 /// A host and what keeps it there.
 pub(super) struct Host {
-    pub(super) root: HostRoot,
+    root: HostRoot,
+    ssh_peers: Vec<IpAddr>,
     _unpacked: Option<tempfile::TempDir>,
 }
 
 impl Host {
+    /// This machine.
+    pub(super) fn here() -> Self {
+        Self { root: Live::host(), ssh_peers: ssh_peers(), _unpacked: None }
+    }
+
     pub(super) fn node(&self) -> Node {
-        Node::of(self.root.clone(), ssh_peers())
+        Node::of(self.root.clone(), self.ssh_peers.clone())
     }
 }
 
 /// Who is on the other end of the SSH session this runs in. sudo keeps the variable only if it is told to; the
 /// facts look at the sockets besides.
-fn ssh_peers() -> Vec<IpAddr> {
+pub(super) fn ssh_peers() -> Vec<IpAddr> {
     let peer = |name: &str| std::env::var(name).ok()?.split(' ').next()?.parse().ok();
     ["SSH_CONNECTION", "SSH_CLIENT"].into_iter().filter_map(peer).collect()
 }
@@ -87,22 +93,7 @@ fn ssh_peers() -> Vec<IpAddr> {
 pub(super) fn told(error: NodeError) -> anyhow::Error {
     match error {
         NodeError::Refused(refusals) => refused(refusals),
-        other => {
-            let (exit, hint) = (exit_of(&other), other.hint());
-            let fault = Fault::new(exit, "failed to prepare the node");
-            let fault = match hint {
-                Some(hint) => fault.hint(hint),
-                None => fault,
-            };
-            anyhow::Error::new(other).context(fault)
-        }
-    }
-}
-
-fn exit_of(error: &NodeError) -> Exit {
-    match error {
-        NodeError::NotRoot => Exit::Failed,
-        _ => Exit::Failed,
+        other => other.into(),
     }
 }
 

@@ -7,10 +7,11 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::{Table, presets};
 use flyover_api::NodeProfileSpec;
+use flyover_host::facts::Inspection;
 use flyover_host::live::Live;
 use serde::Serialize;
 
-use super::input::{Profile, read_profile, told};
+use super::input::{Host, Profile, read_profile, ssh_peers, told};
 use super::{Printed, Which, table};
 use crate::cli::fault::{Exit, Fault};
 use crate::cli::{Output, print};
@@ -93,14 +94,18 @@ impl PlanOf {
 
 impl Verify {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let node = Which { host: None }.host()?.node();
+        let node = Host::here().node();
         let spec = match &self.file {
             Some(file) => read_profile(file)?,
             None => applied(&node)?,
         };
         let drift = node.view(&spec).map_err(told)?.drift;
         show(&self.printed, &drift, || {
-            if drift.is_empty() { "The node is what the profile says.".to_owned() } else { table::drift(&drift) }
+            if drift.is_empty() {
+                "The node is what the profile says.".to_owned()
+            } else {
+                table::drift(&drift)
+            }
         })?;
         Ok(if drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
     }
@@ -114,18 +119,17 @@ fn applied(node: &flyover_host::node::Node) -> anyhow::Result<NodeProfileSpec> {
 
 impl History {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let history = Which { host: None }.host()?.node().history().map_err(told)?;
+        let history = Host::here().node().history().map_err(told)?;
         show(&self.printed, &history, || {
             let mut table = Table::new();
             table.load_style(presets::NOTHING);
-            table.set_header(["generation", "started", "plan", "changes", "state"]);
+            table.set_header(["generation", "started", "plan", "steps", "state"]);
             for past in &history {
-                let started = humantime::format_rfc3339_seconds(past.started()).to_string();
                 table.add_row([
                     past.number.to_string(),
-                    started,
+                    past.started.clone(),
                     past.hash.to_string(),
-                    past.changes.to_string(),
+                    past.steps.to_string(),
                     past.state.clone(),
                 ]);
             }
@@ -136,7 +140,7 @@ impl History {
 
 impl ReceiptOf {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let receipt = Which { host: None }.host()?.node().receipt().map_err(told)?;
+        let receipt = Host::here().node().receipt().map_err(told)?;
         show(&self.printed, &receipt, || table::receipt(&receipt))
     }
 }
@@ -144,7 +148,7 @@ impl ReceiptOf {
 impl Explain {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         if self.schema {
-            print::json(&NodeProfileSpec::schema())?;
+            print::json(&flyover_api::schema())?;
             return Ok(ExitCode::SUCCESS);
         }
         let text = flyover_api::explain(self.field.as_deref()).with_context(|| {
@@ -158,7 +162,9 @@ impl Explain {
 impl Capture {
     #[expect(clippy::unused_self, reason = "every verb runs alike")]
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let tree = flyover_host::tree::capture(&Live::host()).context("failed to capture this host")?;
+        let asked = Inspection { ssh_peers: ssh_peers(), units: Vec::new() };
+        let tree =
+            flyover_host::tree::capture(&Live::host(), &asked).context("failed to capture this host")?;
         print::text(tree.to_string().trim_end())?;
         Ok(ExitCode::SUCCESS)
     }

@@ -5,16 +5,15 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use flyover_core::facts::{HostFacts, PciDevice};
 use flyover_core::{Disturbance, Drift, Plan, Step};
+use flyover_host::executor::{Outcome, Report};
+use flyover_host::receipt::Receipt;
 use flyover_plan::{by_hand, state};
 
 /// The facts, a subject a row.
 pub(super) fn facts(facts: &HostFacts) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    for (name, value) in host(facts).into_iter().chain(memory(facts)).chain(devices(facts)).chain(services(facts)) {
-        table.add_row([name, value]);
-    }
-    table.to_string()
+    let rows = host(facts).into_iter().chain(memory(facts)).chain(devices(facts)).chain(services(facts));
+    let lines: Vec<String> = rows.map(|(name, value)| format!("{name:<13}{value}")).collect();
+    lines.join("\n")
 }
 
 type Rows = Vec<(String, String)>;
@@ -60,28 +59,36 @@ fn host(facts: &HostFacts) -> Rows {
 }
 
 fn memory(facts: &HostFacts) -> Rows {
-    let mut rows = vec![(
-        "memory".into(),
-        format!("{} of {} available", facts.memory.available, facts.memory.total),
-    )];
+    let mut rows =
+        vec![("memory".into(), format!("{} of {} available", facts.memory.available, facts.memory.total))];
     if let Some(size) = facts.memory.default_hugepage {
         rows.push(("hugepages".into(), format!("{size} where no size is named")));
     }
     for node in &facts.numa {
-        let pools: Vec<String> =
-            node.hugepages.iter().map(|(size, pool)| format!("{} x {size} ({} free)", pool.total, pool.free)).collect();
+        let pools: Vec<String> = node
+            .hugepages
+            .iter()
+            .map(|(size, pool)| format!("{} x {size} ({} free)", pool.total, pool.free))
+            .collect();
         let pools = if pools.is_empty() { "none".to_owned() } else { pools.join(", ") };
         rows.push((
             format!("NUMA {}", node.id),
             format!("CPUs {}; {} of {} free; hugepages {pools}", node.cpus, node.free, node.memory),
         ));
     }
-    rows.extend(facts.memory.mounts.iter().map(|mount| ("mount".into(), format!("{} ({})", mount.path, mount.options))));
+    rows.extend(
+        facts
+            .memory
+            .mounts
+            .iter()
+            .map(|mount| ("mount".into(), format!("{} ({})", mount.path, mount.options))),
+    );
     rows
 }
 
 fn devices(facts: &HostFacts) -> Rows {
-    let groups = facts.pci.iter().filter_map(|device| device.group).collect::<std::collections::BTreeSet<_>>().len();
+    let groups =
+        facts.pci.iter().filter_map(|device| device.group).collect::<std::collections::BTreeSet<_>>().len();
     let iommu = if groups == 0 { "off, or there is none".to_owned() } else { format!("on, {groups} groups") };
     let mut rows = vec![("IOMMU".into(), iommu)];
     for device in facts.pci.iter().filter(|device| device.class.is_network()) {
@@ -102,7 +109,11 @@ fn nic(facts: &HostFacts, device: &PciDevice) -> String {
     add("IOMMU group ", device.group.map(|group| group.to_string()));
     add("virtual function of ", device.physical.map(|physical| physical.to_string()));
     for name in &device.netdevs {
-        let link = facts.net.iter().find(|net| net.name == *name).map_or("", |net| if net.up { " up" } else { " down" });
+        let link = facts
+            .net
+            .iter()
+            .find(|net| net.name == *name)
+            .map_or("", |net| if net.up { " up" } else { " down" });
         add("", Some(format!("{name}{link}")));
     }
     for guarded in facts.guarded.iter().filter(|guarded| guarded.device == device.address) {
@@ -126,7 +137,8 @@ fn services(facts: &HostFacts) -> Rows {
         }
     }
     if let Some(kubelet) = &facts.kubelet {
-        let policy = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+        let policy =
+            |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
         let parts: Vec<String> = [
             policy("CPU manager", &kubelet.cpu_manager),
             policy("topology manager", &kubelet.topology_manager),
@@ -206,6 +218,77 @@ pub(super) fn drift(drift: &[Drift]) -> String {
     table.set_header(["what", "wanted", "found"]);
     for drift in drift {
         table.add_row([&drift.subject, &drift.wanted, &drift.found]);
+    }
+    table.to_string()
+}
+
+/// How a plan was carried out.
+pub(super) fn applied(outcome: &Outcome, plan: &Plan) -> String {
+    let mut text = String::new();
+    if !matches!(outcome, Outcome::AlreadySo) {
+        for step in &plan.steps {
+            let was = step.found.as_ref().map(|found| format!("{} -> ", state(found))).unwrap_or_default();
+            let _infallible = writeln!(text, "{}  {was}{}", step.action.subject(), state(&step.action));
+        }
+    }
+    for note in &plan.notes {
+        let _infallible = writeln!(text, "note: {note}");
+    }
+    text + &match outcome {
+        Outcome::AlreadySo => format!("Nothing to do: all {} are as asked for.", plan.fulfilled),
+        Outcome::Done { generation } => format!("Done: generation {generation}. Undo is recorded."),
+        Outcome::NeedsReboot { generation, why } => {
+            format!("Generation {generation} waits for a reboot: {why}. Undo is recorded.")
+        }
+        Outcome::Rebooting { generation, why } => {
+            format!("Generation {generation}: rebooting, once: {why}. It goes on by itself.")
+        }
+    }
+}
+
+/// What a rollback did.
+pub(super) fn rolled_back(report: &Report) -> String {
+    let mut text = String::new();
+    let mut row = |what: &str, subject: &dyn std::fmt::Display, more: String| {
+        let _infallible = writeln!(text, "{what:<9}{subject}{more}");
+    };
+    report.undone.iter().for_each(|subject| row("restored", subject, String::new()));
+    report.mixed.iter().for_each(|subject| row("ours out", subject, "; others had changed it too".into()));
+    for kept in &report.kept {
+        row("kept", &kept.subject, format!(": somebody changed it since, to {}", state(&kept.now)));
+    }
+    report.failed.iter().for_each(|failed| row("FAILED", &failed.subject, format!(": {}", failed.why)));
+    report.remains.iter().for_each(|path| row("remains", path, String::new()));
+    let _infallible = match report.to {
+        0 if report.kept.is_empty() && report.failed.is_empty() => {
+            write!(text, "The node is as it was found.")
+        }
+        to => write!(text, "Generation {to} stands."),
+    };
+    if report.needs_reboot {
+        text.push_str(" The running kernel keeps its arguments until it is rebooted.");
+    }
+    text
+}
+
+/// What is ours, and what was there before.
+pub(super) fn receipt(receipt: &Receipt) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["what", "is", "was", "generation", "since"]);
+    let lists = [&receipt.files, &receipt.units, &receipt.drivers, &receipt.kernel_args, &receipt.others];
+    let all: Vec<_> = lists.into_iter().flatten().collect();
+    if all.is_empty() {
+        return "Nothing on this node is Flyover's.".to_owned();
+    }
+    for mine in all {
+        table.add_row([
+            mine.subject.to_string(),
+            state(&mine.wished),
+            state(&mine.found),
+            mine.generation.to_string(),
+            mine.since.clone(),
+        ]);
     }
     table.to_string()
 }
