@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Enablement, Loader};
 use crate::{
-    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr, SysctlKey,
-    UnitName,
+    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr,
+    SysctlKey, UnitName,
 };
 
 /// One subject and the state it is to have.
@@ -87,6 +87,9 @@ pub struct MountAt {
     pub path: HostPath,
     /// Options of a hugetlbfs (`pagesize=1G,mode=0770`); none is absence.
     pub options: Option<String>,
+    /// Directories of its path that were not there when it was found absent, the deepest first. They go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dirs: Vec<HostPath>,
 }
 
 /// A sysctl of the running kernel.
@@ -186,7 +189,9 @@ impl Action {
     #[must_use]
     pub fn subject(&self) -> Subject {
         Subject(match self {
-            Self::Hugepages(Hugepages { size, node: Some(node), .. }) => format!("hugepages {size} node{node}"),
+            Self::Hugepages(Hugepages { size, node: Some(node), .. }) => {
+                format!("hugepages {size} node{node}")
+            }
             Self::Hugepages(Hugepages { size, node: None, .. }) => format!("hugepages {size}"),
             Self::File(file) => format!("file {}", file.path),
             Self::Mount(mount) => format!("mount {}", mount.path),

@@ -3,11 +3,12 @@
 //! Invariant: a plan is data. It can be printed, compared, written to disk and executed later; what it holds
 //! decides what happens.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::{Action, Subject};
 
 /// What a lane wants to be so, whether or not it is so already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,20 @@ impl fmt::Display for PlanHash {
     }
 }
 
+/// What is ours on a host: each subject that was changed, and what is to be put back.
+pub type Ledger = BTreeMap<Subject, Owned>;
+
+/// A subject that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// Its state before the first change that stands.
+    pub found: Action,
+    /// Its state after the last.
+    pub left: Action,
+    /// What the last change asked for.
+    pub wished: Action,
+}
+
 /// Something that is not as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
@@ -113,6 +128,26 @@ pub struct Refusal {
     pub what: String,
     /// What the user can do.
     pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// The spec is at fault.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Invalid, field: field.into(), what: what.into(), hint: None }
+    }
+
+    /// This host cannot do it.
+    #[must_use]
+    pub fn impossible(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Impossible, field: field.into(), what: what.into(), hint: None }
+    }
+
+    /// With what the user can do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
 }
 
 /// Who is at fault.

@@ -26,9 +26,10 @@ pub trait Outside: Send + Sync {
     /// Runs a command to its end and gives its standard output.
     fn run(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<String, CmdError>;
 
-    /// Called before each change of any kind; a model of a crash ends the thread here.
-    fn before_change(&self, what: &str) {
+    /// Called before each change of any kind. A model of a crash ends the thread here, one of a failure fails.
+    fn before_change(&self, what: &str) -> io::Result<()> {
         let _ = what;
+        Ok(())
     }
 
     /// The addresses of a name that the host's own `/etc/hosts` does not tell.
@@ -182,11 +183,15 @@ impl HostRoot {
         let real = self.path(path);
         let meta = match fs::symlink_metadata(&real) {
             Ok(meta) => meta,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(source) => return Err(failed("read", path)(source)),
         };
         if !meta.is_file() {
-            return Err(HostError::Unsupported(format!("`{path}` is not a plain file, so it is not replaced")));
+            return Err(HostError::Unsupported(format!(
+                "`{path}` is not a plain file, so it is not replaced"
+            )));
         }
         let content = Bytes(fs::read(&real).map_err(failed("read", path))?);
         Ok(Some(FileState { content, mode: FileMode::of(meta.mode()), uid: meta.uid(), gid: meta.gid() }))
@@ -194,43 +199,69 @@ impl HostRoot {
 
     /// Puts a plain file at the path, in place of what is there. Its directory must be there.
     pub fn replace_file(&self, path: &HostPath, state: &FileState) -> Result<(), HostError> {
-        self.outside.before_change(&format!("replace {path}"));
         let real = self.path(path);
-        let name = real.file_name().and_then(|name| name.to_str()).unwrap_or("file");
-        let new = real.with_file_name(format!(".{name}.flyover-new"));
-        let written = write_new(&new, state).and_then(|()| {
-            self.outside.before_change(&format!("rename to {path}"));
+        let new = unfinished(&real);
+        let replace = || {
+            self.outside.before_change(&format!("replace {path}"))?;
+            write_new(&new, state)?;
+            self.outside.before_change(&format!("rename to {path}"))?;
             fs::rename(&new, &real)?;
             sync_directory_of(&real)
-        });
-        if written.is_err() {
+        };
+        replace().map_err(|source| {
             // The first error is the one to tell of.
             let _ = fs::remove_file(&new);
-        }
-        written.map_err(failed("replace", path))
+            failed("replace", path)(source)
+        })
+    }
+
+    /// Removes what a crash left of [`replace_file`](Self::replace_file) beside the path.
+    pub fn clear_unfinished(&self, path: &HostPath) {
+        // Where it cannot be removed, replacing the file fails and says why.
+        let _ = fs::remove_file(unfinished(&self.path(path)));
     }
 
     /// Removes a plain file; one that is not there is removed already.
     pub fn remove_file(&self, path: &HostPath) -> Result<(), HostError> {
-        self.outside.before_change(&format!("remove {path}"));
+        self.clear_unfinished(path);
         let real = self.path(path);
-        match fs::remove_file(&real) {
-            Ok(()) => sync_directory_of(&real).map_err(failed("remove", path)),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
-            Err(source) => Err(failed("remove", path)(source)),
+        let remove = || {
+            self.outside.before_change(&format!("remove {path}"))?;
+            fs::remove_file(&real)?;
+            sync_directory_of(&real)
+        };
+        match remove() {
+            Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(failed("remove", path)(e))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Makes a directory and all above it.
     pub fn make_directory(&self, path: &HostPath) -> Result<(), HostError> {
-        self.outside.before_change(&format!("make {path}"));
-        fs::create_dir_all(self.path(path)).map_err(failed("make", path))
+        let real = self.path(path);
+        if real.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.make_directory(&parent)?;
+        }
+        let make = || {
+            self.outside.before_change(&format!("make {path}"))?;
+            fs::create_dir(&real)?;
+            sync_directory_of(&real)
+        };
+        make().map_err(failed("make", path))
     }
 
     /// Removes a directory if it is empty; one that is not is somebody's.
     pub fn remove_empty_directory(&self, path: &HostPath) -> Result<(), HostError> {
-        self.outside.before_change(&format!("remove {path}"));
-        match fs::remove_dir(self.path(path)) {
+        let remove = || {
+            self.outside.before_change(&format!("remove {path}"))?;
+            fs::remove_dir(self.path(path))
+        };
+        match remove() {
             Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
                 Err(failed("remove", path)(e))
             }
@@ -240,14 +271,17 @@ impl HostRoot {
 
     /// Writes to an attribute of the kernel.
     pub fn write_attribute(&self, path: &HostPath, value: &str) -> Result<(), HostError> {
-        self.outside.before_change(&format!("write {value} to {path}"));
+        self.outside.before_change(&format!("write {value} to {path}")).map_err(failed("write to", path))?;
         tracing::info!(path = %path, value, "attribute written");
         self.outside.write_attribute(&self.root, path, value).map_err(failed("write to", path))
     }
 
     /// Runs a command that changes something.
     pub fn run(&self, program: &str, args: &[&str], limit: Duration) -> Result<String, HostError> {
-        self.outside.before_change(&format!("run {program} {}", args.join(" ")));
+        let command = format!("{program} {}", args.join(" "));
+        if let Err(source) = self.outside.before_change(&format!("run {command}")) {
+            return Err(CmdError::Start { command, source }.into());
+        }
         self.ask(program, args, limit)
     }
 
@@ -260,6 +294,11 @@ impl HostRoot {
 fn failed(verb: &'static str, path: &HostPath) -> impl FnOnce(io::Error) -> HostError {
     let path = path.clone();
     move |source| HostError::File { verb, path, source }
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.flyover-new"))
 }
 
 fn write_new(new: &Path, state: &FileState) -> io::Result<()> {

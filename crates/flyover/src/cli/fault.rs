@@ -53,11 +53,15 @@ impl std::error::Error for Fault {}
 
 /// Prints the error, its causes and its hint; the exit code is the outermost fault's.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    say(error);
+    error.downcast_ref::<Fault>().map_or(Exit::Failed, |fault| fault.exit).into()
+}
+
+/// Prints the error, its causes and its hint.
+pub(crate) fn say(error: &anyhow::Error) {
     eprintln!("error: {error}");
     error.chain().skip(1).for_each(|cause| eprintln!("  cause: {cause}"));
-    let fault = error.downcast_ref::<Fault>();
-    if let Some(hint) = fault.and_then(|f| f.hint.as_deref()) {
+    if let Some(hint) = error.downcast_ref::<Fault>().and_then(|fault| fault.hint.as_deref()) {
         eprintln!("  hint:  {hint}");
     }
-    fault.map_or(Exit::Failed, |f| f.exit).into()
 }

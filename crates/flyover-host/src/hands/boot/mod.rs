@@ -1,0 +1,203 @@
+//! The kernel's command line at the next boot.
+//!
+//! Invariants: what was found is all the files that the change, or a tool it runs, may touch, whole; putting them back
+//! runs no tool. Success is judged by the command lines that the boot loader will read, never by a tool's answer.
+
+mod aim;
+mod assignment;
+mod bls;
+mod entries;
+mod grub;
+
+use flyover_core::facts::{GrubGenerator, Loader};
+use flyover_core::{Action, ArgEdit, BootArgs, BootState, FileAt, HostPath};
+
+pub use self::aim::Change;
+use self::aim::{Aim, words};
+use super::file::{found_at, settle};
+use super::{Hand, SLOW, has_room, refused};
+use crate::root::{HostError, HostRoot};
+
+/// Every file that changing the command line may touch, as it is.
+fn files(host: &HostRoot, loader: &Loader) -> Result<Vec<FileAt>, HostError> {
+    let below = |directory: &HostPath, ending: &str| -> Vec<HostPath> {
+        let names =
+            host.names(directory).into_iter().filter(|name| name.ends_with(ending) && !name.starts_with('.'));
+        names.filter_map(|name| directory.join(&name).ok()).collect()
+    };
+    let mut paths = Vec::new();
+    match loader {
+        Loader::Grub { defaults, drop_ins, config, .. } => {
+            paths.extend([defaults.clone(), config.clone()]);
+            // grub-mkconfig writes beside its output; a crash leaves that.
+            paths.extend(format!("{config}.new").parse());
+            if let Some(directory) = drop_ins {
+                paths.extend(below(directory, ".cfg"));
+                paths.extend(directory.join(grub::DROP_IN));
+            }
+        }
+        Loader::Bls { entries, defaults, .. } => {
+            paths.extend(below(entries, ".conf"));
+            paths.extend(defaults.clone());
+            // grubby keeps these in step.
+            paths.extend(
+                ["/etc/default/grub", "/etc/kernel/cmdline", "/boot/grub2/grubenv"].map(HostPath::fixed),
+            );
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths.retain(|path| !host.path(path).is_symlink());
+    paths.iter().map(|path| found_at(host, path)).collect()
+}
+
+/// What edits of the command line did, seen from the files that were found before the first of them.
+#[must_use]
+pub fn inverse(loader: &Loader, edits: &[&ArgEdit], found: &[FileAt]) -> Change {
+    let line = entries::lines(loader, found).into_iter().next().unwrap_or_default();
+    Change::of(&line, edits)
+}
+
+/// Takes back what edits did where the files were changed by others since: ours goes, theirs stays.
+pub fn give_back(host: &HostRoot, loader: &Loader, change: &Change) -> Result<(), HostError> {
+    carry_out(host, loader, Aim::Back(change))
+}
+
+fn carry_out(host: &HostRoot, loader: &Loader, aim: Aim<'_>) -> Result<(), HostError> {
+    let found = files(host, loader)?;
+    match loader {
+        Loader::Grub { defaults, drop_ins, config, generator } => {
+            for file in grub::edited(defaults, drop_ins.as_ref(), &found, aim)? {
+                settle(host, &file)?;
+            }
+            generate(host, *generator, config)?;
+        }
+        Loader::Bls { entries, grubby, defaults } => {
+            if *grubby {
+                run_grubby(host, loader, &found, aim)?;
+            } else {
+                for file in bls::edited_entries(entries, &found, aim) {
+                    settle(host, &file)?;
+                }
+            }
+            if let Some(defaults) = defaults {
+                for file in bls::edited_defaults(defaults, &files(host, loader)?, aim)? {
+                    settle(host, &file)?;
+                }
+            }
+        }
+    }
+    judge(host, loader, aim)
+}
+
+fn generate(host: &HostRoot, generator: GrubGenerator, config: &HostPath) -> Result<(), HostError> {
+    match generator {
+        GrubGenerator::UpdateGrub => host.run("update-grub", &[], SLOW)?,
+        GrubGenerator::Grub2Mkconfig => host.run("grub2-mkconfig", &["-o", config.as_str()], SLOW)?,
+        GrubGenerator::GrubMkconfig => host.run("grub-mkconfig", &["-o", config.as_str()], SLOW)?,
+    };
+    Ok(())
+}
+
+fn run_grubby(host: &HostRoot, loader: &Loader, found: &[FileAt], aim: Aim<'_>) -> Result<(), HostError> {
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for line in entries::lines(loader, found) {
+        let line = words(&line);
+        let (at, new) = aim.on(&line);
+        gone.extend(
+            at.into_iter().map(|at| line[at].clone()).filter(|word| !gone.contains(word)).collect::<Vec<_>>(),
+        );
+        come.extend(new.into_iter().filter(|word| !come.contains(word)).collect::<Vec<_>>());
+    }
+    let (gone, come) = (format!("--remove-args={}", gone.join(" ")), format!("--args={}", come.join(" ")));
+    let given = [gone.as_str(), come.as_str()].into_iter().filter(|option| !option.ends_with('='));
+    let options: Vec<&str> = ["--update-kernel=ALL"].into_iter().chain(given).collect();
+    if options.len() > 1 {
+        host.run("grubby", &options, SLOW)?;
+    }
+    Ok(())
+}
+
+fn judge(host: &HostRoot, loader: &Loader, aim: Aim<'_>) -> Result<(), HostError> {
+    let lines = entries::lines(loader, &files(host, loader)?);
+    match lines.iter().find(|line| !aim.holds(line)) {
+        None if !lines.is_empty() => Ok(()),
+        None => Err(refused("no boot entry of this system was found", "check what the boot loader reads")),
+        Some(line) => Err(refused(
+            format!("the kernel arguments were written, yet a boot entry would start with `{line}`"),
+            "something else writes the boot loader's configuration too; look for it in /etc/grub.d and /etc/kernel",
+        )),
+    }
+}
+
+/// GRUB's own language reads the line before the kernel does.
+fn is_plain(word: &str) -> bool {
+    !word.contains(['$', '`', '\\', ';', '&', '|', '<', '>', '{', '}', '\''])
+}
+
+impl Hand for BootArgs {
+    fn check(&self, host: &HostRoot) -> Result<(), HostError> {
+        let found = files(host, &self.loader)?;
+        for file in &found {
+            if let Some(directory) = file.path.parent().filter(|directory| host.exists(directory)) {
+                has_room(host, &directory, file.file.as_ref().map_or(0, |file| file.content.0.len() as u64))?;
+            }
+        }
+        let BootState::Edited(edit) = &self.state else { return Ok(()) };
+        if let Some(bad) = edit.set.iter().find(|arg| !is_plain(arg.raw())) {
+            let what =
+                format!("kernel argument `{bad}` has a character that means something to the boot loader");
+            return Err(refused(what, "leave out $ ` \\ ; & | < > { } and '"));
+        }
+        if entries::lines(&self.loader, &found).is_empty() {
+            return Err(refused(
+                "no boot entry of this system was found",
+                "run the boot loader's generator once",
+            ));
+        }
+        match &self.loader {
+            Loader::Grub { defaults, drop_ins, .. } => {
+                grub::edited(defaults, drop_ins.as_ref(), &found, Aim::Edit(edit)).map(drop)
+            }
+            Loader::Bls { defaults: Some(defaults), .. } => {
+                bls::edited_defaults(defaults, &found, Aim::Edit(edit)).map(drop)
+            }
+            Loader::Bls { defaults: None, .. } => Ok(()),
+        }
+    }
+
+    fn observe(&self, host: &HostRoot) -> Result<Action, HostError> {
+        let mut found = files(host, &self.loader)?;
+        if let BootState::Files(known) = &self.state {
+            // A file that was known and is gone is a difference too.
+            let gone: Vec<_> =
+                known.iter().filter(|file| !found.iter().any(|now| now.path == file.path)).collect();
+            let gone =
+                gone.into_iter().map(|file| found_at(host, &file.path)).collect::<Result<Vec<_>, _>>()?;
+            found.extend(gone);
+            found.sort_by(|one, other| one.path.cmp(&other.path));
+        }
+        Ok(Action::BootArgs(Self { loader: self.loader.clone(), state: BootState::Files(found) }))
+    }
+
+    fn holds(&self, host: &HostRoot) -> Result<bool, HostError> {
+        match &self.state {
+            BootState::Edited(edit) => {
+                let lines = entries::lines(&self.loader, &files(host, &self.loader)?);
+                Ok(!lines.is_empty() && lines.iter().all(|line| Aim::Edit(edit).holds(line)))
+            }
+            BootState::Files(wanted) => {
+                wanted.iter().try_fold(true, |so, file| Ok(so && host.file(&file.path)? == file.file))
+            }
+        }
+    }
+
+    fn act(&self, host: &HostRoot) -> Result<(), HostError> {
+        match &self.state {
+            BootState::Edited(edit) => carry_out(host, &self.loader, Aim::Edit(edit))?,
+            BootState::Files(wanted) => wanted.iter().try_for_each(|file| settle(host, file))?,
+        }
+        tracing::info!("kernel command line of the next boot changed");
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! Where the journal is on the host, and the lock that one applier at a time holds.
+//!
+//! Invariants: every document is replaced whole and is on the disk before the call returns. Writing needs the lock,
+//! which the kernel lets go when its holder dies. A document that cannot be understood stops everything: undoing by
+//! half a journal is worse than not undoing.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::ops::Deref;
+
+use flyover_core::{Bytes, FileMode, FileState, HostPath, Ledger, Owned, PlanHash};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::hands::same;
+use crate::journal::{Generation, LAYOUT, Rollback};
+use crate::root::{HostError, HostRoot};
+
+const STATE: &str = "/var/lib/flyover/node";
+const LOCK: &str = "/run/flyover/node.lock";
+
+/// The journal of a host, to be read.
+#[derive(Clone)]
+pub struct Store {
+    host: HostRoot,
+}
+
+/// The journal of a host, to be written: nobody else has it.
+pub struct Held {
+    store: Store,
+    _lock: Flock<File>,
+}
+
+/// What is wrong with the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else has it.
+    #[error("another flyover changes this node (process {pid})\n  hint: wait until it has ended")]
+    Locked {
+        /// Who, as far as that is known.
+        pid: String,
+    },
+    /// The lock could not be asked for.
+    #[error("failed to lock `{LOCK}`")]
+    Lock(#[source] io::Error),
+    /// A document cannot be understood.
+    #[error(
+        "`{path}` is damaged, so nothing was done\n  hint: put it back from a backup, or move {STATE} away and undo by hand"
+    )]
+    Damaged {
+        /// Which.
+        path: HostPath,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A document is of a later program.
+    #[error(
+        "`{path}` was written by a newer flyover (layout {found}, this one knows {LAYOUT}), so nothing was done\n  hint: use that one"
+    )]
+    Newer {
+        /// Which.
+        path: HostPath,
+        /// Its layout.
+        found: u64,
+    },
+    /// A document could not be read or written.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// The reboots that were made, by what for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reboots {
+    /// The form of this document.
+    pub layout: u32,
+    /// The boot in which the reboot was asked for.
+    pub asked: BTreeMap<PlanHash, String>,
+}
+
+impl Store {
+    /// The journal of a host.
+    #[must_use]
+    pub fn at(host: &HostRoot) -> Self {
+        Self { host: host.clone() }
+    }
+
+    /// The host it is of.
+    #[must_use]
+    pub fn host(&self) -> &HostRoot {
+        &self.host
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory() -> HostPath {
+        HostPath::fixed(STATE)
+    }
+
+    /// Takes it for writing, or says at once who has it.
+    pub fn lock(&self) -> Result<Held, StoreError> {
+        let real = self.host.path(&HostPath::fixed(LOCK));
+        let open = || {
+            real.parent().map_or(Ok(()), fs::create_dir_all)?;
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&real)
+        };
+        match Flock::lock(open().map_err(StoreError::Lock)?, FlockArg::LockExclusiveNonblock) {
+            Ok(mut lock) => {
+                let write = lock
+                    .set_len(0)
+                    .and_then(|()| lock.rewind())
+                    .and_then(|()| write!(lock, "{}", std::process::id()));
+                write.map_err(StoreError::Lock)?;
+                Ok(Held { store: self.clone(), _lock: lock })
+            }
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut pid = String::new();
+                // Whose it is helps, but does not decide.
+                let _ = file.read_to_string(&mut pid);
+                Err(StoreError::Locked { pid: if pid.is_empty() { "unknown".to_owned() } else { pid } })
+            }
+            Err((_, errno)) => Err(StoreError::Lock(errno.into())),
+        }
+    }
+
+    /// All generations, the oldest first.
+    pub fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        let directory = generations_directory();
+        let names = self
+            .host
+            .names(&directory)
+            .into_iter()
+            .filter(|name| !name.starts_with('.') && name.ends_with(".json"));
+        let mut all = Vec::new();
+        for name in names {
+            let path = directory.join(&name).expect("a name in a directory joins it");
+            all.extend(self.read::<Generation>(&path)?);
+        }
+        all.sort_by_key(|generation| generation.number);
+        Ok(all)
+    }
+
+    /// The rollback that is under way, if one is.
+    pub fn rollback(&self) -> Result<Option<Rollback>, StoreError> {
+        self.read(&below("rollback.json"))
+    }
+
+    /// The reboots that were made.
+    pub fn reboots(&self) -> Result<Reboots, StoreError> {
+        let none = Reboots { layout: LAYOUT, asked: BTreeMap::new() };
+        Ok(self.read(&below("reboots.json"))?.unwrap_or(none))
+    }
+
+    /// What is ours on the host: all generations that stand, taken together.
+    pub fn ledger(&self) -> Result<Ledger, StoreError> {
+        self.ledger_after(0)
+    }
+
+    /// What the generations after that one, taken together, changed.
+    pub fn ledger_after(&self, to: u64) -> Result<Ledger, StoreError> {
+        let mut ledger = Ledger::new();
+        for generation in self.generations()?.into_iter().filter(|generation| generation.number > to) {
+            for entry in generation.standing() {
+                let (Some(found), wished) = (entry.found.clone(), entry.step.action.clone()) else {
+                    continue;
+                };
+                let left = entry.left.clone().unwrap_or_else(|| wished.clone());
+                let first = ledger.remove(&entry.subject()).map_or(found, |owned: Owned| owned.found);
+                ledger.insert(entry.subject(), Owned { found: first, left, wished });
+            }
+        }
+        ledger.retain(|_, owned| !same(&owned.found, &owned.left));
+        Ok(ledger)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &HostPath) -> Result<Option<T>, StoreError> {
+        let Some(file) = self.host.file(path)? else { return Ok(None) };
+        let damaged = |source| StoreError::Damaged { path: path.clone(), source };
+        let value: serde_json::Value = serde_json::from_slice(&file.content.0).map_err(damaged)?;
+        match value.get("layout").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(LAYOUT) => Err(StoreError::Newer { path: path.clone(), found }),
+            _ => serde_json::from_value(value).map(Some).map_err(damaged),
+        }
+    }
+}
+
+impl Held {
+    /// Writes a generation.
+    pub(crate) fn write_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        self.write(
+            &generations_directory().join(&format!("{:04}.json", generation.number)).expect("a number joins"),
+            generation,
+        )
+    }
+
+    /// Writes the rollback that is under way, or that none is.
+    pub(crate) fn write_rollback(&self, rollback: Option<&Rollback>) -> Result<(), StoreError> {
+        let path = below("rollback.json");
+        rollback.map_or_else(|| Ok(self.host().remove_file(&path)?), |rollback| self.write(&path, rollback))
+    }
+
+    /// Writes the reboots that were made.
+    pub(crate) fn write_reboots(&self, reboots: &Reboots) -> Result<(), StoreError> {
+        self.write(&below("reboots.json"), reboots)
+    }
+
+    fn write<T: Serialize>(&self, path: &HostPath, document: &T) -> Result<(), StoreError> {
+        let mut content = serde_json::to_vec_pretty(document).expect("a journal has string keys only");
+        content.push(b'\n');
+        if let Some(directory) = path.parent() {
+            self.host().make_directory(&directory)?;
+        }
+        // What was found may hold secrets of the host: the journal is root's alone.
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        let state = FileState { content: Bytes(content), mode: FileMode::of(0o600), uid, gid };
+        Ok(self.host().replace_file(path, &state)?)
+    }
+}
+
+impl Deref for Held {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+fn below(name: &str) -> HostPath {
+    HostPath::fixed(&format!("{STATE}/{name}"))
+}
+
+fn generations_directory() -> HostPath {
+    below("generations")
+}
