@@ -3,6 +3,7 @@
 mod capture;
 mod guard;
 mod hardware;
+mod speed;
 mod system;
 
 use flyover_core::facts::HostFacts;
