@@ -75,7 +75,7 @@ impl Outside for Recorder {
             }
             Sight::Link(target) => {
                 let private = is_of_processes(&place.parent().unwrap_or(place.clone()));
-                if !private || target.starts_with("/dev/vfio") {
+                if !private || target.to_string_lossy().contains("/dev/vfio/") {
                     tree.put(place, Node::Link(target.to_string_lossy().into_owned()));
                 }
             }

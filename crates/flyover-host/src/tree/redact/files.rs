@@ -1,7 +1,8 @@
 //! Reduces files to the lines that are read of them, and takes out what looks like the name of one machine.
 
-use flyover_core::{Bytes, HostPath, KernelArgs};
+use flyover_core::{Bytes, HostPath};
 
+use super::arguments::kept;
 use super::ways::Aliases;
 use crate::facts::CPU_FLAGS;
 use crate::tree::{HostTree, Node};
@@ -17,70 +18,6 @@ const LINES: [(&str, &[&str]); 6] = [
         &["cpuManagerPolicy:", "topologyManagerPolicy:", "memoryManagerPolicy:", "reservedSystemCPUs:"],
     ),
     ("/etc/hosts", &[]),
-];
-
-/// Kernel arguments that are kept; a name that ends with `.` or `_` stands for all that begin so.
-const ARGUMENTS: [&str; 46] = [
-    "BOOT_IMAGE",
-    "amd_iommu",
-    "amd_pstate",
-    "apparmor",
-    "audit",
-    "cgroup_",
-    "clocksource",
-    "console",
-    "cpufreq.",
-    "crashkernel",
-    "default_hugepagesz",
-    "efi",
-    "enforcing",
-    "hugepages",
-    "hugepagesz",
-    "idle",
-    "intel_idle.",
-    "intel_iommu",
-    "intel_pstate",
-    "iommu",
-    "iommu.",
-    "irqaffinity",
-    "isolcpus",
-    "kvm",
-    "kvm.",
-    "lockdown",
-    "lsm",
-    "maxcpus",
-    "mitigations",
-    "modprobe.",
-    "module_blacklist",
-    "nohz",
-    "nohz_full",
-    "nosmt",
-    "nosoftlockup",
-    "nr_cpus",
-    "numa",
-    "numa_balancing",
-    "pci",
-    "processor.",
-    "quiet",
-    "rcu_",
-    "ro",
-    "root",
-    "rw",
-    "swiotlb",
-];
-
-/// As `ARGUMENTS`; those of services and drivers.
-const MORE_ARGUMENTS: [&str; 10] = [
-    "security",
-    "selinux",
-    "skew_tick",
-    "systemd.cpu_",
-    "systemd.unified_",
-    "transparent_hugepage",
-    "tsc",
-    "tuned.",
-    "vfio",
-    "vfio-pci.",
 ];
 
 /// Reduces each file that holds more than is read.
@@ -102,7 +39,7 @@ fn reduced(path: &HostPath, text: &str, aliases: &Aliases) -> Option<String> {
     }
     match path {
         "/proc/cpuinfo" => Some(first_processor(text)),
-        "/proc/cmdline" => Some(format!("{}\n", arguments(text))),
+        "/proc/cmdline" => Some(format!("{}\n", kept(text))),
         "/proc/self/mounts" => Some(only(text, |line| line.contains(" hugetlbfs "))),
         _ if path.ends_with("/grub.cfg") => {
             Some(if text.contains("configfile") { "configfile\n" } else { "" }.to_owned())
@@ -132,17 +69,6 @@ fn first_processor(text: &str) -> String {
 
 fn only(text: &str, wanted: impl Fn(&str) -> bool) -> String {
     text.lines().filter(|line| wanted(line)).map(|line| format!("{line}\n")).collect()
-}
-
-/// The arguments that are kept, those of init not among them.
-fn arguments(text: &str) -> String {
-    let known = |name: &str| {
-        let stands = |word: &&str| word.ends_with(['.', '_']) && name.starts_with(*word) || name == *word;
-        ARGUMENTS.iter().chain(&MORE_ARGUMENTS).any(stands)
-    };
-    let args = KernelArgs::parse(text);
-    let kept: Vec<&str> = args.iter().filter(|arg| known(arg.name())).map(|arg| arg.raw()).collect();
-    kept.join(" ")
 }
 
 /// Puts zeros in place of UUIDs and machine ids, in paths, targets, texts and answers.
@@ -211,15 +137,5 @@ mod tests {
             "/x/00000000000000000000000000000000-6.1.conf"
         );
         assert_eq!(anonymous("root=/dev/mapper/vg-root"), "root=/dev/mapper/vg-root");
-    }
-
-    #[test]
-    fn arguments_that_name_hosts_or_are_not_known_are_left_out() {
-        assert_eq!(
-            arguments(
-                "BOOT_IMAGE=/vmlinuz ip=10.0.0.1::10.0.0.2 secret=1 intel_iommu=on hugepagesz=1G rcu_nocbs=1 -- x"
-            ),
-            "BOOT_IMAGE=/vmlinuz intel_iommu=on hugepagesz=1G rcu_nocbs=1"
-        );
     }
 }

@@ -5,6 +5,7 @@
 //! Invariant: what is not known to be harmless is left out.
 
 mod addresses;
+mod arguments;
 mod files;
 mod ways;
 
