@@ -3,13 +3,15 @@
 //! Three parts, each of use by itself: a [`Kernel`] is a Debian kernel unpacked below one folder, an
 //! [`Initramfs`] is what the guest finds when it starts, a [`Guest`] is the list of commands it runs and
 //! the verdict on each. [`Machine`] boots the first with the second and reads the third from the console.
-//! It can have the [`Hardware`] of a node.
+//! [`disk`] is for what needs a whole system: a boot loader, services, reboots, a power cut. Both rigs can have
+//! the [`Hardware`] of a node.
 //!
 //! Invariants: nothing is installed into the machine's own `/boot` or apt; no loop device, mount, bridge or
 //! tun device is made; QEMU emulates (stock kernels hang under some hosts' KVM) and ends within its limit.
 
 mod apt;
 mod cpio;
+pub mod disk;
 mod guest;
 mod hardware;
 mod initramfs;
