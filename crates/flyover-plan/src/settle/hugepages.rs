@@ -31,6 +31,10 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
     check_memory(draft);
     ask(draft);
     warn(draft);
+    let at_run_time = draft.settled.pools.iter().any(|pool| pool.when == When::Runtime);
+    if at_run_time && !draft.facts.os.systemd {
+        draft.note("systemd does not run this host, so hugepages taken now do not come back after a boot");
+    }
 }
 
 /// Whether pages of a size can be had.
@@ -195,15 +199,18 @@ fn check_place(draft: &mut Draft<'_>, place: &Place, is_here: impl Fn(Option<Num
     });
     let keep = margin(place.memory);
     let most = place.memory.0.saturating_sub(keep);
-    let refusal = if all > most {
-        format!("{} of hugepages do not fit on {}: it has {}", Kib(all), place.name, place.memory)
+    let (what, hint) = if all > most {
+        let what = format!("{} of hugepages do not fit on {}: it has {}", Kib(all), place.name, place.memory);
+        (what, "ask for fewer pages")
     } else if grows > 0 && grows > place.free.0.saturating_sub(keep) {
-        format!("{} more of hugepages do not fit on {}: {} can be had", Kib(grows), place.name, place.free)
+        let (more, free) = (Kib(grows), place.free);
+        let what = format!("{more} more of hugepages do not fit on {}: {free} can be had", place.name);
+        (what, "ask for fewer pages, or take them at boot")
     } else {
         return;
     };
-    let hint = format!("{} stay with the host; ask for fewer pages, or take them at boot", Kib(keep));
-    draft.refuse(Refusal::impossible("hugepages.pages", refusal).hint(hint));
+    let hint = format!("{hint}; {} stay with the host", Kib(keep));
+    draft.refuse(Refusal::impossible("hugepages.pages", what).hint(hint));
 }
 
 /// How many pages of a pool there are already.
@@ -220,7 +227,10 @@ fn ask(draft: &mut Draft<'_>) {
         draft.settled.default_size = Some(size);
         match offer(draft.facts, size) {
             Offer::Never => draft.refuse(no_such_size(draft.facts, "hugepages.defaultSize", size)),
-            _ => draft.ask(&format!("default_hugepagesz={size}"), "hugepages.defaultSize"),
+            _ => draft.ask(
+                &format!("default_hugepagesz={size}"),
+                "hugepages.defaultSize: what is meant where none is named",
+            ),
         }
     }
     let mut sizes: BTreeMap<HugepageSize, Vec<String>> = BTreeMap::new();
@@ -230,9 +240,11 @@ fn ask(draft: &mut Draft<'_>) {
     }
     for (size, counts) in sizes {
         // The kernel reads a count as of the size named before it.
-        draft.ask(&format!("hugepagesz={size}"), format!("hugepages of {size} at boot"));
-        draft
-            .ask(&format!("hugepages={}", counts.join(",")), format!("how many hugepages of {size} at boot"));
+        draft.ask(&format!("hugepagesz={size}"), format!("hugepages.pages: {size} at boot"));
+        draft.ask(
+            &format!("hugepages={}", counts.join(",")),
+            format!("hugepages.pages: how many of {size} at boot"),
+        );
     }
 }
 
