@@ -1,7 +1,7 @@
 //! How long a plan takes on the largest host we promise to be quick on: 10 ms at most.
 
 #[path = "../tests/plan/fixtures.rs"]
-#[expect(dead_code, reason = "the bench plans on one of the hosts")]
+#[expect(dead_code, clippy::unwrap_used, reason = "the bench plans on one of the hosts of the tests")]
 mod fixtures;
 
 use std::time::{Duration, Instant};
