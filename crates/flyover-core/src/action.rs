@@ -87,6 +87,9 @@ pub struct MountAt {
     pub path: HostPath,
     /// Options of a hugetlbfs (`pagesize=1G,mode=0770`); none is absence.
     pub options: Option<String>,
+    /// Directories of its path that were not there when it was found absent, the deepest first. They go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dirs: Vec<HostPath>,
 }
 
 /// A sysctl of the running kernel.

@@ -41,5 +41,5 @@ pub use names::{
 };
 pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
 pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
-pub use plan::{Disturbance, Drift, Plan, PlanHash, Refusal, RefusalKind, Step, Wish};
+pub use plan::{Disturbance, Drift, Ledger, Owned, Plan, PlanHash, Refusal, RefusalKind, Step, Wish};
 pub use size::{BadHugepageSize, HugepageSize, Kib};

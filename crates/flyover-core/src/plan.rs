@@ -3,11 +3,12 @@
 //! Invariant: a plan is data. It can be printed, compared, written to disk and executed later; what it holds
 //! decides what happens.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::{Action, Subject};
 
 /// What a lane wants to be so, whether or not it is so already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,20 @@ impl fmt::Display for PlanHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0[..self.0.len().min(12)])
     }
+}
+
+/// What is ours on a host: each subject that was changed, and what is to be put back.
+pub type Ledger = BTreeMap<Subject, Owned>;
+
+/// A subject that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// Its state before the first change that stands.
+    pub found: Action,
+    /// Its state after the last.
+    pub left: Action,
+    /// What the last change asked for.
+    pub wished: Action,
 }
 
 /// Something that is not as it was asked for.
