@@ -7,7 +7,8 @@ mod fixtures;
 use std::time::{Duration, Instant};
 
 use flyover_api::NodeProfileSpec;
-use flyover_plan::{Ledger, Observations, plan, settle};
+use flyover_core::Ledger;
+use flyover_plan::{Observations, plan, settle};
 
 const PROFILE: &str = "\
 iommu: passthrough

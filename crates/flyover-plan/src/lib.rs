@@ -15,7 +15,7 @@ mod wish;
 
 pub use by_hand::by_hand;
 pub use describe::state;
-pub use plan::{Ledger, Observations, Observed, Owned, hash, plan, plan_wishes};
+pub use plan::{Observations, Observed, hash, plan, plan_wishes};
 pub use settle::{recall, settle};
 pub use settled::{CpuChoice, DriverChoice, OwnFile, Pool, Settled};
 pub use verify::verify;

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, BootState, Disturbance, Step, Subject, Wish};
+use flyover_core::{Action, BootState, Disturbance, Owned, Step, Subject, Wish};
 
-use super::{Draft, Owned, subjects};
+use super::{Draft, subjects};
 use crate::by_hand;
 
 impl Draft<'_> {

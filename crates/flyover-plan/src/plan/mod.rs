@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, Plan, PlanHash, Step, Subject, Wish};
+use flyover_core::{Action, Ledger, Plan, PlanHash, Step, Subject, Wish};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -30,20 +30,6 @@ pub struct Observed {
 
 /// What was observed of every subject that is wished or owned.
 pub type Observations = BTreeMap<Subject, Observed>;
-
-/// A subject that an earlier plan changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owned {
-    /// The state before the first change of ours, which is what goes back.
-    pub found: Action,
-    /// The state after our last change.
-    pub left: Action,
-    /// The state that was asked for.
-    pub wished: Action,
-}
-
-/// All that earlier plans changed and have not put back.
-pub type Ledger = BTreeMap<Subject, Owned>;
 
 /// What is to be done so that the host is as settled.
 #[must_use]

@@ -2,9 +2,9 @@
 //! by, and a mount of ours would else look like somebody's.
 
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, PciAddr};
+use flyover_core::{Action, Ledger, Owned, PciAddr};
 
-use crate::{Ledger, Owned, mount_unit_name};
+use crate::mount_unit_name;
 
 /// The facts as they would be read had nothing been taken from them by what `ledger` lists.
 #[must_use]

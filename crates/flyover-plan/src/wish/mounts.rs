@@ -19,7 +19,11 @@ pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
             wishes.push(file_wish(&path, &file, after_reboot));
             wishes.push(unit_wish(&mount_unit_name(&mount.path), &why, after_reboot));
         } else {
-            let action = Action::Mount(MountAt { path: mount.path.clone(), options: Some(options(mount)) });
+            let action = Action::Mount(MountAt {
+                path: mount.path.clone(),
+                options: Some(options(mount)),
+                dirs: Vec::new(),
+            });
             wishes.push(Wish { action, why, disturbs: Disturbance::None, after_reboot });
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use flyover_core::facts::{CpuVendor, Enablement, HostFacts, HugetlbMount};
 use flyover_core::{
-    Action, BootArgs, BootState, Bytes, FileAt, FileMode, FileState, HostPath, IommuGroup, KernelArgs, Link,
-    Plan, Subject, Wish,
+    Action, BootArgs, BootState, Bytes, FileAt, FileMode, FileState, HostPath, IommuGroup, KernelArgs,
+    Ledger, Link, Owned, Plan, Subject, Wish,
 };
-use flyover_plan::{Ledger, Observations, Observed, Owned, recall};
+use flyover_plan::{Observations, Observed, recall};
 
 /// A host, what its subjects are, and what its boot loader will start.
 #[derive(Clone, Debug, PartialEq)]
