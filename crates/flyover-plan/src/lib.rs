@@ -20,4 +20,4 @@ pub use plan::{Observations, Observed, hash, plan, plan_wishes};
 pub use settle::{recall, settle, settle_elsewhere};
 pub use settled::{CpuChoice, DriverChoice, OwnFile, Pool, Settled};
 pub use verify::verify;
-pub use wish::{mount_unit_name, wishes};
+pub use wish::wishes;

@@ -4,7 +4,7 @@
 use flyover_core::facts::HostFacts;
 use flyover_core::{Action, Ledger, Owned, PciAddr};
 
-use crate::mount_unit_name;
+use crate::units;
 
 /// The facts as they would be read had nothing been taken from them by what `ledger` lists.
 #[must_use]
@@ -31,7 +31,7 @@ fn name_again(facts: &mut HostFacts, device: PciAddr, name: flyover_core::IfName
 fn mounted(owned: &Owned, path: &flyover_core::HostPath) -> bool {
     match &owned.wished {
         Action::Mount(mount) => mount.path == *path,
-        Action::Unit(unit) => unit.unit.as_str() == mount_unit_name(path),
+        Action::Unit(unit) => unit.unit == units::mount_name(path),
         _ => false,
     }
 }

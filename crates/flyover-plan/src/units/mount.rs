@@ -32,8 +32,10 @@ pub fn mount_unit(mount: &HugepageMountSpec) -> (UnitName, String) {
     (mount_name(&mount.path), text)
 }
 
-/// As `systemd-escape --path --suffix=mount`. A path too long for a name of a unit is cut; systemd refuses that unit.
-fn mount_name(path: &HostPath) -> UnitName {
+/// The name of the unit that mounts there: `systemd-escape --path --suffix=mount`. A path too long for one is cut, and
+/// systemd refuses that unit.
+#[must_use]
+pub fn mount_name(path: &HostPath) -> UnitName {
     let mut stem = String::new();
     let relative = path.as_str().trim_start_matches('/');
     for (at, byte) in relative.bytes().enumerate() {

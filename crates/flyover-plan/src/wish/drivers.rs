@@ -3,12 +3,9 @@
 use flyover_core::facts::{HostFacts, PciDevice};
 use flyover_core::{Action, Disturbance, DriverOf, HostPath, Wish};
 
-use super::{HEAD, file_wish, own_file, own_path, unit_wish};
+use super::{file_wish, own_file, own_path, unit_path, unit_wish};
 use crate::settle::{is_coming, is_vfio};
-use crate::{DriverChoice, OwnFile, Settled};
-
-const UNIT: &str = "flyover-drivers.service";
-const PATH: &str = "/etc/systemd/system/flyover-drivers.service";
+use crate::{DriverChoice, OwnFile, Settled, units};
 
 pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
     let coming = is_coming(settled, facts);
@@ -28,7 +25,7 @@ pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
     let late = settled.drivers.iter().any(waits);
     wishes.extend(files(settled, facts).iter().map(|(path, file)| file_wish(path, file, late)));
     if unit(settled, facts).is_some() {
-        wishes.push(unit_wish(UNIT, "drivers come back after each boot", late));
+        wishes.push(unit_wish(units::DRIVERS_UNIT, "drivers come back after each boot", late));
     }
     wishes
 }
@@ -54,39 +51,9 @@ pub(super) fn files(settled: &Settled, facts: &HostFacts) -> Vec<(HostPath, OwnF
 }
 
 fn unit(settled: &Settled, facts: &HostFacts) -> Option<(HostPath, OwnFile)> {
-    if settled.drivers.is_empty() || facts.os.driverctl || !facts.os.systemd {
+    if facts.os.driverctl || !facts.os.systemd {
         return None;
     }
-    let lines: String = settled.drivers.iter().map(lines).collect();
-    // It must come before the network, so it cannot wait for what units wait for unless they say otherwise.
-    let content = format!(
-        "{HEAD}[Unit]\n\
-         Description=Drivers of the node profile\n\
-         DefaultDependencies=no\n\
-         After=systemd-modules-load.service\n\
-         Before=network-pre.target kubelet.service shutdown.target\n\
-         Wants=network-pre.target\n\
-         Conflicts=shutdown.target\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n\
-         {lines}\n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    );
-    Some((own_path(PATH), own_file(content, "drivers come back after each boot")))
-}
-
-/// Commands that may be repeated: nothing is unbound that has the driver already.
-fn lines(choice: &DriverChoice) -> String {
-    let DriverChoice { device, driver, .. } = choice;
-    let dir = format!("/sys/bus/pci/devices/{device}");
-    format!(
-        "ExecStart=-/bin/sh -c 'modprobe {driver}'\n\
-         ExecStart=/bin/sh -c 'echo {driver} > {dir}/driver_override; \
-         test -e /sys/bus/pci/drivers/{driver}/{device} || \
-         {{ if test -e {dir}/driver; then echo {device} > {dir}/driver/unbind; fi; \
-         echo {device} > /sys/bus/pci/drivers_probe; }}'\n"
-    )
+    let text = units::drivers_unit(&settled.drivers, settled.unsafe_noiommu)?;
+    Some((unit_path(units::DRIVERS_UNIT), own_file(text, "drivers come back after each boot")))
 }

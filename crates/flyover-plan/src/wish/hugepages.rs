@@ -4,12 +4,8 @@ use flyover_api::When;
 use flyover_core::facts::HostFacts;
 use flyover_core::{Action, Disturbance, HostPath, Hugepages, Wish};
 
-use super::{HEAD, file_wish, own_file, own_path, unit_wish};
-use crate::by_hand::pool_file;
-use crate::{OwnFile, Pool, Settled};
-
-const UNIT: &str = "flyover-hugepages.service";
-const PATH: &str = "/etc/systemd/system/flyover-hugepages.service";
+use super::{file_wish, own_file, unit_path, unit_wish};
+use crate::{OwnFile, Pool, Settled, units};
 
 pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
     let pools = runtime(settled).map(|pages| {
@@ -24,7 +20,7 @@ pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
     let mut wishes: Vec<Wish> = pools.collect();
     if let Some((path, file)) = file(settled, facts) {
         wishes.push(file_wish(&path, &file, false));
-        wishes.push(unit_wish(UNIT, "hugepages come back after each boot", false));
+        wishes.push(unit_wish(units::HUGEPAGES_UNIT, "hugepages come back after each boot", false));
     }
     wishes
 }
@@ -36,23 +32,6 @@ fn runtime(settled: &Settled) -> impl Iterator<Item = Hugepages> + '_ {
 
 /// The unit's file, where there are pages for it and systemd reads it.
 pub(super) fn file(settled: &Settled, facts: &HostFacts) -> Option<(HostPath, OwnFile)> {
-    let lines: String = runtime(settled)
-        .map(|pages| format!("ExecStart=/bin/sh -c 'echo {} > {}'\n", pages.count, pool_file(&pages)))
-        .collect();
-    if lines.is_empty() || !facts.os.systemd {
-        return None;
-    }
-    let content = format!(
-        "{HEAD}[Unit]\n\
-         Description=Hugepages of the node profile\n\
-         Before=kubelet.service openvswitch-switch.service openvswitch.service\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n\
-         {lines}\n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    );
-    Some((own_path(PATH), own_file(content, "hugepages come back after each boot")))
+    let text = units::hugepages_unit(&settled.pools).filter(|_| facts.os.systemd)?;
+    Some((unit_path(units::HUGEPAGES_UNIT), own_file(text, "hugepages come back after each boot")))
 }

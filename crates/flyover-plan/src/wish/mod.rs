@@ -7,7 +7,6 @@ mod drivers;
 mod hugepages;
 mod mounts;
 mod system;
-mod unit;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +16,6 @@ use flyover_core::{
 };
 
 use crate::{OwnFile, Settled};
-
-pub use unit::mount_unit_name;
 
 /// What must be so.
 #[must_use]
@@ -82,9 +79,10 @@ fn own_path(path: &str) -> HostPath {
     path.parse().expect("paths of our files are absolute and plain")
 }
 
+fn unit_path(unit: &str) -> HostPath {
+    own_path(&format!("/etc/systemd/system/{unit}"))
+}
+
 fn own_file(content: String, why: &str) -> OwnFile {
     OwnFile { content, mode: crate::settle::usual_mode(), why: why.to_owned() }
 }
-
-/// The first line of every file of ours.
-const HEAD: &str = "# Written by Flyover; `flyover node rollback` takes it away.\n";

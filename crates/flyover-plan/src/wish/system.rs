@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 
 use flyover_core::{Action, Disturbance, HostPath, Module, Sysctl, UnitState, Wish};
 
-use super::{HEAD, file_wish, own_file, own_path};
-use crate::{OwnFile, Settled};
-
-const MODULES: &str = "/etc/modules-load.d/flyover.conf";
-const OPTIONS: &str = "/etc/modprobe.d/flyover.conf";
-const SYSCTLS: &str = "/etc/sysctl.d/90-flyover.conf";
+use super::{file_wish, own_file};
+use crate::{OwnFile, Settled, units};
 
 pub(super) fn wishes(settled: &Settled) -> Vec<Wish> {
     let mut all = files(settled);
@@ -37,22 +33,12 @@ fn wish(action: Action, why: &str, disturbs: Disturbance) -> Wish {
 
 /// The files that make modules and sysctls come back after a boot.
 pub(super) fn files(settled: &Settled) -> BTreeMap<HostPath, OwnFile> {
-    let mut files = BTreeMap::new();
-    let mut add = |path: &str, lines: String, why: &str| {
-        if !lines.is_empty() {
-            files.insert(own_path(path), own_file(format!("{HEAD}{lines}"), why));
-        }
-    };
-    add(MODULES, settled.modules.keys().map(|name| format!("{name}\n")).collect(), "modules");
-    let options = settled.modules.iter().filter(|(_, options)| !options.is_empty()).map(|(name, options)| {
-        let options = options.iter().map(|(name, value)| format!(" {name}={value}"));
-        format!("options {name}{}\n", options.collect::<String>())
-    });
-    add(OPTIONS, options.collect(), "options of modules");
-    add(
-        SYSCTLS,
-        settled.sysctls.iter().map(|(key, value)| format!("{key} = {value}\n")).collect(),
-        "sysctls",
-    );
-    files
+    let files = [
+        (units::modules_load(settled), "modules"),
+        (units::modprobe_options(settled), "options of modules"),
+        (units::sysctl_conf(settled), "sysctls"),
+    ];
+    let present =
+        files.into_iter().filter_map(|(file, why)| file.map(|(path, text)| (path, own_file(text, why))));
+    present.collect()
 }

@@ -33,7 +33,7 @@ fn what_cannot_or_must_not_be_done_is_refused() {
         "files: [{path: /etc/a, content: a}, {path: /etc/a, content: b}]",
         "files: [{path: /proc/sys/a, content: a}]",
         "files: [{path: /etc/default/grub, content: a}]",
-        "sysctls: {a.b: 1}\nfiles: [{path: /etc/sysctl.d/90-flyover.conf, content: a}]",
+        "sysctls: {a.b: 1}\nfiles: [{path: /etc/sysctl.d/zz-flyover.conf, content: a}]",
     ] {
         text += &format!("{yaml}\n{}\n\n", refused(yaml, &host));
     }

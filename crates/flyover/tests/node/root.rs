@@ -34,7 +34,7 @@ fn a_profile_is_applied_once_verified_listed_and_taken_back() {
          status 0 $F node verify\n\
          sysctl -qw net.ipv4.ip_default_ttl=65; status 3 $F node verify; grep -q ip_default_ttl /tmp/said\n\
          status 0 $F node apply -f $P; status 0 $F node verify\n\
-         status 0 $F node receipt; grep -q /etc/sysctl.d/90-flyover.conf /tmp/said\n\
+         status 0 $F node receipt; grep -q /etc/sysctl.d/zz-flyover.conf /tmp/said\n\
          status 0 $F node history; [ $(grep -c done /tmp/said) = 2 ]\n\
          status 0 $F node rollback --to 0 --dry-run; grep -q /etc/hostname /tmp/said\n\
          status 0 $F node rollback --to 0; face >/tmp/after; diff /tmp/before /tmp/after\n\
