@@ -2,4 +2,5 @@
 //!
 //! Invariant: a rig that cannot be built fails its test; nothing skips itself.
 
+pub mod model;
 pub mod vm;
