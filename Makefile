@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
 	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
 # What virtual machines need on top.
-VM_PACKAGES := qemu-system-x86 seabios ipxe-qemu busybox-static xz-utils zstd
+VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
 FUZZ_SECONDS ?= 60
@@ -24,7 +24,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz test-kernels test-fresh clean
+.PHONY: help setup demo test bench lint fuzz test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,7 @@ bench: setup ## Measure at length; the report goes to target/bench; fails if thi
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -70,6 +71,11 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
 	cargo xtask kernels $(KERNELS)
+
+# One machine at a time: each has eight CPUs, emulated.
+test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk
+	@scripts/install-packages $(VM_PACKAGES)
+	RUST_TEST_THREADS=1 cargo test --release --package flyover --test node_vm
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap

@@ -3,9 +3,14 @@
 //! Invariants: no client, no I/O. What is read here is well formed; whether it fits a host is decided in
 //! flyover-plan. Unknown fields are refused.
 
+mod explain;
+mod near;
 mod node_profile;
+mod read;
 
+pub use explain::{NoSuchField, explain, schema};
 pub use node_profile::{
-    Amount, CpuSpec, DeviceSelector, DriverSpec, FileSpec, HugepageMountSpec, HugepagePoolSpec, HugepagesSpec,
-    Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
+    Amount, CpuSpec, DeviceSelector, DriverSpec, FileSpec, HugepageMountSpec, HugepagePoolSpec,
+    HugepagesSpec, Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
 };
+pub use read::BadProfile;

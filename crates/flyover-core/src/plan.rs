@@ -130,6 +130,26 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+impl Refusal {
+    /// The spec is at fault.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Invalid, field: field.into(), what: what.into(), hint: None }
+    }
+
+    /// This host cannot do it.
+    #[must_use]
+    pub fn impossible(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Impossible, field: field.into(), what: what.into(), hint: None }
+    }
+
+    /// With what the user can do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
 /// Who is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,13 +1,17 @@
 //! The hands of the house on the host itself.
 //!
-//! Today this room holds one thing: [`cmd`], the only place that starts processes. The facts of a host and
-//! the actions upon it will live here too.
+//! [`root`] is the host, [`facts`] reads it, [`tree`] carries it to other machines. [`hands`] change it, one for each kind
+//! of action; [`executor`] moves them, [`journal`] and [`store`] keep what they did, [`receipt`] tells of it. [`node`] is
+//! all of that for one profile. [`cmd`] is the only place that starts processes.
 
 pub mod cmd;
 pub mod executor;
+pub mod facts;
 pub mod hands;
 pub mod journal;
 pub mod live;
+pub mod node;
 pub mod receipt;
 pub mod root;
 pub mod store;
+pub mod tree;

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,5 +33,9 @@ impl Outside for Live {
 
     fn run(&self, _root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<String, CmdError> {
         Cmd::new(program).args(args).timeout(limit).run()
+    }
+
+    fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        (name, 0).to_socket_addrs().map(|found| found.map(|a| a.ip()).collect()).unwrap_or_default()
     }
 }

@@ -7,7 +7,8 @@
 //! Invariant: a plain file is replaced whole or not at all, and is on the disk before the call returns.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,30 @@ pub trait Outside: Send + Sync {
         let _ = what;
         Ok(())
     }
+
+    /// The addresses of a name that the host's own `/etc/hosts` does not tell.
+    fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        let _ = name;
+        Vec::new()
+    }
+
+    /// Called after each reading of what is there; a recorder remembers it.
+    fn seen(&self, root: &Path, path: &HostPath, sight: Sight<'_>) {
+        let _ = (root, path, sight);
+    }
+}
+
+/// What was seen at a path.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'a> {
+    /// That there is something.
+    Presence,
+    /// What a file holds, or its beginning.
+    Text(&'a [u8]),
+    /// What a directory holds, of what was wanted.
+    Names(&'a [String]),
+    /// What a symbolic link names.
+    Link(&'a Path),
 }
 
 /// A host below a root directory.
@@ -88,33 +113,69 @@ impl HostRoot {
         &self.root
     }
 
+    /// What is reached past the files.
+    #[must_use]
+    pub fn outside(&self) -> &Arc<dyn Outside> {
+        &self.outside
+    }
+
     /// Whether there is something at the path, followed to its end.
     #[must_use]
     pub fn exists(&self, path: &HostPath) -> bool {
-        self.path(path).exists()
+        let there = self.path(path).exists();
+        if there {
+            self.outside.seen(&self.root, path, Sight::Presence);
+        }
+        there
     }
 
     /// The text of a file, without the blanks at its ends; none where there is no such file, or it cannot be read.
     /// The kernel refuses to read some attributes (`speed` of a link that is down), which is an answer too.
     #[must_use]
     pub fn text(&self, path: &HostPath) -> Option<String> {
-        fs::read(self.path(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+        self.beginning(path, u64::MAX)
+    }
+
+    /// As [`HostRoot::text`], of the first bytes only: the kernel writes its tables as they are read, and
+    /// `/proc/cpuinfo` of a large host takes long.
+    #[must_use]
+    pub fn beginning(&self, path: &HostPath, limit: u64) -> Option<String> {
+        let mut bytes = Vec::new();
+        File::open(self.path(path)).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+        self.outside.seen(&self.root, path, Sight::Text(&bytes));
+        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
     /// Names in a directory, sorted; none where there is no such directory.
     #[must_use]
     pub fn names(&self, path: &HostPath) -> Vec<String> {
+        self.names_like(path, &|_| true)
+    }
+
+    /// As [`HostRoot::names`], of those that are wanted.
+    #[must_use]
+    pub fn names_like(&self, path: &HostPath, wanted: &dyn Fn(&str) -> bool) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(path)) else { return Vec::new() };
         let mut names: Vec<_> =
             entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| wanted(name));
         names.sort_unstable();
+        self.outside.seen(&self.root, path, Sight::Names(&names));
         names
+    }
+
+    /// What a symbolic link names, as it stands there.
+    #[must_use]
+    pub fn link(&self, path: &HostPath) -> Option<PathBuf> {
+        let target = fs::read_link(self.path(path)).ok()?;
+        self.outside.seen(&self.root, path, Sight::Link(&target));
+        Some(target)
     }
 
     /// The last part of what a symbolic link names: the kernel says by it which driver, group or module.
     #[must_use]
     pub fn link_name(&self, path: &HostPath) -> Option<String> {
-        fs::read_link(self.path(path)).ok()?.file_name()?.to_str().map(str::to_owned)
+        self.link(path)?.file_name()?.to_str().map(str::to_owned)
     }
 
     /// A plain file, whole; none where there is none.
@@ -175,12 +236,6 @@ impl HostRoot {
             }
             _ => Ok(()),
         }
-    }
-
-    /// What a symbolic link names, as it is written in it.
-    #[must_use]
-    pub fn link(&self, path: &HostPath) -> Option<String> {
-        fs::read_link(self.path(path)).ok()?.to_str().map(str::to_owned)
     }
 
     /// Makes a symbolic link where nothing is. Its directory must be there.

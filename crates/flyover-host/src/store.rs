@@ -155,8 +155,13 @@ impl Store {
 
     /// What is ours on the host: all generations that stand, taken together.
     pub fn ledger(&self) -> Result<Ledger, StoreError> {
+        self.ledger_after(0)
+    }
+
+    /// What the generations after that one, taken together, changed.
+    pub fn ledger_after(&self, to: u64) -> Result<Ledger, StoreError> {
         let mut ledger = Ledger::new();
-        for generation in self.generations()? {
+        for generation in self.generations()?.into_iter().filter(|generation| generation.number > to) {
             for entry in generation.standing() {
                 let (Some(found), wished) = (entry.found.clone(), entry.step.action.clone()) else {
                     continue;

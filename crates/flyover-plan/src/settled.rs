@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use flyover_api::{HugepageMountSpec, Iommu, When};
 use flyover_core::facts::Enablement;
 use flyover_core::{
-    ArgEdit, CpuSet, DriverName, FileMode, HostPath, HugepageSize, ModuleName, NumaNode, PciAddr, PciId, SysctlKey,
-    UnitName,
+    ArgEdit, CpuSet, DriverName, FileMode, HostPath, HugepageSize, ModuleName, NumaNode, PciAddr, PciId,
+    SysctlKey, UnitName,
 };
 use serde::Serialize;
 
 /// A profile on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Settled {
     /// The whole change of the command line: hugepages at boot, IOMMU, isolation, and what was asked for by name.
     pub args: ArgEdit,
@@ -95,4 +95,12 @@ pub struct OwnFile {
     pub mode: FileMode,
     /// Why it is there.
     pub why: String,
+}
+
+impl CpuChoice {
+    /// Why each core was chosen, in one line.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        self.why.join("; ")
+    }
 }

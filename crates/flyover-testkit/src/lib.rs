@@ -2,5 +2,6 @@
 //!
 //! Invariant: a rig that cannot be built fails its test; nothing skips itself.
 
+pub mod hosts;
 pub mod model;
 pub mod vm;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which processors are for the host and which for polling threads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CpuSpec {
     /// Processors kept from the scheduler, the tick and RCU callbacks. `auto` takes `coresPerNode` whole physical
@@ -18,12 +18,15 @@ pub struct CpuSpec {
     #[schemars(with = "Option<String>")]
     pub reserved: Option<Amount>,
     /// How many physical cores of each NUMA node `auto` isolates for polling threads.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(skip_serializing_if = "is_one")]
+    #[schemars(extend("default" = 1))]
     pub cores_per_node: u32,
 }
 
-fn one() -> u32 {
-    1
+impl Default for CpuSpec {
+    fn default() -> Self {
+        Self { isolated: None, reserved: None, cores_per_node: 1 }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -1,4 +1,4 @@
-//! Hugepages.
+//! Hugepages: how many, of which size, and where they are mounted.
 
 use flyover_core::{FileMode, HostPath, HugepageSize, NumaNode};
 use schemars::JsonSchema;

@@ -53,6 +53,18 @@ impl fmt::Display for ArgPattern {
 
 string_form!(ArgPattern, BadKernelArg);
 
+impl fmt::Display for ArgEdit {
+    /// `+ intel_iommu=on iommu=pt, - mitigations`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |sign: &str, words: Vec<String>| {
+            if words.is_empty() { None } else { Some(format!("{sign} {}", words.join(" "))) }
+        };
+        let set = side("+", self.set.iter().map(ToString::to_string).collect());
+        let unset = side("-", self.unset.iter().map(ToString::to_string).collect());
+        f.write_str(&[set, unset].into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl ArgEdit {
     pub(super) fn apply(&self, args: &[KernelArg]) -> Vec<KernelArg> {
         let mut args = self.without_unset(args);

@@ -8,6 +8,8 @@ mod arg;
 mod edit;
 mod hugepages;
 mod pools;
+#[cfg(test)]
+mod properties;
 mod rules;
 #[cfg(test)]
 mod tests;

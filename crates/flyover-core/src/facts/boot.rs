@@ -1,5 +1,7 @@
 //! The distribution, the running kernel, and the boot loader.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{HostPath, KernelArgs};
@@ -59,6 +61,15 @@ pub struct BootFacts {
     pub cgroup: u8,
 }
 
+impl BootFacts {
+    /// Whether the running kernel is of that version or a later one. One that does not say is taken for old.
+    #[must_use]
+    pub fn is_at_least(&self, version: (u32, u32)) -> bool {
+        let mut numbers = self.release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= version
+    }
+}
+
 /// What writes the kernel's command line, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -84,6 +95,17 @@ pub enum Loader {
         /// `/etc/default/grub`).
         defaults: Option<HostPath>,
     },
+}
+
+impl fmt::Display for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grub { defaults, config, .. } => write!(f, "GRUB, {config} from {defaults}"),
+            Self::Bls { entries, grubby, .. } => {
+                write!(f, "entries in {entries}{}", if *grubby { ", by grubby" } else { "" })
+            }
+        }
+    }
 }
 
 /// The command that writes GRUB's configuration.

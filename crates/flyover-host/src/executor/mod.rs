@@ -10,6 +10,7 @@ mod run;
 mod validate;
 
 use flyover_core::{Action, HostPath, Plan, Step, Subject};
+use serde::Serialize;
 
 pub use rollback::{Kept, Report, roll_back};
 
@@ -32,7 +33,8 @@ pub struct Order<'a> {
 }
 
 /// How carrying out a plan ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// Everything was so already; nothing was written.
     AlreadySo,
@@ -85,7 +87,7 @@ pub enum Resumed {
 }
 
 /// A subject that could not be put back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotUndone {
     /// Which.
     pub subject: Subject,

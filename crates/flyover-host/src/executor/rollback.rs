@@ -4,6 +4,7 @@
 //! theirs stays.
 
 use flyover_core::{Action, BootArgs, BootState, HostPath, Subject};
+use serde::Serialize;
 
 use super::run::{NEEDED, chain};
 use super::validate::prepares;
@@ -14,7 +15,7 @@ use crate::root::{HostError, HostRoot};
 use crate::store::{Held, StoreError};
 
 /// What a rollback did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The last generation that stands.
     pub to: u64,
@@ -33,7 +34,7 @@ pub struct Report {
 }
 
 /// A subject that was left as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// Which.
     pub subject: Subject,

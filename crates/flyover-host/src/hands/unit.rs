@@ -48,7 +48,10 @@ fn links_of(host: &HostRoot, unit: &UnitName) -> Vec<UnitLink> {
         let Ok(path) = directory.join(&name) else { continue };
         let wanting = [".wants", ".requires", ".upholds"].iter().any(|ending| name.ends_with(ending));
         let path = if wanting { path.join(unit.as_str()).unwrap_or(path) } else { path };
-        let Some(target) = host.link(&path) else { continue };
+        let Some(target) = host.link(&path).and_then(|target| target.into_os_string().into_string().ok())
+        else {
+            continue;
+        };
         if wanting || (name != unit.as_str() && target.rsplit('/').next() == Some(unit.as_str())) {
             links.push(UnitLink { path, target });
         }

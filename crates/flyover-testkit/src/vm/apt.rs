@@ -83,7 +83,7 @@ impl Apt {
 }
 
 /// What the machine's sources give for the suite, in both forms.
-fn machine_sources(want: Want<'_>) -> anyhow::Result<(String, String)> {
+pub(super) fn machine_sources(want: Want<'_>) -> anyhow::Result<(String, String)> {
     let codename =
         codename(&fs::read_to_string("/etc/os-release").context("failed to read /etc/os-release")?)?;
     let (mut deb822, mut lines) = (Vec::new(), String::new());

@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use flyover_host::cmd::{Cmd, CmdError};
 
-/// A virtual machine without disk and network.
+use super::Hardware;
+
+/// A virtual machine without a disk.
 #[derive(Clone, Debug)]
 pub struct Machine {
     /// The kernel's image.
@@ -18,10 +20,8 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// Where its console is written to.
     pub console: PathBuf,
-    /// CPUs.
-    pub cpus: u32,
-    /// Memory.
-    pub memory_mib: u32,
+    /// What it is made of.
+    pub hardware: Hardware,
     /// How long it may run, from QEMU's start.
     pub limit: Duration,
 }
@@ -53,10 +53,8 @@ impl Machine {
     fn qemu(&self) -> Cmd {
         let file = |path: &Path| path.display().to_string();
         Cmd::new("qemu-system-x86_64")
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-monitor", "none"])
-            // Emulation only; the vendor makes SMT visible, which the AMD family under TCG does not have.
-            .args(["-machine", "q35,accel=tcg", "-cpu", "max,vendor=GenuineIntel"])
-            .args(["-m", &format!("{}M", self.memory_mib), "-smp", &self.cpus.to_string()])
+            .args(self.hardware.args("user,restrict=on"))
+            .args(["-no-reboot"])
             .args(["-kernel", &file(&self.vmlinuz), "-initrd", &file(&self.initramfs)])
             // A panic reboots at once, and a reboot ends QEMU.
             .args(["-append", "console=ttyS0 quiet panic=-1"])

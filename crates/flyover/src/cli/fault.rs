@@ -53,11 +53,23 @@ impl std::error::Error for Fault {}
 
 /// Prints the error, its causes and its hint; the exit code is the outermost fault's.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error}");
-    error.chain().skip(1).for_each(|cause| eprintln!("  cause: {cause}"));
-    let fault = error.downcast_ref::<Fault>();
-    if let Some(hint) = fault.and_then(|f| f.hint.as_deref()) {
-        eprintln!("  hint:  {hint}");
+    say(error);
+    error.downcast_ref::<Fault>().map_or(Exit::Failed, |fault| fault.exit).into()
+}
+
+/// Prints the error, its causes and what can be done; a library's error says that on a line of its own.
+pub(crate) fn say(error: &anyhow::Error) {
+    let mut hints = Vec::new();
+    for (depth, each) in error.chain().enumerate() {
+        let text = each.to_string();
+        let (what, hint) = text.split_once("\n  hint: ").unwrap_or((&text, ""));
+        if depth == 0 {
+            eprintln!("error: {what}");
+        } else {
+            eprintln!("  cause: {what}");
+        }
+        hints.push(hint.to_owned());
     }
-    fault.map_or(Exit::Failed, |f| f.exit).into()
+    hints.extend(error.downcast_ref::<Fault>().and_then(|fault| fault.hint.clone()));
+    hints.iter().filter(|hint| !hint.is_empty()).for_each(|hint| eprintln!("  hint:  {hint}"));
 }

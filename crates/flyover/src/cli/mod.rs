@@ -8,6 +8,7 @@ mod fastpath;
 mod fault;
 mod generate;
 mod lab;
+mod node;
 mod print;
 
 use std::process::ExitCode;
@@ -30,6 +31,9 @@ enum Noun {
     /// Bypass the node's network stack for established pod traffic.
     #[command(subcommand)]
     Fastpath(fastpath::Fastpath),
+    /// Prepare this node: hugepages, drivers, kernel arguments, CPUs, services.
+    #[command(subcommand)]
+    Node(node::Node),
     /// Measure paths beside their baseline.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -64,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.noun {
         Noun::Lab(verb) => verb.run(),
         Noun::Fastpath(verb) => verb.run(),
+        Noun::Node(verb) => verb.run(),
         Noun::Bench(verb) => verb.run(),
         Noun::Generate(verb) => verb.run(Cli::command()),
     };

@@ -57,9 +57,9 @@ pub(super) struct Tests {
     pub(super) package: &'static str,
     pub(super) target: &'static str,
     /// What it is told by the environment.
-    told: &'static str,
+    pub(super) told: &'static str,
     /// Which of them run there. A limit in time says nothing under emulation.
-    filter: &'static str,
+    pub(super) filter: &'static str,
 }
 
 const fn all(package: &'static str, target: &'static str) -> Tests {
@@ -120,7 +120,7 @@ ip netns del r
 ";
 
 /// Everything that the kernel itself complained of.
-const CLEAN: &str = "! dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Call Trace'";
+pub(super) const CLEAN: &str = "! dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Call Trace'";
 
 /// The commands of a guest of the kernel `name`, in the order they run.
 pub(super) fn guest(name: &str) -> Guest {
@@ -150,8 +150,8 @@ pub(super) fn guest_path(target: &str) -> String {
     format!("usr/lib/flyover/tests/{target}")
 }
 
-/// A file system with all of the above but the programs under test.
-pub(super) fn furnish(kernel: &Kernel) -> anyhow::Result<Initramfs> {
+/// A file system with all of the above but the programs under test, and with `more` modules.
+pub(super) fn furnish(kernel: &Kernel, more: &[&str]) -> anyhow::Result<Initramfs> {
     let mut initramfs = Initramfs::with_busybox()?;
     initramfs.tools(&TOOLS)?;
     for family in ["iptables", "ip6tables"] {
@@ -166,6 +166,6 @@ pub(super) fn furnish(kernel: &Kernel) -> anyhow::Result<Initramfs> {
     for tree in TREES.map(Path::new) {
         initramfs.tree(tree)?;
     }
-    initramfs.modules(kernel, &MODULES)?;
+    initramfs.modules(kernel, &[&MODULES, more].concat())?;
     Ok(initramfs)
 }

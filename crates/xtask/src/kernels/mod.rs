@@ -1,6 +1,7 @@
 //! `cargo xtask kernels`: boots each kernel with the programs under test inside, and says what passed there.
 
 mod list;
+mod node;
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use flyover_testkit::vm::{Guest, Initramfs, KNOWN, Kernel, Machine, Verdict};
+use flyover_testkit::vm::{Guest, Hardware, Initramfs, KNOWN, Kernel, Machine, Verdict};
 
 use crate::built;
 
@@ -25,6 +26,9 @@ pub(crate) struct Kernels {
     /// Run this shell script in the guest instead of the list; can be given several times.
     #[arg(long, value_name = "SCRIPT")]
     run: Vec<String>,
+    /// Boot them on the hardware of a node, and run the list for that.
+    #[arg(long, conflicts_with_all = ["cpus", "memory"])]
+    node: bool,
     /// CPUs of the guest.
     #[arg(long, default_value_t = 2)]
     cpus: u32,
@@ -38,7 +42,7 @@ impl Kernels {
     pub(crate) fn run(self, root: &Path) -> anyhow::Result<ExitCode> {
         let store = root.join("target/kernels");
         fs::create_dir_all(&store)?;
-        let programs = Programs::build(root)?;
+        let programs = Programs::build(root, if self.node { &node::TESTS } else { &list::TESTS })?;
         let names = if self.names.is_empty() {
             KNOWN.map(|(n, _)| n.to_owned()).to_vec()
         } else {
@@ -56,13 +60,21 @@ impl Kernels {
     /// What the guest of the kernel `name` is to run.
     fn guest(&self, name: &str) -> Guest {
         if self.run.is_empty() {
-            return list::guest(name);
+            return if self.node { node::guest() } else { list::guest(name) };
         }
         let mut guest = Guest::default();
         for (i, script) in self.run.iter().enumerate() {
             guest.command(&format!("run-{i}"), script, Duration::from_secs(600));
         }
         guest
+    }
+
+    fn hardware(&self) -> Hardware {
+        if self.node {
+            Hardware::Node { iommu: true }
+        } else {
+            Hardware::Plain { cpus: self.cpus, memory_mib: self.memory }
+        }
     }
 
     fn boot(
@@ -74,7 +86,7 @@ impl Kernels {
     ) -> anyhow::Result<Vec<Verdict>> {
         let runs = store.join("run");
         fs::create_dir_all(&runs)?;
-        let mut initramfs = list::furnish(kernel)?;
+        let mut initramfs = list::furnish(kernel, if self.node { &node::MODULES } else { &[] })?;
         programs.put(&mut initramfs)?;
         guest.install(&mut initramfs);
         let archive = runs.join(format!("{}.cpio", kernel.name));
@@ -83,8 +95,7 @@ impl Kernels {
             vmlinuz: kernel.vmlinuz()?,
             initramfs: archive,
             console: runs.join(format!("{}.log", kernel.name)),
-            cpus: self.cpus,
-            memory_mib: self.memory,
+            hardware: self.hardware(),
             limit: BOOT + guest.limit(),
         };
         let mut err = std::io::stderr().lock();
@@ -102,9 +113,9 @@ impl Kernels {
 struct Programs(Vec<(PathBuf, String)>);
 
 impl Programs {
-    fn build(root: &Path) -> anyhow::Result<Self> {
+    fn build(root: &Path, tests: &[list::Tests]) -> anyhow::Result<Self> {
         let mut programs = vec![(built::program(root, "flyover")?, "usr/bin/flyover".to_owned())];
-        for tests in &list::TESTS {
+        for tests in tests {
             let built = built::tests(root, tests.package, tests.target)?;
             programs.push((built, list::guest_path(tests.target)));
         }

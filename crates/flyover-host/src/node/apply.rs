@@ -1,0 +1,134 @@
+//! Changing a node: forwards by a profile, backwards by the journal.
+
+use std::path::Path;
+
+use flyover_api::NodeProfileSpec;
+use flyover_core::facts::HostFacts;
+use flyover_core::{Plan, PlanHash};
+use flyover_plan::{plan_wishes, recall};
+use serde::Serialize;
+
+use super::{Node, NodeError, resume_unit};
+use crate::executor::{self, Order, Outcome, Report, Resumed};
+use crate::journal::{Generation, GenerationState};
+use crate::receipt::{Receipt, receipt};
+use crate::store::Held;
+
+/// How to apply.
+#[derive(Clone, Debug)]
+pub struct How<'a> {
+    /// Whether the plan's reboot may be made.
+    pub allow_reboot: bool,
+    /// The time, for the record.
+    pub now: String,
+    /// The program that goes on after the reboot.
+    pub program: &'a Path,
+}
+
+/// A generation of the past, in short.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Past {
+    /// Its number.
+    pub number: u64,
+    /// When it began.
+    pub started: String,
+    /// What was wanted.
+    pub hash: PlanHash,
+    /// How many steps it has.
+    pub steps: usize,
+    /// How far it is.
+    pub state: String,
+}
+
+impl Node {
+    /// Makes the node what the profile says, once all that was begun before is at an end.
+    pub fn apply(&self, spec: &NodeProfileSpec, how: &How<'_>) -> Result<(Outcome, Plan), NodeError> {
+        let held = self.store.lock()?;
+        finish(&held)?;
+        let view = self.view(spec)?;
+        let mut plan = view.plan;
+        if how.allow_reboot && view.facts.os.systemd {
+            resume_unit::add(&self.host, &mut plan, how.program)?;
+        }
+        let profile = serde_json::to_value(spec).expect("a profile has string keys only");
+        let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: how.allow_reboot };
+        Ok((executor::apply(&held, &order)?, plan))
+    }
+
+    /// The profile that a crash or a reboot interrupted.
+    pub fn interrupted(&self) -> Result<NodeProfileSpec, NodeError> {
+        let open = |generation: &Generation| !generation.is_settled();
+        let last = self.store.generations()?.into_iter().rev().find(open).ok_or(NodeError::NothingBegun)?;
+        profile_of(&last)
+    }
+
+    /// What going back to after generation `to` would do; before the newest that stands unless given.
+    pub fn rollback_plan(&self, to: Option<u64>) -> Result<Plan, NodeError> {
+        let ledger = self.store.ledger_after(self.before(to)?)?;
+        let facts: HostFacts = recall(self.facts(None)?, &ledger);
+        Ok(plan_wishes(&[], &facts, &self.observe(&[], &ledger)?, &ledger))
+    }
+
+    /// Goes back to after generation `to`; zero is the node as it was found.
+    pub fn roll_back(&self, to: Option<u64>) -> Result<Report, NodeError> {
+        let held = self.store.lock()?;
+        let to = self.before(to)?;
+        Ok(executor::roll_back(&held, to)?)
+    }
+
+    /// All generations, the oldest first.
+    pub fn history(&self) -> Result<Vec<Past>, NodeError> {
+        let past = |generation: Generation| Past {
+            number: generation.number,
+            steps: generation.steps.len(),
+            state: generation.state.to_string(),
+            started: generation.started,
+            hash: generation.hash,
+        };
+        Ok(self.store.generations()?.into_iter().map(past).collect())
+    }
+
+    /// What on the node is ours.
+    pub fn receipt(&self) -> Result<Receipt, NodeError> {
+        Ok(receipt(&self.store)?)
+    }
+
+    fn before(&self, to: Option<u64>) -> Result<u64, NodeError> {
+        let generations = self.store.generations()?;
+        let newest = generations.iter().map(|generation| generation.number).max().unwrap_or_default();
+        match to {
+            Some(to) if to > newest => Err(NodeError::NoGeneration(to)),
+            Some(to) => Ok(to),
+            None => {
+                let standing = generations.iter().rev().find(|generation| stands(generation));
+                Ok(standing.map_or(0, |generation| generation.number - 1))
+            }
+        }
+    }
+}
+
+/// Brings to its end what a crash cut off. What waits for a reboot is planned anew by whoever goes on.
+fn finish(held: &Held) -> Result<(), NodeError> {
+    match executor::resume(held, false)? {
+        Resumed::Nothing | Resumed::AwaitingReboot { .. } => {}
+        Resumed::Finished(outcome) => tracing::info!(?outcome, "what was cut off is done"),
+        Resumed::Undone { generation, why, remains } => {
+            tracing::warn!(generation, why, ?remains, "what had failed is undone");
+        }
+        Resumed::RolledBack(report) => {
+            tracing::info!(to = report.to, "the rollback that was cut off is done")
+        }
+    }
+    Ok(())
+}
+
+/// Whether a generation is in force.
+pub(super) fn stands(generation: &Generation) -> bool {
+    !matches!(generation.state, GenerationState::Stopped { .. } | GenerationState::RolledBack)
+}
+
+/// The profile a generation was made for.
+pub(super) fn profile_of(generation: &Generation) -> Result<NodeProfileSpec, NodeError> {
+    serde_json::from_value(generation.profile.clone())
+        .map_err(|source| NodeError::Profile { number: generation.number, source })
+}

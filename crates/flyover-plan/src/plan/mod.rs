@@ -1,0 +1,103 @@
+//! Compares what is wished with what was observed and with what earlier plans left, and says what to do, in order.
+//!
+//! Invariants: what is no longer wished goes back first, in the reverse of the order it came; what a person changed
+//! since is kept and named; a host on which everything is as wished gets no step.
+
+mod back;
+mod reboot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use flyover_core::facts::HostFacts;
+use flyover_core::{Action, Ledger, Plan, PlanHash, Step, Subject, Wish};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Settled, by_hand, wishes};
+
+pub(crate) use reboot::missing;
+
+/// What a hand found of a subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The state it has, as the action that would put it back.
+    pub found: Action,
+    /// Whether that is the state wished. Equality cannot tell it of everything: a boot loader's configuration is
+    /// wished as an edit and found as files.
+    pub holds: bool,
+}
+
+/// What was observed of every subject that is wished or owned.
+pub type Observations = BTreeMap<Subject, Observed>;
+
+/// What is to be done so that the host is as settled.
+#[must_use]
+pub fn plan(settled: &Settled, facts: &HostFacts, observed: &Observations, ledger: &Ledger) -> Plan {
+    let mut plan = plan_wishes(&wishes(settled, facts), facts, observed, ledger);
+    plan.notes.splice(0..0, settled.notes.iter().cloned());
+    plan
+}
+
+/// What is to be done so that all wishes hold and nothing of ours is left that is not wished.
+#[must_use]
+pub fn plan_wishes(wishes: &[Wish], facts: &HostFacts, observed: &Observations, ledger: &Ledger) -> Plan {
+    let mut draft = Draft { observed, ledger, steps: Vec::new(), notes: Vec::new(), fulfilled: 0 };
+    draft.put_back(wishes, facts);
+    draft.replace_boot_args(wishes);
+    let (before, after): (Vec<_>, Vec<_>) = wishes.iter().partition(|wish| !wish.after_reboot);
+    for wish in before {
+        draft.step(wish);
+    }
+    draft.steps.extend(reboot::step(wishes, facts));
+    for wish in after {
+        draft.step(wish);
+    }
+    Plan { hash: hash(wishes), steps: draft.steps, fulfilled: draft.fulfilled, notes: draft.notes }
+}
+
+/// Names what is wished: the actions alone, for reasons may be worded by what was found.
+#[must_use]
+pub fn hash(wishes: &[Wish]) -> PlanHash {
+    let actions: Vec<&Action> = wishes.iter().map(|wish| &wish.action).collect();
+    let json = serde_json::to_vec(&actions).expect("actions have string keys alone");
+    PlanHash(Sha256::digest(json).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("strings take all that is written");
+        hex
+    }))
+}
+
+struct Draft<'a> {
+    observed: &'a Observations,
+    ledger: &'a Ledger,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+    fulfilled: usize,
+}
+
+impl Draft<'_> {
+    /// One step, unless the wish holds and nothing of this plan goes before it on the same subject.
+    fn step(&mut self, wish: &Wish) {
+        let subject = wish.action.subject();
+        let going_back =
+            self.steps.iter().find(|step| step.action.subject() == subject).map(|s| s.action.clone());
+        let observed = self.observed.get(&subject);
+        if going_back.is_none() && observed.is_some_and(|o| o.holds) {
+            self.fulfilled += 1;
+            return;
+        }
+        let found = going_back.or_else(|| observed.map(|o| o.found.clone()));
+        self.steps.push(Step {
+            by_hand: by_hand(&wish.action, found.as_ref()),
+            action: wish.action.clone(),
+            found,
+            why: wish.why.clone(),
+            disturbs: wish.disturbs,
+            after_reboot: wish.after_reboot,
+        });
+    }
+}
+
+fn subjects(wishes: &[Wish]) -> BTreeSet<Subject> {
+    wishes.iter().map(|wish| wish.action.subject()).collect()
+}

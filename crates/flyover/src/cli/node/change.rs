@@ -1,0 +1,113 @@
+//! The changing verbs of `flyover node`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::Args;
+use flyover_api::NodeProfileSpec;
+use flyover_host::executor::Outcome;
+use flyover_host::node::{How, Node};
+use serde::Serialize;
+
+use super::input::{Host, read_profile, told};
+use super::look::show;
+use super::{Printed, table};
+use crate::cli::fault::{Exit, Fault};
+
+/// `flyover node apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The profile: YAML, the bare spec or a whole `NodeProfile`; `-` is standard input.
+    #[arg(short, long, value_name = "FILE", required_unless_present = "resume")]
+    file: Option<PathBuf>,
+    /// Go on with the profile that a crash or a reboot interrupted.
+    #[arg(long, conflicts_with = "file")]
+    resume: bool,
+    /// Reboot if the profile needs it: once, and never again for the same plan.
+    #[arg(long)]
+    allow_reboot: bool,
+    /// Show the plan, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+/// `flyover node rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The generation to go back to; 0 is the node as it was found. The one before the newest unless given.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// Show what would be put back, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+#[derive(Serialize)]
+struct Applied {
+    #[serde(flatten)]
+    outcome: Outcome,
+    plan: flyover_core::Plan,
+}
+
+fn root_only() -> anyhow::Result<()> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Fault::new(Exit::Failed, "only root can change a node").hint("run it with sudo").into())
+}
+
+impl Apply {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let host = Host::here();
+        let node = host.node();
+        let spec = self.profile(&node)?;
+        if self.dry_run {
+            let view = node.view(&spec).map_err(told)?;
+            return show(&self.printed, &view.plan, || table::plan(&view.plan));
+        }
+        root_only()?;
+        let program = std::env::current_exe().context("failed to find this program's own file")?;
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let how = How { allow_reboot: self.allow_reboot, now, program: &program };
+        let (outcome, plan) = node.apply(&spec, &how).map_err(told)?;
+        let applied = Applied { outcome, plan };
+        show(&self.printed, &applied, || table::applied(&applied.outcome, &applied.plan))?;
+        if matches!(applied.outcome, Outcome::NeedsReboot { .. }) {
+            eprintln!("hint:  say it again with --allow-reboot, or reboot and say it again");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn profile(&self, node: &Node) -> anyhow::Result<NodeProfileSpec> {
+        match &self.file {
+            Some(file) => read_profile(file),
+            None => node.interrupted().map_err(told),
+        }
+    }
+}
+
+impl Rollback {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let host = Host::here();
+        let node = host.node();
+        if self.dry_run {
+            let plan = node.rollback_plan(self.to).map_err(told)?;
+            return show(&self.printed, &plan, || table::plan(&plan));
+        }
+        root_only()?;
+        let report = node.roll_back(self.to).map_err(told)?;
+        show(&self.printed, &report, || table::rolled_back(&report))?;
+        if !report.failed.is_empty() {
+            return Err(Fault::new(Exit::Failed, "not all could be put back")
+                .hint("mend what is named above, and say it again")
+                .into());
+        }
+        Ok(if report.kept.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests on nodes: each boots its own.
+
+mod itself;
