@@ -131,3 +131,44 @@ fn another_plan_ends_the_wait_for_a_reboot() {
     assert_ne!(hash(&other), the_plan.hash);
     assert_eq!(do_apply(&model, &plan(&model, &other)).unwrap(), Outcome::Done { generation: 2 });
 }
+
+#[test]
+fn a_crash_at_any_change_after_the_reboot_is_finished_or_rolled_back() {
+    let found = Model::new(Hardware::default()).unwrap();
+    let rebooted = found.copy().unwrap();
+    let hash = with_reboot(&rebooted).hash;
+    do_apply(&rebooted, &with_reboot(&rebooted)).unwrap();
+    let rest = |model: &Model| Plan { hash: hash.clone(), ..after_reboot(model) };
+    let count = rebooted.copy().unwrap();
+    do_apply(&count, &rest(&count)).unwrap();
+    let before = found.copy().unwrap();
+    (0..2).for_each(|_| before.boot().unwrap());
+    for n in 0..count.changes() {
+        let model = rebooted.copy().unwrap();
+        let the_rest = rest(&model);
+        assert!(model.until_crash(n, || do_apply(&model, &the_rest)).is_err());
+        let other = model.copy().unwrap();
+        do_resume(&model).unwrap();
+        do_apply(&model, &rest(&model)).unwrap();
+        assert_holds(&model, &after_reboot_wishes(&model), &format!("crash at {n}"));
+        do_roll_back(&other, 0).unwrap();
+        other.boot().unwrap();
+        assert_same(&before, &other, &format!("rolled back after a crash at {n}"));
+    }
+}
+
+#[test]
+fn a_failure_after_the_reboot_undoes_what_came_after_it_and_the_rest_stays_ours() {
+    let model = Model::new(Hardware::default()).unwrap();
+    do_apply(&model, &with_reboot(&model)).unwrap();
+    let before = model.copy().unwrap();
+    let mut rest = after_reboot(&model);
+    rest.steps.extend(plan(&model, &[pages(1, 1000)]).steps);
+    let error = do_apply(&model, &rest).unwrap_err();
+    assert!(matches!(error, ApplyError::Stopped { .. }), "{error}");
+    assert_same(&before, &model, "undone up to the reboot");
+    assert_eq!(Store::at(&model.host()).ledger().unwrap().len(), 2);
+    assert_eq!(do_resume(&model).unwrap(), Resumed::Nothing);
+    assert_eq!(do_apply(&model, &after_reboot(&model)).unwrap(), Outcome::Done { generation: 2 });
+    assert_eq!(do_roll_back(&model, 0).unwrap().undone.len(), 4);
+}
