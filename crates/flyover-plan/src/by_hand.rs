@@ -72,7 +72,10 @@ fn heredoc_end(text: &str) -> String {
 fn of_mount(mount: &MountAt) -> Vec<String> {
     let path = quoted(mount.path.as_str());
     match &mount.options {
-        None => vec![format!("umount {path}")],
+        None => {
+            let dirs = mount.dirs.iter().map(|dir| format!("rmdir {}", quoted(dir.as_str())));
+            std::iter::once(format!("umount {path}")).chain(dirs).collect()
+        }
         Some(options) => {
             vec![
                 format!("mkdir -p {path}"),

@@ -11,7 +11,11 @@ use flyover_host::cmd::Cmd;
 use crate::built;
 
 /// What is made, and what prints it.
-const FILES: [(&str, [&str; 2]); 1] = [("docs/reference/cli.md", ["generate", "reference"])];
+const FILES: [(&str, &[&str]); 3] = [
+    ("docs/reference/cli.md", &["generate", "reference"]),
+    ("docs/reference/node-profile.txt", &["node", "explain"]),
+    ("docs/reference/node-profile.schema.json", &["node", "explain", "--schema"]),
+];
 
 /// What `cargo xtask gen` takes.
 #[derive(Debug, Args)]

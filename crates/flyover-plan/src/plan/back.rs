@@ -45,6 +45,7 @@ impl Draft<'_> {
             self.notes.push(format!("{subject} was changed since Flyover set it; it stays as it is"));
             return;
         }
+        self.going_back.insert(subject.clone(), owned.found.clone());
         self.steps.push(Step {
             action: owned.found.clone(),
             found: Some(observed.found.clone()),

@@ -42,7 +42,14 @@ pub fn plan(settled: &Settled, facts: &HostFacts, observed: &Observations, ledge
 /// What is to be done so that all wishes hold and nothing of ours is left that is not wished.
 #[must_use]
 pub fn plan_wishes(wishes: &[Wish], facts: &HostFacts, observed: &Observations, ledger: &Ledger) -> Plan {
-    let mut draft = Draft { observed, ledger, steps: Vec::new(), notes: Vec::new(), fulfilled: 0 };
+    let mut draft = Draft {
+        observed,
+        ledger,
+        steps: Vec::new(),
+        going_back: BTreeMap::new(),
+        notes: Vec::new(),
+        fulfilled: 0,
+    };
     draft.put_back(wishes, facts);
     draft.replace_boot_args(wishes);
     let (before, after): (Vec<_>, Vec<_>) = wishes.iter().partition(|wish| !wish.after_reboot);
@@ -71,6 +78,8 @@ struct Draft<'a> {
     observed: &'a Observations,
     ledger: &'a Ledger,
     steps: Vec<Step>,
+    /// What the steps so far put back, to be changed anew.
+    going_back: BTreeMap<Subject, Action>,
     notes: Vec<String>,
     fulfilled: usize,
 }
@@ -79,8 +88,7 @@ impl Draft<'_> {
     /// One step, unless the wish holds and nothing of this plan goes before it on the same subject.
     fn step(&mut self, wish: &Wish) {
         let subject = wish.action.subject();
-        let going_back =
-            self.steps.iter().find(|step| step.action.subject() == subject).map(|s| s.action.clone());
+        let going_back = self.going_back.get(&subject).cloned();
         let observed = self.observed.get(&subject);
         if going_back.is_none() && observed.is_some_and(|o| o.holds) {
             self.fulfilled += 1;

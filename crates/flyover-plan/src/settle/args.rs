@@ -35,7 +35,6 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
             draft.settled.args.unset.push(pattern.clone());
         }
     }
-    check_whole(draft);
 }
 
 /// Whether `hugepages` of the profile says what this argument would.
@@ -63,8 +62,8 @@ fn means_nothing(draft: &Draft<'_>, arg: &KernelArg) -> Option<&'static str> {
     }
 }
 
-/// All that is asked for must hold at once.
-fn check_whole(draft: &mut Draft<'_>) {
+/// All that is asked for, by whichever field, must hold at once.
+pub(super) fn check(draft: &mut Draft<'_>) {
     let edit = draft.settled.args.clone();
     let line = KernelArgs::default().edited(&edit);
     let broken: Vec<(usize, &KernelArg)> =

@@ -21,7 +21,7 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
             turn_on(draft);
             let arg =
                 if draft.facts.cpu.vendor == CpuVendor::Arm { "iommu.passthrough=1" } else { "iommu=pt" };
-            draft.ask(arg, "iommu: passthrough");
+            draft.ask(arg, "iommu: pass the kernel's own devices through");
         }
     }
 }
@@ -32,10 +32,10 @@ fn turn_on(draft: &mut Draft<'_>) {
         CpuVendor::Intel => {
             if facts.iommu_is_on() && !runs_with(facts, "intel_iommu=on") {
                 draft.note("the IOMMU is on without an argument, so none is added");
+                draft.forbid("intel_iommu=off");
             } else {
-                draft.ask("intel_iommu=on", "iommu: on, and the processor is Intel's");
+                draft.ask("intel_iommu=on", "iommu: the processor is Intel's");
             }
-            draft.forbid("intel_iommu=off");
             draft.forbid("iommu=off");
         }
         CpuVendor::Amd => {
@@ -63,7 +63,7 @@ fn turn_off(draft: &mut Draft<'_>) {
         }
     };
     if draft.facts.iommu_is_on() || runs_with(draft.facts, arg) {
-        draft.ask(arg, "iommu: off");
+        draft.ask(arg, "iommu: turn it off");
     } else {
         draft.note("the IOMMU is off already, so no argument is added");
     }
@@ -73,16 +73,42 @@ fn runs_with(facts: &HostFacts, arg: &str) -> bool {
     arg.parse().is_ok_and(|arg: KernelArg| facts.boot.args.satisfies(&arg))
 }
 
+/// Keeps the IOMMU on for devices that are given away, where the profile does not speak of it. The argument that
+/// turned it on may be one of an earlier profile, which would go with that.
+pub(super) fn keep_on(draft: &mut Draft<'_>) {
+    if draft.spec.iommu.is_some() {
+        return;
+    }
+    match draft.facts.cpu.vendor {
+        CpuVendor::Intel => {
+            let asked =
+                draft.settled.args.set.iter().any(|arg| arg.name() == "intel_iommu" && has_word(arg, "on"));
+            if asked {
+                return;
+            }
+            if runs_with(draft.facts, "intel_iommu=on") {
+                draft.ask("intel_iommu=on", "drivers: vfio-pci needs the IOMMU that it turned on");
+            } else {
+                draft.forbid("intel_iommu=off");
+            }
+        }
+        CpuVendor::Amd => draft.forbid("amd_iommu=off"),
+        CpuVendor::Arm | CpuVendor::Other => return,
+    }
+    draft.forbid("iommu=off");
+}
+
+/// Whether the profile wants the IOMMU on, in whatever words.
+pub(super) fn is_asked(settled: &Settled, facts: &HostFacts) -> bool {
+    let by_name = settled.args.set.iter().any(|arg| arg.name() == "intel_iommu" && has_word(arg, "on"));
+    matches!(settled.iommu, Some(Iommu::On | Iommu::Passthrough))
+        || facts.cpu.vendor == CpuVendor::Intel && by_name
+}
+
 /// Whether the IOMMU is off now and the command line that is asked for will turn it on.
 pub(crate) fn is_coming(settled: &Settled, facts: &HostFacts) -> bool {
-    let asked = match facts.cpu.vendor {
-        CpuVendor::Intel => {
-            settled.args.set.iter().any(|arg| arg.name() == "intel_iommu" && has_word(arg, "on"))
-        }
-        CpuVendor::Amd => matches!(settled.iommu, Some(Iommu::On | Iommu::Passthrough)),
-        CpuVendor::Arm | CpuVendor::Other => false,
-    };
-    asked && !facts.iommu_is_on() && missing(&settled.args, facts).is_some()
+    let by_argument = matches!(facts.cpu.vendor, CpuVendor::Intel | CpuVendor::Amd);
+    by_argument && is_asked(settled, facts) && !facts.iommu_is_on() && missing(&settled.args, facts).is_some()
 }
 
 fn has_word(arg: &KernelArg, word: &str) -> bool {

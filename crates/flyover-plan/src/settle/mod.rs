@@ -40,6 +40,7 @@ pub fn settle(spec: &NodeProfileSpec, facts: &HostFacts) -> Result<Settled, Vec<
     mounts::settle(&mut draft);
     args::settle(&mut draft);
     drivers::settle(&mut draft);
+    args::check(&mut draft);
     modules::settle(&mut draft);
     sysctls::settle(&mut draft);
     services::settle(&mut draft);

@@ -45,6 +45,9 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
             }
         }
     }
+    if !draft.settled.mounts.is_empty() && !draft.facts.os.systemd {
+        draft.note("systemd does not run this host, so mounts of hugepages do not come back after a boot");
+    }
     draft.settled.mounts.sort_by(|a, b| a.path.cmp(&b.path));
 }
 

@@ -46,13 +46,23 @@ fn boot_args(settled: &Settled, facts: &HostFacts) -> Option<Wish> {
     if edit.set.is_empty() && edit.unset.is_empty() {
         return None;
     }
-    let why = if settled.args_why.is_empty() {
-        "arguments that must be absent".into()
-    } else {
-        settled.args_why.join("; ")
-    };
+    let why = asked_by(settled);
     let action = Action::BootArgs(BootArgs { loader, state: BootState::Edited(edit) });
     Some(Wish { action, why, disturbs: Disturbance::None, after_reboot: false })
+}
+
+/// The fields of the profile that ask for arguments, each once.
+fn asked_by(settled: &Settled) -> String {
+    let mut fields: Vec<&str> = Vec::new();
+    for field in settled.args_why.iter().filter_map(|why| why.split([':', '[']).next()) {
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
+    }
+    if fields.is_empty() {
+        fields.push(if settled.iommu.is_some() { "iommu" } else { "kernelArgs.absent" });
+    }
+    fields.join(", ")
 }
 
 fn file_wish(path: &HostPath, file: &OwnFile, after_reboot: bool) -> Wish {

@@ -22,7 +22,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, spec: &CpuSpec, cores: &[Core], choi
     let both = choice.isolated.intersection(&choice.reserved);
     if !both.is_empty() {
         draft.refuse(
-            Refusal::invalid("cpu", format!("CPUs {both} are both isolated and reserved"))
+            Refusal::invalid("cpu", format!("isolated and reserved have CPUs in common: {both}"))
                 .hint("take them out of one"),
         );
     }
@@ -38,10 +38,11 @@ fn check(draft: &mut Draft<'_>, field: &str, cpus: &CpuSet, online: &CpuSet) {
     let (offline, missing): (Vec<u32>, Vec<u32>) =
         cpus.difference(online).iter().partition(|cpu| facts.possible.contains(*cpu));
     let hint = format!("CPUs {online} run");
-    for (cpus, what) in [(offline, "offline, or will be"), (missing, "not there")] {
+    for (cpus, what) in [(offline, "CPUs that are offline, or will be"), (missing, "CPUs that are not there")]
+    {
         if !cpus.is_empty() {
             let cpus: CpuSet = cpus.into_iter().collect();
-            draft.refuse(Refusal::impossible(field, format!("CPUs {cpus} are {what}")).hint(&hint));
+            draft.refuse(Refusal::impossible(field, format!("it names {what}: {cpus}")).hint(&hint));
         }
     }
 }
@@ -59,7 +60,7 @@ fn check_isolated(draft: &mut Draft<'_>, cpus: &CpuSet, cores: &[Core], online: 
     for core in cores.iter().filter(|core| !core.cpus.is_disjoint(cpus) && !core.cpus.is_subset(cpus)) {
         let rest = core.cpus.difference(cpus);
         draft.note(format!(
-            "{} are one physical core, and only part of it is isolated: CPU {rest} will slow the other down",
+            "{} are one physical core, and only part of it is isolated: {rest} will slow the rest down",
             core.name()
         ));
     }

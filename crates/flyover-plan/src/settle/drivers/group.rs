@@ -2,36 +2,39 @@
 
 use std::collections::BTreeSet;
 
+use flyover_api::Iommu;
 use flyover_core::facts::PciDevice;
 use flyover_core::{PciAddr, Refusal};
 
-use super::super::iommu::is_coming;
+use super::super::iommu::{is_asked, is_coming};
 use super::{Chosen, Draft, cannot, is_vfio};
 
 /// Drivers that do not hinder a group from being given away.
 const HARMLESS: [&str; 3] = ["vfio-pci", "pci-stub", "pcieport"];
 
-/// Whether the IOMMU translates for the device, or will after the reboot.
-pub(super) fn is_protected(device: &PciDevice, coming: bool) -> bool {
-    device.group.is_some() || coming
+/// Whether the IOMMU will translate for the device once the profile holds: it does now and stays, or the reboot
+/// turns it on.
+pub(super) fn is_protected(draft: &Draft<'_>, device: &PciDevice) -> bool {
+    draft.spec.iommu != Some(Iommu::Off) && (device.group.is_some() || is_coming(&draft.settled, draft.facts))
 }
 
 pub(super) fn refusal(draft: &Draft<'_>, choice: &Chosen<'_>, given: &BTreeSet<PciAddr>) -> Option<Refusal> {
     if !is_vfio(choice.driver) {
         return None;
     }
-    let coming = is_coming(&draft.settled, draft.facts);
-    if is_protected(choice.device, coming) {
+    if is_protected(draft, choice.device) {
         return unviable(draft, choice, given);
     }
-    if draft.spec.unsafe_noiommu {
+    // Falling back would settle another thing after the reboot than before it.
+    let asked = is_asked(&draft.settled, draft.facts) && !draft.facts.iommu_is_on();
+    if draft.spec.unsafe_noiommu && !asked {
         return None;
     }
     Some(if draft.facts.iommu_is_on() {
         cannot(choice, "it is not behind the IOMMU of this host").hint("choose another device")
-    } else if draft.spec.iommu.is_some() {
-        cannot(choice, "the IOMMU is off although its argument is in force, or has none")
-            .hint("turn on VT-d, AMD-Vi or the SMMU in the firmware")
+    } else if asked {
+        cannot(choice, "the IOMMU is off although all arguments that turn it on are in force")
+            .hint("turn on VT-d, AMD-Vi or the SMMU in the firmware; where there is none, leave `iommu` out")
     } else {
         cannot(choice, "the IOMMU is off")
             .hint("say `iommu: passthrough`; where there is none, accept the risk with `unsafeNoiommu: true`")

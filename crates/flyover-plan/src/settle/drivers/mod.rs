@@ -14,7 +14,7 @@ use flyover_core::facts::PciDevice;
 use flyover_core::{DriverName, PciAddr, Refusal};
 
 use super::Draft;
-use super::iommu::is_coming;
+use super::iommu::keep_on;
 use crate::DriverChoice;
 
 /// What a chosen device is to have, and who said so.
@@ -36,6 +36,9 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
     note_functions(draft, &chosen);
     if draft.refusals.len() == refusals {
         need_modules(draft, &chosen);
+    }
+    if !chosen.is_empty() && !draft.facts.os.systemd && !draft.facts.os.driverctl {
+        draft.note("neither systemd nor driverctl is here, so drivers do not come back after a boot");
     }
     draft.settled.drivers = chosen
         .into_values()
@@ -148,7 +151,6 @@ fn note_functions(draft: &mut Draft<'_>, chosen: &BTreeMap<PciAddr, Chosen<'_>>)
 
 /// The modules that bring the drivers, and the option that lets vfio-pci do without an IOMMU.
 fn need_modules(draft: &mut Draft<'_>, chosen: &BTreeMap<PciAddr, Chosen<'_>>) {
-    let coming = is_coming(&draft.settled, draft.facts);
     for choice in chosen.values().filter(|c| is_passed_on(c.driver)) {
         let module = choice.driver.as_str().parse().expect("names of drivers are names of modules");
         draft.settled.modules.entry(module).or_default();
@@ -157,9 +159,10 @@ fn need_modules(draft: &mut Draft<'_>, chosen: &BTreeMap<PciAddr, Chosen<'_>>) {
                 "taint: {} gives {} to processes without any protection",
                 choice.driver, choice.device.address
             ));
-        } else if group::is_protected(choice.device, coming) {
+        } else if group::is_protected(draft, choice.device) {
             let module = "vfio_iommu_type1".parse().expect("a name of a module");
             draft.settled.modules.entry(module).or_default();
+            keep_on(draft);
         } else {
             let module = "vfio".parse().expect("a name of a module");
             let options = draft.settled.modules.entry(module).or_default();
