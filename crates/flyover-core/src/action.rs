@@ -145,6 +145,19 @@ pub struct UnitState {
     pub enablement: Enablement,
     /// Whether it runs.
     pub active: bool,
+    /// The links that enable it, as they were found: no word of systemd's tells them, and a mask hides them.
+    /// None leaves them to systemctl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<UnitLink>>,
+}
+
+/// A link in `/etc/systemd/system` that names a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLink {
+    /// Where it is.
+    pub path: HostPath,
+    /// What it names, as it is written in it.
+    pub target: String,
 }
 
 /// The kernel's command line at the next boot.

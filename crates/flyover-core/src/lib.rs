@@ -22,7 +22,7 @@ mod word;
 
 pub use action::{
     Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot,
-    Subject, Sysctl, UnitState,
+    Subject, Sysctl, UnitLink, UnitState,
 };
 pub use args::{
     ArgEdit, ArgPattern, BadHugepageCount, BadKernelArg, HugepageArgs, HugepageCount, HugepagePool,

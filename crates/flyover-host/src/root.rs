@@ -238,6 +238,16 @@ impl HostRoot {
         }
     }
 
+    /// Makes a symbolic link where nothing is. Its directory must be there.
+    pub fn make_link(&self, path: &HostPath, target: &str) -> Result<(), HostError> {
+        let make = || {
+            self.outside.before_change(&format!("link {path} to {target}"))?;
+            std::os::unix::fs::symlink(target, self.path(path))?;
+            sync_directory_of(&self.path(path))
+        };
+        make().map_err(failed("make", path))
+    }
+
     /// Makes a directory and all above it.
     pub fn make_directory(&self, path: &HostPath) -> Result<(), HostError> {
         let real = self.path(path);

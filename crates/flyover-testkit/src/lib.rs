@@ -3,4 +3,5 @@
 //! Invariant: a rig that cannot be built fails its test; nothing skips itself.
 
 pub mod hosts;
+pub mod model;
 pub mod vm;

@@ -6,7 +6,8 @@
 use flyover_core::{Action, BootArgs, BootState, HostPath, Subject};
 use serde::Serialize;
 
-use super::run::chain;
+use super::run::{NEEDED, chain};
+use super::validate::prepares;
 use super::{NotUndone, reboot};
 use crate::hands::{self, same};
 use crate::journal::{EntryState, Generation, GenerationState, Item, ItemState, LAYOUT, Rollback};
@@ -85,9 +86,19 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
 /// Does what is left of a rollback.
 pub(super) fn go_on(held: &Held, mut rollback: Rollback) -> Result<Report, StoreError> {
     let mut failed = Vec::new();
+    let mut stuck = Vec::new();
     for at in 0..rollback.items.len() {
-        if let Err(e) = put_back(held, &mut rollback, at) {
-            failed.push(NotUndone { subject: rollback.items[at].found.subject(), why: chain(&e) });
+        let subject = rollback.items[at].found.subject();
+        let needed =
+            rollback.items[at].wished.iter().any(|wish| stuck.iter().any(|other| prepares(wish, other)));
+        let ended = if needed {
+            Err(NEEDED.to_owned())
+        } else {
+            put_back(held, &mut rollback, at).map_err(|e| chain(&e))
+        };
+        if let Err(why) = ended {
+            failed.push(NotUndone { subject, why });
+            stuck.extend(rollback.items[at].wished.clone());
         }
     }
     if failed.is_empty() {

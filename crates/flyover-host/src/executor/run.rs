@@ -1,9 +1,13 @@
 //! Does the steps of a generation in order, and undoes them in reverse.
 
+use super::validate::prepares;
 use super::{ApplyError, NotUndone, Outcome, StepError, reboot};
 use crate::hands::{self, same};
 use crate::journal::{EntryState, Generation, GenerationState};
 use crate::store::Held;
+
+/// Why a subject is not put back although it could be.
+pub(super) const NEEDED: &str = "what needs it could not be put back";
 
 /// Does what is left of a generation.
 pub(super) fn run(
@@ -72,7 +76,7 @@ fn step(held: &Held, generation: &mut Generation, at: usize) -> Result<(), StepE
 
 /// Undoes what the run did, in reverse, and goes on where something cannot be undone: that is told.
 pub(super) fn undo(held: &Held, generation: &mut Generation, why: &str) -> Vec<NotUndone> {
-    let mut remains = Vec::new();
+    let (mut remains, mut stuck) = (Vec::new(), Vec::new());
     let journal = |generation: &mut Generation, state: GenerationState| {
         generation.state = state;
         // A disk that takes no journal any more is no reason to leave the host half changed.
@@ -90,12 +94,21 @@ pub(super) fn undo(held: &Held, generation: &mut Generation, why: &str) -> Vec<N
             EntryState::Done if !unchanged => {}
             _ => continue,
         }
-        match hands::of(&found).act(held.host()) {
+        let needed = stuck.iter().any(|other| prepares(&entry.step.action, other));
+        let ended = if needed {
+            Err(NEEDED.to_owned())
+        } else {
+            hands::of(&found).act(held.host()).map_err(|e| chain(&e))
+        };
+        match ended {
             Ok(()) => {
                 generation.steps[at].state = EntryState::Undone;
                 journal(generation, GenerationState::Stopping { why: why.to_owned() });
             }
-            Err(e) => remains.push(NotUndone { subject: entry.subject(), why: chain(&e) }),
+            Err(why) => {
+                remains.push(NotUndone { subject: entry.subject(), why });
+                stuck.push(entry.step.action.clone());
+            }
         }
     }
     journal(generation, GenerationState::Stopped { why: why.to_owned() });

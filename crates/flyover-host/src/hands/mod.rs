@@ -76,6 +76,9 @@ pub fn same(one: &Action, other: &Action) -> bool {
         (Action::Mount(one), Action::Mount(other)) => {
             (&one.path, &one.options) == (&other.path, &other.options)
         }
+        (Action::Unit(one), Action::Unit(other)) => {
+            (&one.unit, &one.enablement, one.active) == (&other.unit, &other.enablement, other.active)
+        }
         (Action::BootArgs(one), Action::BootArgs(other)) => match (&one.state, &other.state) {
             (BootState::Files(one), BootState::Files(other)) => {
                 one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_file(one, other))

@@ -37,7 +37,11 @@ impl Hand for Sysctl {
     }
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {
-        host.write_attribute(&attribute(self), &self.value)?;
+        host.write_attribute(&attribute(self), &self.value).map_err(|e| {
+            let said = std::error::Error::source(&e).map(|said| format!(" ({said})")).unwrap_or_default();
+            let what = format!("the kernel refuses `{}` as value of {}{said}", self.value, self.key);
+            refused(what, "see Documentation/admin-guide/sysctl of the kernel for the values it takes")
+        })?;
         match value(self, host)? {
             now if now == normal(&self.value) => Ok(()),
             now => Err(refused(

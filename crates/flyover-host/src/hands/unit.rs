@@ -4,7 +4,7 @@
 //! masking an alias masks nothing. Enabling makes the links anew from the unit's `[Install]`, aliases among them.
 
 use flyover_core::facts::Enablement;
-use flyover_core::{Action, HostPath, UnitName, UnitState};
+use flyover_core::{Action, HostPath, UnitLink, UnitName, UnitState};
 
 use super::{Hand, QUICK, SLOW, refused};
 use crate::root::{HostError, HostRoot};
@@ -36,6 +36,71 @@ fn show(host: &HostRoot, unit: &UnitName) -> Result<Shown, HostError> {
 fn systemctl(host: &HostRoot, args: &[&str], unit: &UnitName) -> Result<(), HostError> {
     tracing::info!(unit = %unit, verb = args[0], "unit changed");
     host.run("systemctl", &[args, &[unit.as_str()]].concat(), SLOW).map(drop)
+}
+
+const LINKS: &str = "/etc/systemd/system";
+
+/// The links that enable a unit: its aliases, and itself in directories of what wants it.
+fn links_of(host: &HostRoot, unit: &UnitName) -> Vec<UnitLink> {
+    let directory = HostPath::fixed(LINKS);
+    let mut links = Vec::new();
+    for name in host.names(&directory) {
+        let Ok(path) = directory.join(&name) else { continue };
+        let wanting = [".wants", ".requires", ".upholds"].iter().any(|ending| name.ends_with(ending));
+        let path = if wanting { path.join(unit.as_str()).unwrap_or(path) } else { path };
+        let Some(target) = host.link(&path).and_then(|target| target.into_os_string().into_string().ok())
+        else {
+            continue;
+        };
+        if wanting || (name != unit.as_str() && target.rsplit('/').next() == Some(unit.as_str())) {
+            links.push(UnitLink { path, target });
+        }
+    }
+    links
+}
+
+/// Brings the links to what was found, where systemctl made others.
+fn settle_links(host: &HostRoot, unit: &UnitName, wanted: &[UnitLink]) -> Result<(), HostError> {
+    let now = links_of(host, unit);
+    for extra in now.iter().filter(|link| !wanted.contains(link)) {
+        host.remove_file(&extra.path)?;
+        // As systemctl does.
+        let emptied = extra.path.parent().filter(|directory| directory.as_str() != LINKS);
+        emptied.map_or(Ok(()), |directory| host.remove_empty_directory(&directory))?;
+    }
+    for missing in wanted.iter().filter(|link| !now.contains(link)) {
+        if let Some(directory) = missing.path.parent() {
+            host.make_directory(&directory)?;
+        }
+        host.make_link(&missing.path, &missing.target)?;
+    }
+    if now != wanted {
+        host.run("systemctl", &["daemon-reload"], QUICK)?;
+    }
+    Ok(())
+}
+
+/// Has systemctl enable, disable or mask, and start or stop.
+fn tell(host: &HostRoot, wanted: &UnitState) -> Result<(), HostError> {
+    let unit = &wanted.unit;
+    let now = show(host, unit)?;
+    // A crash may have left some of the links: what shows as enabled is enabled again.
+    if wanted.enablement == Enablement::Masked {
+        return systemctl(host, &["mask", "--now"], unit);
+    }
+    if now.enablement == Enablement::Masked {
+        systemctl(host, &["unmask"], unit)?;
+    }
+    match wanted.enablement {
+        Enablement::Enabled => systemctl(host, &["enable"], unit)?,
+        Enablement::Disabled if !wanted.active => return systemctl(host, &["disable", "--now"], unit),
+        Enablement::Disabled => systemctl(host, &["disable"], unit)?,
+        // There was no unit: what made one is undone next, and takes it away.
+        Enablement::NotFound if now.enablement == Enablement::NotFound => return Ok(()),
+        _ => {}
+    }
+    let verb = if wanted.active { "start" } else { "stop" };
+    if show(host, unit)?.active == wanted.active { Ok(()) } else { systemctl(host, &[verb], unit) }
 }
 
 impl Hand for UnitState {
@@ -76,7 +141,13 @@ impl Hand for UnitState {
 
     fn observe(&self, host: &HostRoot) -> Result<Action, HostError> {
         let now = show(host, &self.unit)?;
-        Ok(Action::Unit(Self { unit: self.unit.clone(), enablement: now.enablement, active: now.active }))
+        let links = Some(links_of(host, &self.unit));
+        Ok(Action::Unit(Self {
+            unit: self.unit.clone(),
+            enablement: now.enablement,
+            active: now.active,
+            links,
+        }))
     }
 
     fn holds(&self, host: &HostRoot) -> Result<bool, HostError> {
@@ -85,24 +156,7 @@ impl Hand for UnitState {
     }
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {
-        let now = show(host, &self.unit)?;
-        let unit = &self.unit;
-        // A crash may have left some of the links: what shows as enabled is enabled again.
-        if self.enablement == Enablement::Masked {
-            return systemctl(host, &["mask", "--now"], unit);
-        }
-        if now.enablement == Enablement::Masked {
-            systemctl(host, &["unmask"], unit)?;
-        }
-        match self.enablement {
-            Enablement::Enabled => systemctl(host, &["enable"], unit)?,
-            Enablement::Disabled if !self.active => return systemctl(host, &["disable", "--now"], unit),
-            Enablement::Disabled => systemctl(host, &["disable"], unit)?,
-            // There was no unit: what made one is undone next, and takes it away.
-            Enablement::NotFound if now.enablement == Enablement::NotFound => return Ok(()),
-            _ => {}
-        }
-        let verb = if self.active { "start" } else { "stop" };
-        if show(host, unit)?.active == self.active { Ok(()) } else { systemctl(host, &[verb], unit) }
+        tell(host, self)?;
+        self.links.as_ref().map_or(Ok(()), |links| settle_links(host, &self.unit, links))
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn add(host: &HostRoot, plan: &mut Plan, program: &Path) -> Result<()
     let file = FileState { content, mode, uid: 0, gid: 0 };
     let actions = [
         Action::File(FileAt { path, file: Some(file), dirs: Vec::new() }),
-        Action::Unit(UnitState { unit, enablement: Enablement::Enabled, active: false }),
+        Action::Unit(UnitState { unit, enablement: Enablement::Enabled, active: false, links: None }),
     ];
     for (offset, action) in actions.into_iter().enumerate() {
         let found = hands::of(&action).observe(host)?;

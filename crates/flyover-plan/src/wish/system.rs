@@ -20,8 +20,12 @@ pub(super) fn wishes(settled: &Settled) -> Vec<Wish> {
         wish(action, "sysctls", Disturbance::Workloads)
     });
     let services = settled.services.iter().map(|(unit, enablement)| {
-        let action =
-            Action::Unit(UnitState { unit: unit.clone(), enablement: enablement.clone(), active: false });
+        let action = Action::Unit(UnitState {
+            unit: unit.clone(),
+            enablement: enablement.clone(),
+            active: false,
+            links: None,
+        });
         wish(action, "services", Disturbance::Service)
     });
     files.chain(modules).chain(sysctls).chain(services).collect()

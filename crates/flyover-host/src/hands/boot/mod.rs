@@ -130,9 +130,10 @@ fn judge(host: &HostRoot, loader: &Loader, aim: Aim<'_>) -> Result<(), HostError
     }
 }
 
-/// GRUB's own language reads the line before the kernel does.
-fn is_plain(word: &str) -> bool {
-    !word.contains(['$', '`', '\\', ';', '&', '|', '<', '>', '{', '}', '\''])
+/// GRUB's own language reads the line before the kernel does, and grubby splits it at every blank.
+fn is_plain(word: &str, by_grubby: bool) -> bool {
+    let bad = ['$', '`', '\\', ';', '&', '|', '<', '>', '{', '}', '\''];
+    !(word.contains(bad) || by_grubby && word.contains(['"', ' ']))
 }
 
 impl Hand for BootArgs {
@@ -144,10 +145,14 @@ impl Hand for BootArgs {
             }
         }
         let BootState::Edited(edit) = &self.state else { return Ok(()) };
-        if let Some(bad) = edit.set.iter().find(|arg| !is_plain(arg.raw())) {
+        let by_grubby = matches!(self.loader, Loader::Bls { grubby: true, .. });
+        if let Some(bad) = edit.set.iter().find(|arg| !is_plain(arg.raw(), by_grubby)) {
             let what =
                 format!("kernel argument `{bad}` has a character that means something to the boot loader");
-            return Err(refused(what, "leave out $ ` \\ ; & | < > { } and '"));
+            return Err(refused(
+                what,
+                "leave out $ ` \\ ; & | < > { } and ', with grubby quotes and blanks too",
+            ));
         }
         if entries::lines(&self.loader, &found).is_empty() {
             return Err(refused(
