@@ -217,3 +217,38 @@ impl Action {
         })
     }
 }
+
+impl Action {
+    /// Whether two observations of one subject show the same state. What only undoing needs to know, such as which
+    /// directories were missing, makes no difference.
+    #[must_use]
+    pub fn same_state(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => same_file(one, other),
+            (Self::Driver(one), Self::Driver(other)) => {
+                (one.device, &one.driver, &one.forced) == (other.device, &other.driver, &other.forced)
+            }
+            (Self::Module(one), Self::Module(other)) => {
+                (&one.name, one.loaded) == (&other.name, other.loaded)
+            }
+            (Self::Mount(one), Self::Mount(other)) => {
+                (&one.path, &one.options) == (&other.path, &other.options)
+            }
+            (Self::Unit(one), Self::Unit(other)) => {
+                (&one.unit, &one.enablement, one.active) == (&other.unit, &other.enablement, other.active)
+            }
+            (Self::BootArgs(one), Self::BootArgs(other)) => match (&one.state, &other.state) {
+                (BootState::Files(one), BootState::Files(other)) => {
+                    one.len() == other.len()
+                        && one.iter().zip(other).all(|(one, other)| same_file(one, other))
+                }
+                (one, other) => one == other,
+            },
+            _ => self == other,
+        }
+    }
+}
+
+fn same_file(one: &FileAt, other: &FileAt) -> bool {
+    (&one.path, &one.file) == (&other.path, &other.file)
+}

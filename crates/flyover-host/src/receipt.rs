@@ -3,7 +3,6 @@
 use flyover_core::{Action, Subject};
 use serde::Serialize;
 
-use crate::hands::same;
 use crate::store::{Store, StoreError};
 
 /// What is ours, by kind, in the order in which it was first changed.
@@ -58,7 +57,7 @@ pub fn receipt(store: &Store) -> Result<Receipt, StoreError> {
     }
     let mut receipt = Receipt::default();
     for (mine, left) in all {
-        if left.is_some_and(|left| same(&left, &mine.found)) {
+        if left.is_some_and(|left| left.same_state(&mine.found)) {
             continue;
         }
         let list = match mine.found {

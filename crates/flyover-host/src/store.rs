@@ -15,7 +15,6 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::hands::same;
 use crate::journal::{Generation, LAYOUT, Rollback};
 use crate::root::{HostError, HostRoot};
 
@@ -119,7 +118,7 @@ impl Store {
                 let mut pid = String::new();
                 // Whose it is helps, but does not decide.
                 let _ = file.read_to_string(&mut pid);
-                Err(StoreError::Locked { pid: if pid.is_empty() { "unknown".to_owned() } else { pid } })
+                Err(StoreError::Locked { pid: if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() } })
             }
             Err((_, errno)) => Err(StoreError::Lock(errno.into())),
         }
@@ -171,7 +170,7 @@ impl Store {
                 ledger.insert(entry.subject(), Owned { found: first, left, wished });
             }
         }
-        ledger.retain(|_, owned| !same(&owned.found, &owned.left));
+        ledger.retain(|_, owned| !owned.found.same_state(&owned.left));
         Ok(ledger)
     }
 

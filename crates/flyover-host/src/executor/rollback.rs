@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::run::{NEEDED, chain};
 use super::validate::prepares;
 use super::{NotUndone, reboot};
-use crate::hands::{self, same};
+use crate::hands;
 use crate::journal::{EntryState, Generation, GenerationState, Item, ItemState, LAYOUT, Rollback};
 use crate::root::{HostError, HostRoot};
 use crate::store::{Held, StoreError};
@@ -130,8 +130,10 @@ fn judge(host: &HostRoot, item: &Item) -> Result<ItemState, HostError> {
     Ok(match &item.left {
         // Cut off in its middle: what is there now is nobody's wish.
         None => ItemState::Intended { mixed: false },
-        Some(left) if same(left, &now) && !same(left, &item.found) => ItemState::Intended { mixed: false },
-        Some(_) if same(&item.found, &now) => ItemState::Undone { mixed: false },
+        Some(left) if left.same_state(&now) && !left.same_state(&item.found) => {
+            ItemState::Intended { mixed: false }
+        }
+        Some(_) if item.found.same_state(&now) => ItemState::Undone { mixed: false },
         Some(_) if matches!(now, Action::BootArgs(_)) => ItemState::Intended { mixed: true },
         Some(_) => ItemState::Kept { now: Box::new(now) },
     })

@@ -2,7 +2,7 @@
 
 use super::validate::prepares;
 use super::{ApplyError, NotUndone, Outcome, StepError, reboot};
-use crate::hands::{self, same};
+use crate::hands;
 use crate::journal::{EntryState, Generation, GenerationState};
 use crate::store::Held;
 
@@ -88,7 +88,7 @@ pub(super) fn undo(held: &Held, generation: &mut Generation, why: &str) -> Vec<N
     for at in (generation.run_from..generation.steps.len()).rev() {
         let entry = &generation.steps[at];
         let Some(found) = entry.found.clone() else { continue };
-        let unchanged = entry.left.as_ref().is_some_and(|left| same(left, &found));
+        let unchanged = entry.left.as_ref().is_some_and(|left| left.same_state(&found));
         match entry.state {
             EntryState::Intended => {}
             EntryState::Done if !unchanged => {}

@@ -17,7 +17,7 @@ mod unit;
 
 use std::time::Duration;
 
-use flyover_core::{Action, BootState, FileAt};
+use flyover_core::Action;
 
 use crate::root::{HostError, HostRoot};
 
@@ -59,38 +59,6 @@ pub fn of(action: &Action) -> &dyn Hand {
         Action::BootArgs(action) => action,
         Action::Reboot(action) => action,
     }
-}
-
-/// Whether two observations of one subject show the same state. What only undoing needs to know, such as which
-/// directories were missing, makes no difference.
-#[must_use]
-pub fn same(one: &Action, other: &Action) -> bool {
-    match (one, other) {
-        (Action::File(one), Action::File(other)) => same_file(one, other),
-        (Action::Driver(one), Action::Driver(other)) => {
-            (one.device, &one.driver, &one.forced) == (other.device, &other.driver, &other.forced)
-        }
-        (Action::Module(one), Action::Module(other)) => {
-            (&one.name, one.loaded) == (&other.name, other.loaded)
-        }
-        (Action::Mount(one), Action::Mount(other)) => {
-            (&one.path, &one.options) == (&other.path, &other.options)
-        }
-        (Action::Unit(one), Action::Unit(other)) => {
-            (&one.unit, &one.enablement, one.active) == (&other.unit, &other.enablement, other.active)
-        }
-        (Action::BootArgs(one), Action::BootArgs(other)) => match (&one.state, &other.state) {
-            (BootState::Files(one), BootState::Files(other)) => {
-                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_file(one, other))
-            }
-            (one, other) => one == other,
-        },
-        _ => one == other,
-    }
-}
-
-fn same_file(one: &FileAt, other: &FileAt) -> bool {
-    (&one.path, &one.file) == (&other.path, &other.file)
 }
 
 /// A refusal with something to do about it.

@@ -30,6 +30,26 @@ impl Recorded {
     }
 }
 
+impl Recorded {
+    /// What a record says of one unit, whichever question the record answered. One it does not know was not there.
+    fn unit(&self, program: &str, args: &[&str]) -> Option<String> {
+        let &[verb, properties, unit] = args else { return None };
+        if (program, verb) != ("systemctl", "show") || !properties.starts_with("--property=") {
+            return None;
+        }
+        let id = format!("Id={unit}");
+        let mut blocks = self.answers.iter().filter(|(command, _)| command.starts_with("systemctl show "));
+        let known = blocks.find_map(|(_, answer)| {
+            answer.split("\n\n").find(|block| block.lines().any(|line| line == id)).map(str::to_owned)
+        });
+        Some(
+            known.unwrap_or_else(|| {
+                format!("{id}\nLoadState=not-found\nUnitFileState=\nActiveState=inactive\n")
+            }),
+        )
+    }
+}
+
 impl Outside for Recorded {
     fn write_attribute(&self, _root: &Path, _path: &HostPath, _value: &str) -> io::Result<()> {
         Err(io::Error::new(
@@ -40,7 +60,7 @@ impl Outside for Recorded {
 
     fn run(&self, _root: &Path, program: &str, args: &[&str], _limit: Duration) -> Result<String, CmdError> {
         let command = [&[program], args].concat().join(" ");
-        let answer = self.answers.get(&command).cloned();
+        let answer = self.answers.get(&command).cloned().or_else(|| self.unit(program, args));
         let source = || io::Error::other("this host is a record, and holds no answer to it");
         answer.ok_or_else(|| CmdError::Start { command, source: source() })
     }

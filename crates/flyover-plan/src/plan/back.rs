@@ -38,10 +38,10 @@ impl Draft<'_> {
             self.notes.push(format!("{subject} was not looked at, so it stays as it is"));
             return;
         };
-        if observed.found == owned.found {
+        if observed.found.same_state(&owned.found) {
             return;
         }
-        if observed.found != owned.left {
+        if !observed.found.same_state(&owned.left) {
             self.notes.push(format!("{subject} was changed since Flyover set it; it stays as it is"));
             return;
         }

@@ -36,7 +36,7 @@ const FORMS: [&str; 12] = [
 fn every_form_is_written_and_shells_take_those_that_are_scripts() {
     for form in FORMS {
         let (_guard, folder) = folder();
-        let ran = on("two-socket-smt", "emit", PROFILE, &["--for", form, "--into", &folder]);
+        let ran = on("two_socket_smt", "emit", PROFILE, &["--for", form, "--into", &folder]);
         assert_eq!(ran.code, 0, "{form}: {}", ran.err);
         let names: Vec<_> = std::fs::read_dir(&folder)
             .unwrap()
@@ -57,13 +57,13 @@ fn every_form_is_written_and_shells_take_those_that_are_scripts() {
 
 #[test]
 fn a_form_says_what_the_documents_ask_for() {
-    let ran = on("two-socket-smt", "emit", PROFILE, &["--for", "machineconfig"]);
+    let ran = on("two_socket_smt", "emit", PROFILE, &["--for", "machineconfig"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     for part in ["kind: MachineConfig", "intel_iommu=on", "iommu=pt", "isolcpus=managed_irq,domain,2-3,26-27"]
     {
         assert!(ran.out.contains(part), "{part} in\n{}", ran.out);
     }
-    let kubelet = on("two-socket-smt", "emit", PROFILE, &["--for", "kubelet"]).out;
+    let kubelet = on("two_socket_smt", "emit", PROFILE, &["--for", "kubelet"]).out;
     assert!(kubelet.contains("0-3,24-27"), "what polls must not be handed out:\n{kubelet}");
 }
 

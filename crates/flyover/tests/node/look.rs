@@ -6,7 +6,7 @@ use crate::run::{captured, node, on};
 
 #[test]
 fn inspect_shows_all_it_knows_of_a_host_to_people_and_to_programs() {
-    let host = captured("two-socket-smt");
+    let host = captured("two_socket_smt");
     let host = host.path().to_str().unwrap();
     let ran = node(&["inspect", "--host", host]);
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -35,7 +35,7 @@ fn inspect_shows_all_it_knows_of_a_host_to_people_and_to_programs() {
 #[test]
 fn a_plan_shows_what_is_and_will_be_why_the_risk_the_undo_and_the_command() {
     let ran = on(
-        "two-socket-smt",
+        "two_socket_smt",
         "plan",
         "iommu: passthrough\nhugepages: {pages: [{size: 2M, count: 512, node: 1}]}\ncpu: {isolated: auto}\n",
         &[],
@@ -51,7 +51,7 @@ fn a_plan_shows_what_is_and_will_be_why_the_risk_the_undo_and_the_command() {
     ] {
         assert!(ran.out.contains(part), "{part} in\n{}", ran.out);
     }
-    let json = on("two-socket-smt", "plan", "iommu: passthrough\n", &["-o", "json"]).out;
+    let json = on("two_socket_smt", "plan", "iommu: passthrough\n", &["-o", "json"]).out;
     let plan: Value = serde_json::from_str(&json).unwrap();
     assert!(
         plan["steps"].as_array().unwrap().iter().any(|step| step["action"]["kind"] == "reboot"),

@@ -67,9 +67,10 @@ fn a_kill_at_any_moment_is_gone_on_from() {
 #[test]
 fn a_second_applier_is_refused_and_the_lock_dies_with_its_holder() {
     alone(
-        "mkdir -p /run/flyover; echo 4321 >/run/flyover/node.lock; flock /run/flyover/node.lock sleep 60 & sleep 0.5\n\
-         status 1 $F node apply -f $P; grep -q 'another flyover changes this node' /tmp/said\n\
-         pkill -KILL -f 'sleep 60' || true; sleep 0.2; status 0 $F node apply -f $P\n",
+        "mkdir -p /run/flyover; echo 4321 >/run/flyover/node.lock\n\
+         flock -o /run/flyover/node.lock sleep 20 >/dev/null 2>&1 & H=$!; sleep 0.5\n\
+         status 1 $F node apply -f $P; grep -q 'another flyover changes this node (process 4321)' /tmp/said\n\
+         kill -KILL $H; sleep 0.2; status 0 $F node apply -f $P\n",
     );
 }
 

@@ -38,7 +38,10 @@ pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
     } else {
         std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
     };
-    read.with_context(|| Fault::new(Exit::Usage, format!("failed to read `{name}`")))?;
+    read.with_context(|| {
+        Fault::new(Exit::Usage, format!("failed to read `{name}`"))
+            .hint("name a file, or - for standard input")
+    })?;
     NodeProfileSpec::from_yaml(&text).map_err(|bad| {
         let hint = bad.hint().unwrap_or_else(|| "`flyover node explain` lists every field".to_owned());
         anyhow::Error::new(bad)
