@@ -108,7 +108,7 @@ pub struct Module {
     pub name: ModuleName,
     /// Whether it is in the kernel.
     pub loaded: bool,
-    /// Options for loading it; those of a module that is loaded already stay what they are.
+    /// Options for loading it. Of a module that is loaded already, those change that the kernel lets change.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
 }
@@ -227,9 +227,6 @@ impl Action {
             (Self::File(one), Self::File(other)) => same_file(one, other),
             (Self::Driver(one), Self::Driver(other)) => {
                 (one.device, &one.driver, &one.forced) == (other.device, &other.driver, &other.forced)
-            }
-            (Self::Module(one), Self::Module(other)) => {
-                (&one.name, one.loaded) == (&other.name, other.loaded)
             }
             (Self::Mount(one), Self::Mount(other)) => {
                 (&one.path, &one.options) == (&other.path, &other.options)

@@ -118,7 +118,9 @@ impl Store {
                 let mut pid = String::new();
                 // Whose it is helps, but does not decide.
                 let _ = file.read_to_string(&mut pid);
-                Err(StoreError::Locked { pid: if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() } })
+                Err(StoreError::Locked {
+                    pid: if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() },
+                })
             }
             Err((_, errno)) => Err(StoreError::Lock(errno.into())),
         }

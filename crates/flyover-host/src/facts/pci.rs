@@ -24,7 +24,9 @@ pub(super) fn read(host: &HostRoot, net: &[NetDevice]) -> Vec<PciDevice> {
 fn device(dir: &Dir<'_>, address: PciAddr, net: &[NetDevice], holders: &Holders) -> Option<PciDevice> {
     let id: PciId = format!("{}:{}", dir.text("vendor")?, dir.text("device")?).parse().ok()?;
     let driver: Option<DriverName> = dir.link_word("driver");
-    let group: Option<IommuGroup> = dir.link_word("iommu_group");
+    // vfio makes a group that protects nothing where it is told to do without an IOMMU.
+    let protected = dir.text("iommu_group/name").is_none_or(|name| name != "vfio-noiommu");
+    let group: Option<IommuGroup> = dir.link_word("iommu_group").filter(|_| protected);
     let behind = net.iter().filter(|device| device.pci == Some(address));
     let mut found = PciDevice {
         address,

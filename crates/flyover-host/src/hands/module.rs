@@ -1,6 +1,7 @@
 //! Kernel modules.
 //!
-//! A module that is built in is loaded for ever; whether it shows in `/sys/module` depends on its having parameters.
+//! A module that is built in is loaded for ever; whether it shows in `/sys/module` depends on its having parameters. An
+//! option of a module that is loaded is written where the kernel lets it be written.
 
 use flyover_core::{Action, HostPath, Module};
 
@@ -29,6 +30,32 @@ fn is_loaded(module: &Module, host: &HostRoot) -> bool {
         || is_built_in(module, host)
 }
 
+/// Where the kernel shows an option of a module that is loaded.
+fn parameter(module: &Module, option: &str) -> Option<HostPath> {
+    format!("/sys/module/{}/parameters/{option}", module.name.normalized()).parse().ok()
+}
+
+/// Options of a module that is loaded which are not as asked, and which can be changed now: others wait for the next
+/// time it is loaded.
+fn to_write<'a>(module: &'a Module, host: &HostRoot) -> Vec<(HostPath, &'a str)> {
+    let differs = |(option, value): (&String, &'a String)| {
+        let path = parameter(module, option)?;
+        let shown = host.file(&path).ok()??;
+        let now = shown.content.text()?.trim();
+        (shown.mode.bits() & 0o200 != 0 && word(now) != word(value)).then_some((path, value.as_str()))
+    };
+    module.options.iter().filter_map(differs).collect()
+}
+
+/// The kernel prints a switch as `Y` or `N`, whatever it was set by.
+fn word(value: &str) -> &str {
+    match value {
+        "Y" | "y" => "1",
+        "N" | "n" => "0",
+        other => other,
+    }
+}
+
 impl Hand for Module {
     fn check(&self, host: &HostRoot) -> Result<(), HostError> {
         if self.loaded {
@@ -51,26 +78,32 @@ impl Hand for Module {
     }
 
     fn observe(&self, host: &HostRoot) -> Result<Action, HostError> {
-        // With which options it was loaded nobody remembers.
-        let options = if self.loaded { self.options.clone() } else { std::collections::BTreeMap::new() };
-        Ok(Action::Module(Self { name: self.name.clone(), loaded: is_loaded(self, host), options }))
+        let loaded = is_loaded(self, host);
+        let value = |option: &String| Some((option.clone(), host.text(&parameter(self, option)?)?));
+        let options = self.options.keys().filter_map(value).collect();
+        Ok(Action::Module(Self { name: self.name.clone(), loaded, options }))
     }
 
     fn holds(&self, host: &HostRoot) -> Result<bool, HostError> {
-        Ok(is_loaded(self, host) == self.loaded)
+        Ok(is_loaded(self, host) == self.loaded && (!self.loaded || to_write(self, host).is_empty()))
     }
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {
         if self.holds(host)? {
             return Ok(());
         }
-        let options: Vec<String> =
-            self.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut args = if self.loaded { vec![self.name.as_str()] } else { vec!["-r", self.name.as_str()] };
-        if self.loaded {
-            args.extend(options.iter().map(String::as_str));
+        if is_loaded(self, host) != self.loaded {
+            let mut words = if self.loaded { Vec::new() } else { vec!["-r".to_owned()] };
+            words.push(self.name.to_string());
+            if self.loaded {
+                words.extend(self.options.iter().map(|(name, value)| format!("{name}={value}")));
+            }
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            host.run("modprobe", &words, QUICK)?;
         }
-        host.run("modprobe", &args, QUICK)?;
+        for (path, value) in if self.loaded { to_write(self, host) } else { Vec::new() } {
+            host.write_attribute(&path, value)?;
+        }
         tracing::info!(module = %self.name, loaded = self.loaded, "module changed");
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The unit that goes on with a profile after the reboot it asked for.
 //!
+//! It runs the program in a unit of its own, for the program stops and removes this one.
+//!
 //! Invariant: its file and its enablement are steps like any other, so they are in the journal; the plan made after the
 //! reboot does not wish for them, and that takes them away.
 
@@ -58,7 +60,7 @@ fn text(program: &Path) -> String {
          \n\
          [Service]\n\
          Type=oneshot\n\
-         ExecStart=\"{program}\" node apply --resume\n\
+         ExecStart=systemd-run --quiet --wait --collect --service-type=oneshot --unit=flyover-node-resumed \"{program}\" node apply --resume\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n"

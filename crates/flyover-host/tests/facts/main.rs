@@ -3,7 +3,6 @@
 mod capture;
 mod guard;
 mod hardware;
-mod speed;
 mod system;
 
 use flyover_core::facts::HostFacts;

@@ -56,7 +56,7 @@ pub(crate) fn reboot_by(vm: &mut DiskVm, command: &str) {
     if let Ok(said) = vm.sh(command, LONG) {
         assert_eq!(said.status, 0, "{command}\n{}", said.text);
     }
-    vm.wait_ready(LONG).unwrap();
+    vm.wait_ready(LONG * 2).unwrap();
 }
 
 fn write(vm: &mut DiskVm, profile: &str) {
