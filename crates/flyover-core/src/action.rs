@@ -149,6 +149,10 @@ pub struct UnitState {
     /// None leaves them to systemctl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<UnitLink>>,
+    /// Directories that were not there when a unit of a mount was found stopped, the deepest first: systemd makes its
+    /// mount point and leaves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dirs: Vec<HostPath>,
 }
 
 /// A link in `/etc/systemd/system` that names a unit.

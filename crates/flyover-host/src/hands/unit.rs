@@ -103,6 +103,30 @@ fn tell(host: &HostRoot, wanted: &UnitState) -> Result<(), HostError> {
     if show(host, unit)?.active == wanted.active { Ok(()) } else { systemctl(host, &[verb], unit) }
 }
 
+/// The mount point of a unit of a mount, and what is above it, as far as it is not there.
+fn missing_mount_point(host: &HostRoot, unit: &UnitName) -> Vec<HostPath> {
+    let Some(path) = mount_point(unit).filter(|path| !host.exists(path)) else { return Vec::new() };
+    let above = super::file::missing_above(host, &path);
+    [vec![path], above].concat()
+}
+
+/// `systemd-escape --path --unescape` of what stands before `.mount`.
+fn mount_point(unit: &UnitName) -> Option<HostPath> {
+    let mut rest = unit.as_str().strip_suffix(".mount")?.bytes();
+    let mut path = vec![b'/'];
+    while let Some(byte) = rest.next() {
+        path.push(match byte {
+            b'-' => b'/',
+            b'\\' => {
+                let digits = [rest.next().filter(|x| *x == b'x').and_then(|_| rest.next())?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(path).ok()?.parse().ok()
+}
+
 impl Hand for UnitState {
     fn check(&self, host: &HostRoot) -> Result<(), HostError> {
         if !host.exists(&HostPath::fixed("/run/systemd/system")) {
@@ -147,6 +171,7 @@ impl Hand for UnitState {
             enablement: now.enablement,
             active: now.active,
             links,
+            dirs: if now.active { Vec::new() } else { missing_mount_point(host, &self.unit) },
         }))
     }
 
@@ -157,6 +182,25 @@ impl Hand for UnitState {
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {
         tell(host, self)?;
-        self.links.as_ref().map_or(Ok(()), |links| settle_links(host, &self.unit, links))
+        self.links.as_ref().map_or(Ok(()), |links| settle_links(host, &self.unit, links))?;
+        self.dirs.iter().try_for_each(|directory| host.remove_empty_directory(directory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_of_a_mount_tells_its_mount_point() {
+        for (unit, path) in [
+            ("dev-hugepages.mount", Some("/dev/hugepages")),
+            ("dev-hugepages\\x2d1G.mount", Some("/dev/hugepages-1G")),
+            ("mnt-a\\x20b.mount", Some("/mnt/a b")),
+            ("chrony.service", None),
+        ] {
+            let unit: UnitName = unit.parse().unwrap();
+            assert_eq!(mount_point(&unit).map(|path| path.to_string()), path.map(str::to_owned));
+        }
     }
 }

@@ -30,7 +30,13 @@ pub(super) fn add(host: &HostRoot, plan: &mut Plan, program: &Path) -> Result<()
     let file = FileState { content, mode, uid: 0, gid: 0 };
     let actions = [
         Action::File(FileAt { path, file: Some(file), dirs: Vec::new() }),
-        Action::Unit(UnitState { unit, enablement: Enablement::Enabled, active: false, links: None }),
+        Action::Unit(UnitState {
+            unit,
+            enablement: Enablement::Enabled,
+            active: false,
+            links: None,
+            dirs: Vec::new(),
+        }),
     ];
     for (offset, action) in actions.into_iter().enumerate() {
         let found = hands::of(&action).observe(host)?;

@@ -18,7 +18,7 @@ pub(crate) fn file(path: &str, text: &str) -> Action {
 }
 
 pub(crate) fn unit(name: &str, enablement: Enablement, active: bool) -> Action {
-    Action::Unit(UnitState { unit: name.parse().unwrap(), enablement, active, links: None })
+    Action::Unit(UnitState { unit: name.parse().unwrap(), enablement, active, links: None, dirs: Vec::new() })
 }
 
 pub(crate) fn sysctl(key: &str, value: &str) -> Action {

@@ -71,7 +71,13 @@ fn file_wish(path: &HostPath, file: &OwnFile, after_reboot: bool) -> Wish {
 /// A unit of ours, which disturbs nobody.
 fn unit_wish(unit: &str, why: &str, after_reboot: bool) -> Wish {
     let unit = unit.parse().expect("names of our units are made of what systemd allows");
-    let action = Action::Unit(UnitState { unit, enablement: Enablement::Enabled, active: true, links: None });
+    let action = Action::Unit(UnitState {
+        unit,
+        enablement: Enablement::Enabled,
+        active: true,
+        links: None,
+        dirs: Vec::new(),
+    });
     Wish { action, why: why.to_owned(), disturbs: Disturbance::None, after_reboot }
 }
 

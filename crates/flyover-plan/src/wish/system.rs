@@ -25,6 +25,7 @@ pub(super) fn wishes(settled: &Settled) -> Vec<Wish> {
             enablement: enablement.clone(),
             active: false,
             links: None,
+            dirs: Vec::new(),
         });
         wish(action, "services", Disturbance::Service)
     });

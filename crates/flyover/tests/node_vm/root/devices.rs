@@ -56,17 +56,20 @@ fn hugepages_of_each_node_are_taken_mounted_and_given_back() {
     apply(
         &mut vm,
         "hugepages:\n  pages: [{size: 2M, count: 16, node: 0}, {size: 2M, count: 40, node: 1}]\n  \
-         mounts: [{path: /dev/hugepages-dpdk, pageSize: 2M, mode: '0770'}]\n",
+         mounts: [{path: /srv/deep/huge-dpdk, pageSize: 2M, mode: '0770'}]\n",
     );
     assert_eq!(vm.ok(pages).unwrap(), "16 40 ");
     assert_eq!(
-        vm.ok("stat -c %a /dev/hugepages-dpdk; findmnt -no FSTYPE /dev/hugepages-dpdk").unwrap(),
+        vm.ok("stat -c %a /srv/deep/huge-dpdk; findmnt -no FSTYPE /srv/deep/huge-dpdk").unwrap(),
         "770\nhugetlbfs\n"
     );
     vm.reboot().unwrap();
     assert_eq!(vm.ok(pages).unwrap(), "16 40 ");
     vm.ok("flyover node verify").unwrap();
-    vm.ok("systemd-analyze verify /etc/systemd/system/flyover-*.service /etc/systemd/system/dev-hugepages*.mount").unwrap();
+    vm.ok(
+        "systemd-analyze verify /etc/systemd/system/flyover-*.service /etc/systemd/system/srv-deep-*.mount",
+    )
+    .unwrap();
     vm.ok("echo 8 >/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages").unwrap();
     let drifted = vm.sh("flyover node verify", LONG).unwrap();
     assert_eq!(drifted.status, 3, "{}", drifted.text);
@@ -74,5 +77,5 @@ fn hugepages_of_each_node_are_taken_mounted_and_given_back() {
     vm.ok("echo 40 >/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages").unwrap();
     vm.ok("flyover node rollback --to 0").unwrap();
     assert_eq!(vm.ok(pages).unwrap(), "0 0 ");
-    assert_eq!(vm.ok("findmnt -no FSTYPE /dev/hugepages-dpdk || echo none").unwrap(), "none\n");
+    assert_eq!(vm.ok("findmnt -no FSTYPE /srv/deep/huge-dpdk || ls -A /srv").unwrap(), "");
 }
