@@ -37,6 +37,6 @@ fn an_argument_that_does_not_take_effect_stops_with_the_reason_and_never_loops()
     let boot = vm.boot_id().to_owned();
     let told = vm.sh("flyover node apply --allow-reboot -f /root/profile.yaml", LONG).unwrap();
     assert_eq!(told.status, 1, "{}", told.text);
-    assert!(told.text.contains("nosoftlockup") && told.text.contains("was rebooted"), "{}", told.text);
+    assert!(told.text.contains("nosoftlockup") && told.text.contains("has had its reboot"), "{}", told.text);
     assert_eq!(vm.ok("sleep 5; cat /proc/sys/kernel/random/boot_id").unwrap().trim(), boot);
 }
