@@ -116,6 +116,9 @@ pub struct Item {
     pub left: Option<Action>,
     /// What was asked for, in order.
     pub wished: Vec<Action>,
+    /// Others changed it between two changes of ours, so that what was found first cannot come back whole.
+    #[serde(default)]
+    pub mixed: bool,
     /// How far it is.
     pub state: ItemState,
 }

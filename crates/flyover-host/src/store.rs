@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::ops::Deref;
 
-use flyover_core::{Bytes, FileMode, FileState, HostPath, Ledger, Owned, PlanHash};
+use flyover_core::{Action, Bytes, FileMode, FileState, HostPath, Ledger, Owned, PlanHash};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::de::DeserializeOwned;
@@ -167,12 +167,24 @@ impl Store {
                 let (Some(found), wished) = (entry.found.clone(), entry.step.action.clone()) else {
                     continue;
                 };
-                let left = entry.left.clone().unwrap_or_else(|| wished.clone());
-                let first = ledger.remove(&entry.subject()).map_or(found, |owned: Owned| owned.found);
-                ledger.insert(entry.subject(), Owned { found: first, left, wished });
+                let mut left = entry.left.clone().unwrap_or_else(|| wished.clone());
+                let found = match ledger.remove(&entry.subject()) {
+                    Some(Owned { found: first, left: before, .. }) if before.same_state(&found) => first,
+                    // Somebody changed the boot loader's files between two changes of ours: none of what was found
+                    // may come back whole, so what we left is told to be changed.
+                    Some(Owned { found: first, .. }) if matches!(found, Action::BootArgs(_)) => {
+                        left = first.clone();
+                        first
+                    }
+                    // Theirs is what goes back.
+                    _ => found,
+                };
+                ledger.insert(entry.subject(), Owned { found, left, wished });
             }
         }
-        ledger.retain(|_, owned| !owned.found.same_state(&owned.left));
+        ledger.retain(|_, owned| {
+            matches!(owned.found, Action::BootArgs(_)) || !owned.found.same_state(&owned.left)
+        });
         Ok(ledger)
     }
 

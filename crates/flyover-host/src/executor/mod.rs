@@ -22,6 +22,15 @@ use crate::store::{Held, StoreError};
 
 /// Carries out a plan, in a new generation or in the one that awaited a reboot for it.
 pub fn apply(held: &Held, order: &Order<'_>) -> Result<Outcome, ApplyError> {
+    let outcome = carry_out(held, order)?;
+    if order.plan.reboot().is_none() && matches!(outcome, Outcome::AlreadySo | Outcome::Done { .. }) {
+        // Its reboot, if it had one, has helped: should the argument go again one day, another is no loop.
+        reboot::forget(held, std::slice::from_ref(&order.plan.hash))?;
+    }
+    Ok(outcome)
+}
+
+fn carry_out(held: &Held, order: &Order<'_>) -> Result<Outcome, ApplyError> {
     let host = held.host();
     let generations = held.generations()?;
     if let Some(rollback) = held.rollback()? {

@@ -74,10 +74,20 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
         let Some(found) = entry.found.clone() else { continue };
         let before =
             items.iter().position(|item| item.found.subject() == entry.subject()).map(|at| items.remove(at));
-        let (found, mut wished) = before.map_or((found, Vec::new()), |before| (before.found, before.wished));
+        let (found, mut wished, mixed) = match before {
+            None => (found, Vec::new(), false),
+            // Somebody changed it between two changes of ours: theirs is what goes back.
+            Some(before) if !before.left.as_ref().is_none_or(|left| left.same_state(&found)) => {
+                match before.found {
+                    first @ Action::BootArgs(_) => (first, before.wished, true),
+                    _ => (found, Vec::new(), false),
+                }
+            }
+            Some(before) => (before.found, before.wished, before.mixed),
+        };
         wished.push(entry.step.action.clone());
         let left = entry.left.clone().filter(|_| entry.state == EntryState::Done);
-        items.push(Item { found, left, wished, state: ItemState::Planned });
+        items.push(Item { found, left, wished, mixed, state: ItemState::Planned });
     }
     items.reverse();
     items
@@ -129,7 +139,8 @@ fn judge(host: &HostRoot, item: &Item) -> Result<ItemState, HostError> {
     let now = hands::of(&item.found).observe(host)?;
     Ok(match &item.left {
         // Cut off in its middle: what is there now is nobody's wish.
-        None => ItemState::Intended { mixed: false },
+        None => ItemState::Intended { mixed: item.mixed },
+        Some(_) if item.mixed => ItemState::Intended { mixed: true },
         Some(left) if left.same_state(&now) && !left.same_state(&item.found) => {
             ItemState::Intended { mixed: false }
         }

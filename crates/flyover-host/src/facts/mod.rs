@@ -30,7 +30,9 @@ pub(crate) use cpu::CPU_FLAGS;
 pub(crate) use peers::servers_of;
 pub(crate) use reach::Reach;
 pub(crate) use routes::{Route, ways_to};
+pub(crate) use service::parse_block;
 pub use service::{PROPERTIES, WELL_KNOWN, question};
+pub(crate) use vfio::holders_of;
 
 /// What the reader cannot find on the host by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ fn device(dir: &Dir<'_>, address: PciAddr, net: &[NetDevice], holders: &Holders)
     let driver: Option<DriverName> = dir.link_word("driver");
     // vfio makes a group that protects nothing where it is told to do without an IOMMU.
     let protected = dir.text("iommu_group/name").is_none_or(|name| name != "vfio-noiommu");
-    let group: Option<IommuGroup> = dir.link_word("iommu_group").filter(|_| protected);
+    let group: Option<IommuGroup> = dir.link_word("iommu_group");
     let behind = net.iter().filter(|device| device.pci == Some(address));
     let mut found = PciDevice {
         address,
@@ -41,7 +41,7 @@ fn device(dir: &Dir<'_>, address: PciAddr, net: &[NetDevice], holders: &Holders)
         elsewhere: false,
         held_by: group.map(|group| holders.of(group)).unwrap_or_default(),
         driver,
-        group,
+        group: group.filter(|_| protected),
     };
     found.elsewhere = is_elsewhere(dir, &found);
     Some(found)

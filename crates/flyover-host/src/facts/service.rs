@@ -24,7 +24,7 @@ pub const WELL_KNOWN: [&str; 11] = [
 ];
 
 /// The properties that are asked for.
-pub const PROPERTIES: &str = "--property=Id,LoadState,UnitFileState,ActiveState,FragmentPath,Names";
+pub const PROPERTIES: &str = "--property=Id,LoadState,UnitFileState,ActiveState,Type,FragmentPath,Names";
 
 /// How long systemd may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -73,22 +73,25 @@ fn parse(answer: &str) -> Vec<Option<ServiceFacts>> {
     answer.trim().split("\n\n").map(parse_block).collect()
 }
 
-fn parse_block(block: &str) -> Option<ServiceFacts> {
+/// What systemd shows of one unit: its own name, whether it starts at boot, whether it runs, its file.
+pub(crate) fn parse_block(block: &str) -> Option<ServiceFacts> {
     let values: BTreeMap<&str, &str> = block.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |key: &str| values.get(key).copied().unwrap_or_default();
     let enablement = match (value("LoadState"), value("UnitFileState")) {
         ("not-found", _) => Enablement::NotFound,
-        ("masked", _) => Enablement::Masked,
+        ("masked", "" | "masked") => Enablement::Masked,
         // A unit that has no file of its own: somebody made it by a message.
         (_, "") => Enablement::Other("transient".to_owned()),
         (_, state) => state.to_owned().into(),
     };
-    Some(ServiceFacts {
-        unit: value("Id").parse().ok()?,
-        enablement,
-        active: matches!(value("ActiveState"), "active" | "activating" | "reloading"),
-        fragment: value("FragmentPath").parse().ok(),
-    })
+    let active = match value("ActiveState") {
+        "active" | "reloading" | "refreshing" => true,
+        // A oneshot that is at work is on its way to being inactive.
+        "activating" => value("Type") != "oneshot",
+        _ => false,
+    };
+    let fragment = value("FragmentPath").parse().ok();
+    Some(ServiceFacts { unit: value("Id").parse().ok()?, enablement, active, fragment })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyover_core::IommuGroup;
+use flyover_core::{HostPath, IommuGroup, PciAddr};
 
 use super::dir::Dir;
 use crate::root::HostRoot;
@@ -34,6 +34,13 @@ impl Holders {
         let holders = self.0.get(&group.0).into_iter().flatten();
         holders.map(|(pid, name)| format!("{name} ({pid})")).collect()
     }
+}
+
+/// Those that hold the group of a PCI function: `qemu (1234)`.
+pub(crate) fn holders_of(host: &HostRoot, device: PciAddr) -> Vec<String> {
+    let link = HostPath::fixed(&format!("/sys/bus/pci/devices/{device}/iommu_group"));
+    let group = host.link_name(&link).and_then(|name| name.parse().ok());
+    group.map(|group| Holders::read(host).of(group)).unwrap_or_default()
 }
 
 fn open_group(files: &Dir<'_>, fd: &str) -> Option<u32> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use flyover_core::{Action, DriverName, DriverOf, HostPath, IfName, Link};
 
 use super::{Hand, QUICK, refused};
+use crate::facts::holders_of;
 use crate::root::{HostError, HostRoot};
 
 /// How long a driver has to make its network device.
@@ -49,6 +50,15 @@ fn has_group(of: &DriverOf, host: &HostRoot) -> bool {
     let unsafe_mode = HostPath::fixed("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
     host.exists(&attribute(of, "iommu_group"))
         || matches!(host.text(&unsafe_mode).as_deref(), Some("Y" | "1"))
+}
+
+/// The kernel lets an unbind wait for who has the function open through vfio, for ever if need be.
+fn not_held(of: &DriverOf, host: &HostRoot) -> Result<(), HostError> {
+    let holders = holders_of(host, of.device);
+    if holders.is_empty() {
+        return Ok(());
+    }
+    Err(refused(format!("{} is in use by {}", of.device, holders.join(", ")), "end what uses it first"))
 }
 
 /// Has the device probed by the driver it is to have, and says what the kernel did.
@@ -142,6 +152,7 @@ impl Hand for DriverOf {
         }
         if driver_of(self, host) != self.driver {
             if driver_of(self, host).is_some() {
+                not_held(self, host)?;
                 host.write_attribute(&attribute(self, "driver/unbind"), &self.device.to_string())?;
             }
             if let Some(wanted) = &self.driver {

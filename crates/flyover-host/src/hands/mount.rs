@@ -33,8 +33,22 @@ fn says(have: &str, want: &str) -> bool {
             .ok()
             .zip(u32::from_str_radix(want, 8).ok())
             .is_some_and(|(a, b)| a == b),
+        // The kernel prints bytes.
+        (Some(("size", have)), Some(("size", want))) => bytes(have).is_some() && bytes(have) == bytes(want),
         _ => have == want,
     }
+}
+
+fn bytes(size: &str) -> Option<u64> {
+    let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match size[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_shl(shift)
 }
 
 impl Hand for MountAt {

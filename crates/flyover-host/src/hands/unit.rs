@@ -3,34 +3,22 @@
 //! What is shown belongs to the unit's own name: an alias (`chronyd` of `chrony`) must have been resolved before, for
 //! masking an alias masks nothing. Enabling makes the links anew from the unit's `[Install]`, aliases among them.
 
-use flyover_core::facts::Enablement;
+use flyover_core::facts::{Enablement, ServiceFacts};
 use flyover_core::{Action, HostPath, UnitLink, UnitName, UnitState};
 
 use super::{Hand, QUICK, SLOW, refused};
+use crate::facts::parse_block;
 use crate::root::{HostError, HostRoot};
 
 /// What systemd shows of a unit.
-struct Shown {
-    id: String,
-    enablement: Enablement,
-    active: bool,
-}
-
-fn show(host: &HostRoot, unit: &UnitName) -> Result<Shown, HostError> {
-    let asked = ["show", "--property=Id,LoadState,UnitFileState,ActiveState", unit.as_str()];
+fn show(host: &HostRoot, unit: &UnitName) -> Result<ServiceFacts, HostError> {
+    let asked = ["show", "--property=Id,LoadState,UnitFileState,ActiveState,Type", unit.as_str()];
     let text = host.ask("systemctl", &asked, QUICK)?;
-    let value = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        line.unwrap_or_default().to_owned()
-    };
-    let enablement = match (value("LoadState").as_str(), value("UnitFileState")) {
-        ("not-found", _) => Enablement::NotFound,
-        ("masked", file) if file.is_empty() => Enablement::Masked,
-        (_, file) => file.into(),
-    };
-    let active =
-        matches!(value("ActiveState").as_str(), "active" | "activating" | "reloading" | "refreshing");
-    Ok(Shown { id: value("Id"), enablement, active })
+    parse_block(&text).ok_or_else(|| HostError::Malformed {
+        path: format!("systemctl show {unit}"),
+        text,
+        expected: "a unit's properties",
+    })
 }
 
 fn systemctl(host: &HostRoot, args: &[&str], unit: &UnitName) -> Result<(), HostError> {
@@ -136,9 +124,9 @@ impl Hand for UnitState {
             ));
         }
         let now = show(host, &self.unit)?;
-        if now.id != self.unit.as_str() {
+        if now.unit != self.unit {
             return Err(refused(
-                format!("{} is another name of {}", self.unit, now.id),
+                format!("{} is another name of {}", self.unit, now.unit),
                 "name the unit itself",
             ));
         }
@@ -177,7 +165,9 @@ impl Hand for UnitState {
 
     fn holds(&self, host: &HostRoot) -> Result<bool, HostError> {
         let now = show(host, &self.unit)?;
-        Ok((now.enablement, now.active) == (self.enablement.clone(), self.active))
+        // What nothing can start does not start at boot either.
+        let masked = (&now.enablement, &self.enablement) == (&Enablement::Masked, &Enablement::Disabled);
+        Ok((masked || now.enablement == self.enablement) && now.active == self.active)
     }
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {

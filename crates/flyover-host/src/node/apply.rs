@@ -4,7 +4,7 @@ use std::path::Path;
 
 use flyover_api::NodeProfileSpec;
 use flyover_core::facts::HostFacts;
-use flyover_core::{Plan, PlanHash};
+use flyover_core::{Drift, Plan, PlanHash};
 use flyover_plan::{plan_wishes, recall};
 use serde::Serialize;
 
@@ -23,6 +23,20 @@ pub struct How<'a> {
     pub now: String,
     /// The program that goes on after the reboot.
     pub program: &'a Path,
+    /// Whether nobody asked now: it goes on by itself.
+    pub resumes: bool,
+}
+
+/// How a profile was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What was to be done.
+    pub plan: Plan,
+    /// What is not as the profile says all the same: the kernel may take an argument and do nothing about it.
+    pub drift: Vec<Drift>,
 }
 
 /// A generation of the past, in short.
@@ -41,18 +55,44 @@ pub struct Past {
 }
 
 impl Node {
-    /// Makes the node what the profile says, once all that was begun before is at an end.
-    pub fn apply(&self, spec: &NodeProfileSpec, how: &How<'_>) -> Result<(Outcome, Plan), NodeError> {
+    /// Makes the node what the profile says, once all that was begun before is at an end, and looks whether it is.
+    pub fn apply(&self, spec: &NodeProfileSpec, how: &How<'_>) -> Result<Applied, NodeError> {
         let held = self.store.lock()?;
         finish(&held)?;
+        let applied = self.apply_held(&held, spec, how);
+        if applied.is_err() {
+            // What failed now would fail at each boot.
+            resume_unit::take_away(self, &held, how)?;
+        }
+        applied
+    }
+
+    fn apply_held(&self, held: &Held, spec: &NodeProfileSpec, how: &How<'_>) -> Result<Applied, NodeError> {
         let view = self.view(spec)?;
         let mut plan = view.plan;
+        self.same_as_before(&plan, how)?;
+        resume_unit::put_last(&mut plan);
         if how.allow_reboot && view.facts.os.systemd {
             resume_unit::add(&self.host, &mut plan, how.program)?;
         }
         let profile = serde_json::to_value(spec).expect("a profile has string keys only");
         let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: how.allow_reboot };
-        Ok((executor::apply(&held, &order)?, plan))
+        let outcome = executor::apply(held, &order)?;
+        let at_an_end = matches!(outcome, Outcome::Done { .. } | Outcome::AlreadySo);
+        let drift = if at_an_end { self.view(spec)?.drift } else { Vec::new() };
+        Ok(Applied { outcome, plan, drift })
+    }
+
+    /// Nobody looks on when a node goes on by itself, so it does only what was looked at: after a reboot devices may
+    /// have other names.
+    fn same_as_before(&self, plan: &Plan, how: &How<'_>) -> Result<(), NodeError> {
+        let generations = self.store.generations()?;
+        let waits =
+            |generation: &&Generation| matches!(generation.state, GenerationState::AwaitingReboot { .. });
+        match generations.last().filter(waits) {
+            Some(waiting) if how.resumes && waiting.hash != plan.hash => Err(NodeError::Changed),
+            _ => Ok(()),
+        }
     }
 
     /// The profile that a crash or a reboot interrupted.

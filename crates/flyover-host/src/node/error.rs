@@ -29,6 +29,11 @@ pub enum NodeError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The profile means something else since the reboot.
+    #[error(
+        "the profile means something else on this node since the reboot, so nothing more was done\n  hint: `flyover node plan -f FILE` shows it; apply it again if it is right"
+    )]
+    Changed,
     /// Nothing waits to be continued.
     #[error("nothing was begun on this node that could go on\n  hint: name a profile with -f")]
     NothingBegun,

@@ -20,7 +20,7 @@ use crate::hands;
 use crate::root::HostRoot;
 use crate::store::Store;
 
-pub use apply::{How, Past};
+pub use apply::{Applied, How, Past};
 pub use error::NodeError;
 
 /// A host, seen as a node to be prepared.

@@ -3,18 +3,23 @@
 //! It runs the program in a unit of its own, for the program stops and removes this one.
 //!
 //! Invariant: its file and its enablement are steps like any other, so they are in the journal; the plan made after the
-//! reboot does not wish for them, and that takes them away.
+//! reboot does not wish for them, and that takes them away, as does a failure.
 
 use std::path::Path;
 
 use flyover_core::facts::Enablement;
 use flyover_core::{
-    Action, Disturbance, FileAt, FileMode, FileState, HostPath, Plan, Step, UnitName, UnitState,
+    Action, Disturbance, FileAt, FileMode, FileState, HostPath, Plan, Step, Subject, UnitName, UnitState,
 };
-use flyover_plan::by_hand;
+use flyover_plan::{by_hand, plan_wishes};
 
+use super::apply::stands;
+use super::{How, Node, NodeError};
+use crate::executor::{self, Order};
 use crate::hands;
+use crate::journal::GenerationState;
 use crate::root::{HostError, HostRoot};
+use crate::store::Held;
 
 const UNIT: &str = "flyover-node-resume.service";
 
@@ -50,6 +55,35 @@ pub(super) fn add(host: &HostRoot, plan: &mut Plan, program: &Path) -> Result<()
         };
         plan.steps.insert(at + offset, step);
     }
+    Ok(())
+}
+
+/// Whether a subject is the unit or its file.
+fn is_ours(subject: &Subject) -> bool {
+    subject.to_string().ends_with(UNIT)
+}
+
+/// Services wait for the unit to end, so it goes when all else is done.
+pub(super) fn put_last(plan: &mut Plan) {
+    let (ours, rest): (Vec<_>, Vec<_>) =
+        plan.steps.drain(..).partition(|step| is_ours(&step.action.subject()));
+    plan.steps = rest;
+    plan.steps.extend(ours);
+}
+
+/// Takes it away by itself, where the rest of the plan cannot be carried out.
+pub(super) fn take_away(node: &Node, held: &Held, how: &How<'_>) -> Result<(), NodeError> {
+    let mut ledger = node.store.ledger()?;
+    ledger.retain(|subject, _| is_ours(subject));
+    let generations = held.generations()?;
+    if ledger.is_empty() || generations.last().is_some_and(|last| last.state == GenerationState::Running) {
+        return Ok(());
+    }
+    let plan = plan_wishes(&[], &node.facts(None)?, &node.observe(&[], &ledger)?, &ledger);
+    let standing = generations.iter().rev().find(|generation| stands(generation));
+    let profile = standing.map_or_else(|| serde_json::json!({}), |generation| generation.profile.clone());
+    let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: false };
+    executor::apply(held, &order)?;
     Ok(())
 }
 

@@ -84,10 +84,12 @@ fn within(path: &HostPath, target: &str) -> PathBuf {
     let depth = path.as_path().components().count().saturating_sub(2);
     let mut inside: Vec<&str> = Vec::new();
     let mut left = if target.starts_with('/') { 0 } else { depth };
+    // What follows a name may lead anywhere, for the name may be a link.
     let mut climbs = target.starts_with('/');
     for part in Path::new(target).components() {
         match part {
-            Component::ParentDir if inside.pop().is_none() => match left.checked_sub(1) {
+            Component::ParentDir if inside.pop().is_some() => climbs = true,
+            Component::ParentDir => match left.checked_sub(1) {
                 Some(less) => left = less,
                 None => climbs = true,
             },
@@ -116,7 +118,12 @@ mod tests {
             leads("/sys/class/net/eth0", "../../devices/virtual/net/eth0"),
             "../../devices/virtual/net/eth0"
         );
-        assert_eq!(leads("/a", "b/../c"), "b/../c");
+    }
+
+    #[test]
+    fn no_way_up_follows_a_name_that_may_be_a_link() {
+        assert_eq!(leads("/a", "b/../c"), "c");
+        assert_eq!(leads("/proc/cmdline", "../a/b/c/up/../../../etc/shadow"), "../a/etc/shadow");
     }
 
     #[test]

@@ -61,10 +61,7 @@ impl Aim<'_> {
     /// Whether a command line is as it is to be.
     pub(super) fn holds(self, line: &KernelArgs) -> bool {
         match self {
-            Aim::Edit(edit) => {
-                edit.set.iter().all(|want| line.satisfies(want))
-                    && !line.iter().any(|arg| edit.unset.iter().any(|pattern| pattern.matches(arg)))
-            }
+            Aim::Edit(edit) => line.fulfils(edit),
             Aim::Back(_) => {
                 let (gone, come) = self.on(&words(line));
                 gone.is_empty() && come.is_empty()

@@ -51,6 +51,10 @@ fn grub_lines(text: &str) -> Vec<KernelArgs> {
             lines.push(args);
         }
     }
+    // Tools such as memtest are started like kernels, without a root of their own.
+    if lines.iter().any(|args| args.get("root").is_some()) {
+        lines.retain(|args| args.get("root").is_some());
+    }
     lines
 }
 
@@ -79,7 +83,7 @@ mod tests {
     fn entries_for_recovery_and_of_other_systems_are_left_out() {
         let text = "### BEGIN /etc/grub.d/10_linux ###\n\tlinux\t/vmlinuz root=/dev/a ro quiet\n\
                     \tlinux\t/vmlinuz root=/dev/a ro single\n### BEGIN /etc/grub.d/30_os-prober ###\n\
-                    linux /other root=/dev/b\n";
+                    linux /other root=/dev/b\n### BEGIN /etc/grub.d/20_memtest86+ ###\nlinux /boot/memtest86+x64.efi\n";
         assert_eq!(grub_lines(text), [KernelArgs::parse("root=/dev/a ro quiet")]);
     }
 

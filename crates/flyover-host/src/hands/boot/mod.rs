@@ -45,10 +45,30 @@ fn files(host: &HostRoot, loader: &Loader) -> Result<Vec<FileAt>, HostError> {
             );
         }
     }
+    // On UEFI the environment block is a link to the system partition.
+    for path in paths.iter_mut().filter(|path| path.as_str().ends_with("/grubenv")) {
+        if let Some(target) = host.link(path).and_then(|target| resolved(path, &target)) {
+            *path = target;
+        }
+    }
     paths.sort();
     paths.dedup();
     paths.retain(|path| !host.path(path).is_symlink());
     paths.iter().map(|path| found_at(host, path)).collect()
+}
+
+/// What a link names.
+fn resolved(link: &HostPath, target: &std::path::Path) -> Option<HostPath> {
+    let mut parts: Vec<&str> = Vec::new();
+    let whole = link.as_path().parent()?.join(target);
+    for part in whole.components() {
+        match part {
+            std::path::Component::ParentDir => drop(parts.pop()),
+            std::path::Component::Normal(name) => parts.push(name.to_str()?),
+            _ => {}
+        }
+    }
+    format!("/{}", parts.join("/")).parse().ok()
 }
 
 /// What edits of the command line did, seen from the files that were found before the first of them.
@@ -115,7 +135,30 @@ fn run_grubby(host: &HostRoot, loader: &Loader, found: &[FileAt], aim: Aim<'_>) 
     if options.len() > 1 {
         host.run("grubby", &options, SLOW)?;
     }
-    Ok(())
+    keeps_the_rest(host, loader, found, aim)
+}
+
+/// grubby takes an argument for another one of the same name, and drops that: `console=`, a second size of hugepages.
+fn keeps_the_rest(host: &HostRoot, loader: &Loader, found: &[FileAt], aim: Aim<'_>) -> Result<(), HostError> {
+    let sorted = |mut words: Vec<String>| {
+        words.sort();
+        words
+    };
+    let meant = entries::lines(loader, found).into_iter().map(|line| {
+        let line = words(&line);
+        let (gone, come) = aim.on(&line);
+        let stays =
+            line.iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, word)| word.clone());
+        sorted(stays.chain(come).collect())
+    });
+    let are = entries::lines(loader, &files(host, loader)?);
+    match meant.zip(&are).find(|(meant, is)| *meant != sorted(words(is))) {
+        None => Ok(()),
+        Some((meant, is)) => Err(refused(
+            format!("grubby would let a boot entry start with `{is}`, and not with `{}`", meant.join(" ")),
+            "it drops other arguments of the same name; change them by hand first",
+        )),
+    }
 }
 
 fn judge(host: &HostRoot, loader: &Loader, aim: Aim<'_>) -> Result<(), HostError> {

@@ -9,7 +9,6 @@ use clap::Args;
 use flyover_api::NodeProfileSpec;
 use flyover_host::executor::Outcome;
 use flyover_host::node::{How, Node};
-use serde::Serialize;
 
 use super::input::{Host, read_profile, told};
 use super::look::show;
@@ -48,13 +47,6 @@ pub(crate) struct Rollback {
     printed: Printed,
 }
 
-#[derive(Serialize)]
-struct Applied {
-    #[serde(flatten)]
-    outcome: Outcome,
-    plan: flyover_core::Plan,
-}
-
 fn root_only() -> anyhow::Result<()> {
     if nix::unistd::geteuid().is_root() {
         return Ok(());
@@ -74,14 +66,13 @@ impl Apply {
         root_only()?;
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let how = How { allow_reboot: self.allow_reboot, now, program: &program };
-        let (outcome, plan) = node.apply(&spec, &how).map_err(told)?;
-        let applied = Applied { outcome, plan };
-        show(&self.printed, &applied, || table::applied(&applied.outcome, &applied.plan))?;
+        let how = How { allow_reboot: self.allow_reboot, now, program: &program, resumes: self.resume };
+        let applied = node.apply(&spec, &how).map_err(told)?;
+        show(&self.printed, &applied, || table::applied(&applied))?;
         if matches!(applied.outcome, Outcome::NeedsReboot { .. }) {
             eprintln!("hint:  say it again with --allow-reboot, or reboot and say it again");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if applied.drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
     }
 
     fn profile(&self, node: &Node) -> anyhow::Result<NodeProfileSpec> {

@@ -63,7 +63,7 @@ impl Emit {
         let meta = Meta { name: self.name.clone(), role: self.role.clone() };
         let rendered = render(&settled, self.form, &meta);
         self.write(&rendered.files)?;
-        rendered.notes.iter().chain(&settled.notes).for_each(|note| eprintln!("note: {note}"));
+        rendered.notes.iter().for_each(|note| eprintln!("note: {note}"));
         Ok(ExitCode::SUCCESS)
     }
 

@@ -7,8 +7,10 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::{Table, presets};
 use flyover_api::NodeProfileSpec;
+use flyover_core::{Drift, Refusal, RefusalKind};
 use flyover_host::facts::Inspection;
 use flyover_host::live::Live;
+use flyover_host::node::NodeError;
 use serde::Serialize;
 
 use super::input::{Host, Profile, read_profile, ssh_peers, told};
@@ -99,7 +101,16 @@ impl Verify {
             Some(file) => read_profile(file)?,
             None => applied(&node)?,
         };
-        let drift = node.view(&spec).map_err(told)?.drift;
+        let drift = match node.view(&spec) {
+            Ok(view) => view.drift,
+            // A card was taken out, an IOMMU turned off: the profile no longer fits, which is drift.
+            Err(NodeError::Refused(why))
+                if why.iter().all(|refusal| refusal.kind == RefusalKind::Impossible) =>
+            {
+                why.into_iter().map(no_longer_possible).collect()
+            }
+            Err(error) => return Err(told(error)),
+        };
         show(&self.printed, &drift, || {
             if drift.is_empty() {
                 "The node is what the profile says.".to_owned()
@@ -109,6 +120,10 @@ impl Verify {
         })?;
         Ok(if drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
     }
+}
+
+fn no_longer_possible(refusal: Refusal) -> Drift {
+    Drift { subject: refusal.field, wanted: "possible on this node".to_owned(), found: refusal.what }
 }
 
 fn applied(node: &flyover_host::node::Node) -> anyhow::Result<NodeProfileSpec> {

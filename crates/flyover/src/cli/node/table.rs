@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use flyover_core::facts::{HostFacts, PciDevice};
 use flyover_core::{Disturbance, Drift, Plan, Step};
 use flyover_host::executor::{Outcome, Report};
+use flyover_host::node::Applied;
 use flyover_host::receipt::Receipt;
 use flyover_plan::{by_hand, state};
 
@@ -223,7 +224,8 @@ pub(super) fn drift(drift: &[Drift]) -> String {
 }
 
 /// How a plan was carried out.
-pub(super) fn applied(outcome: &Outcome, plan: &Plan) -> String {
+pub(super) fn applied(applied: &Applied) -> String {
+    let Applied { outcome, plan, drift: differs } = applied;
     let mut text = String::new();
     if !matches!(outcome, Outcome::AlreadySo) {
         for step in &plan.steps {
@@ -233,6 +235,9 @@ pub(super) fn applied(outcome: &Outcome, plan: &Plan) -> String {
     }
     for note in &plan.notes {
         let _infallible = writeln!(text, "note: {note}");
+    }
+    if !differs.is_empty() {
+        let _infallible = writeln!(text, "{}", drift(differs));
     }
     text + &match outcome {
         Outcome::AlreadySo => format!("Nothing to do: all {} are as asked for.", plan.fulfilled),
