@@ -85,6 +85,13 @@ impl KernelArgs {
     pub fn edited(&self, edit: &ArgEdit) -> Self {
         Self { args: edit.apply(&self.args), init: self.init.clone() }
     }
+
+    /// Whether the edit would change nothing. Pools of huge pages count together: each argument alone may be satisfied
+    /// by a pool of another size.
+    #[must_use]
+    pub fn fulfils(&self, edit: &ArgEdit) -> bool {
+        self.edited(edit) == *self
+    }
 }
 
 impl From<String> for KernelArgs {

@@ -143,3 +143,11 @@ fn hugepages_of_one_size_are_replaced_together() {
         assert_eq!(edited(before, &set, &[]), after, "{before}");
     }
 }
+
+#[test]
+fn an_edit_is_fulfilled_by_a_line_that_it_leaves_alone() {
+    let line = line("ro intel_iommu=on,sm_on hugepagesz=2M hugepages=8 hugepagesz=1G hugepages=4");
+    assert!(line.fulfils(&edit(&["intel_iommu=on", "hugepagesz=1G", "hugepages=4"], &["quiet"])));
+    assert!(!line.fulfils(&edit(&[], &["ro"])));
+    assert!(!line.fulfils(&edit(&["hugepagesz=1G", "hugepages=8"], &[])), "the 8 pages are of 2M");
+}

@@ -34,7 +34,7 @@ pub(crate) fn edit_of(action: &Action) -> Option<&ArgEdit> {
 /// What the running kernel's command line lacks of the edit, in words; none if nothing.
 pub(crate) fn missing(edit: &ArgEdit, facts: &HostFacts) -> Option<String> {
     let running = &facts.boot.args;
-    if running.edited(edit) == *running {
+    if running.fulfils(edit) {
         return None;
     }
     let absent: Vec<&str> =
