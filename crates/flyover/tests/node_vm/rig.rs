@@ -26,7 +26,7 @@ pub(crate) fn node_with_flyover() -> DiskVm {
 }
 
 /// What takes systemd and an emulated disk their time.
-pub(crate) const LONG: Duration = Duration::from_secs(240);
+pub(crate) const LONG: Duration = Duration::from_secs(900);
 
 /// Applies a profile, which must succeed without a reboot.
 pub(crate) fn apply(vm: &mut DiskVm, profile: &str) -> String {
@@ -56,7 +56,7 @@ pub(crate) fn reboot_by(vm: &mut DiskVm, command: &str) {
     if let Ok(said) = vm.sh(command, LONG) {
         assert_eq!(said.status, 0, "{command}\n{}", said.text);
     }
-    vm.wait_ready(LONG * 2).unwrap();
+    vm.wait_ready(LONG).unwrap();
 }
 
 fn write(vm: &mut DiskVm, profile: &str) {
