@@ -71,6 +71,22 @@ fn each_device_gets_its_driver_whatever_becomes_of_the_others() {
 }
 
 #[test]
+fn each_command_passes_over_another_device_at_the_address() {
+    let unit = drivers_unit(&[driver("0000:06:00.0")], false).unwrap();
+    let at = "/sys/bus/pci/devices/0000:06:00.0";
+    let check =
+        format!("/bin/sh -c 'grep -qsx 0x8086 {at}/vendor && grep -qsx 0x10fb {at}/device || exit 0; ");
+    let service = &parsed(&unit)["Service"];
+    let commands: Vec<&str> =
+        service.iter().filter(|(key, _)| key == "ExecStart").map(|(_, value)| value.as_str()).collect();
+    assert_eq!(commands.len(), 2);
+    assert!(
+        commands.iter().all(|command| command.trim_start_matches('-').starts_with(&check)),
+        "{commands:?}"
+    );
+}
+
+#[test]
 fn without_devices_there_is_no_unit() {
     assert_eq!(drivers_unit(&[], true), None);
 }
