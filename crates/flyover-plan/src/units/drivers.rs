@@ -1,7 +1,7 @@
 //! The unit that gives devices their drivers after each boot.
 
 use crate::DriverChoice;
-use crate::units::oneshot;
+use crate::units::{BEFORE, oneshot};
 
 /// Where the kernel says whether vfio may have devices without an IOMMU.
 pub(crate) const NOIOMMU: &str = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode";
@@ -16,11 +16,12 @@ pub fn drivers_unit(drivers: &[DriverChoice], unsafe_noiommu: bool) -> Option<St
     let noiommu = unsafe_noiommu.then(|| format!("modprobe vfio; echo Y > {NOIOMMU}"));
     let acts: Vec<String> = noiommu.into_iter().chain(drivers.iter().map(bind)).collect();
     let checks: Vec<String> = drivers.iter().map(is_bound).collect();
-    let head = "Description=Flyover: drivers of devices\n\
-                After=systemd-modules-load.service systemd-udevd.service\n\
-                Before=network-pre.target kubelet.service openvswitch-switch.service openvswitch.service\n\
-                Wants=network-pre.target\n";
-    (!drivers.is_empty()).then(|| oneshot(head, &acts, &checks))
+    let head = format!(
+        "Description=Flyover: drivers of devices\n\
+         After=systemd-modules-load.service systemd-udevd.service\n\
+         Before=network-pre.target\n{BEFORE}Wants=network-pre.target\n"
+    );
+    (!drivers.is_empty()).then(|| oneshot(&head, &acts, &checks))
 }
 
 /// The override comes before the unbind: from then on no other driver can take the device.

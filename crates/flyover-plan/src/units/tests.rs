@@ -92,6 +92,18 @@ fn without_devices_there_is_no_unit() {
 }
 
 #[test]
+fn every_unit_comes_before_the_daemon_that_takes_its_pages_and_devices() {
+    let drivers = drivers_unit(&[driver("0000:06:00.0")], true).unwrap();
+    let pages = hugepages_unit(&[pool("2M", None, 1, When::Runtime)]).unwrap();
+    for text in [drivers, pages, mount_unit(&mount("/mnt/huge")).1] {
+        let unit = &parsed(&text)["Unit"];
+        let mut before =
+            unit.iter().filter(|(key, _)| key == "Before").flat_map(|(_, names)| names.split(' '));
+        assert!(before.any(|name| name == "ovs-vswitchd.service"), "{text}");
+    }
+}
+
+#[test]
 fn nothing_in_a_script_is_expanded_by_systemd() {
     let unit = drivers_unit(&[driver("0000:06:00.0")], true).unwrap();
     let pages = hugepages_unit(&[pool("2M", None, 1, When::Runtime)]).unwrap();
