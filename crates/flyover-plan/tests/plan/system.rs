@@ -125,6 +125,41 @@ fn what_cannot_or_must_not_be_done_is_refused() {
 }
 
 #[test]
+fn what_no_apply_can_take_back_is_refused() {
+    for sysctl in [
+        "kernel.modules_disabled: 1",
+        "kernel/kexec_load_disabled: 1",
+        "kernel.yama.ptrace_scope: '0x3'",
+        "kernel.unprivileged_bpf_disabled: ' 1'",
+    ] {
+        let text = refused(&format!("sysctls: {{{sysctl}}}"), &server());
+        assert!(text.contains("cannot be undone without a reboot"), "{text}");
+    }
+    for sysctl in [
+        "kernel.yama.ptrace_scope: 2",
+        "kernel.unprivileged_bpf_disabled: 2",
+        "kernel.perf_event_paranoid: 3",
+    ] {
+        settled(&format!("sysctls: {{{sysctl}}}"), &server());
+    }
+}
+
+#[test]
+fn control_characters_are_refused_but_in_what_a_file_holds() {
+    for yaml in [
+        r#"files: [{path: "/etc/a\nb", content: a}]"#,
+        r#"hugepages: {mounts: [{path: "/mnt/a\nb", pageSize: 2M}]}"#,
+        r#"sysctls: {kernel.core_pattern: "a\x1bb"}"#,
+        r#"modules: [{name: vfio-pci, options: {ids: "a\x01"}}]"#,
+    ] {
+        assert_eq!(crate::refusals(yaml, &server()).len(), 1, "{yaml}");
+    }
+    settled(r#"files: [{path: /etc/a, content: "a\tb\n\e"}]"#, &server());
+    let tabs = settled(r#"sysctls: {net.ipv4.ip_local_port_range: "1\t2"}"#, &server());
+    assert_eq!(tabs.sysctls.into_values().collect::<Vec<_>>(), ["1 2"]);
+}
+
+#[test]
 fn a_managed_image_is_left_to_its_manager_with_the_right_emitter() {
     let mut text = String::new();
     for os in
