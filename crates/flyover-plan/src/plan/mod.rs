@@ -1,7 +1,7 @@
 //! Compares what is wished with what was observed and with what earlier plans left, and says what to do, in order.
 //!
 //! Invariants: what is no longer wished goes back first, in the reverse of the order it came; what a person changed
-//! since is kept and named; a host on which everything is as wished gets no step.
+//! since is kept and named, but for the boot loader's configuration, which others rewrite: there ours goes; a host on which everything is as wished gets no step.
 
 mod back;
 mod reboot;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, Ledger, Plan, PlanHash, Step, Subject, Wish};
+use flyover_core::{Action, ArgPattern, BootArgs, BootState, Ledger, Plan, PlanHash, Step, Subject, Wish};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -47,6 +47,7 @@ pub fn plan_wishes(wishes: &[Wish], facts: &HostFacts, observed: &Observations, 
         ledger,
         steps: Vec::new(),
         going_back: BTreeMap::new(),
+        taken_out: Vec::new(),
         notes: Vec::new(),
         fulfilled: 0,
     };
@@ -80,6 +81,8 @@ struct Draft<'a> {
     steps: Vec<Step>,
     /// What the steps so far put back, to be changed anew.
     going_back: BTreeMap<Subject, Action>,
+    /// Arguments of ours that the edit of the command line is to take out besides what is wished.
+    taken_out: Vec<ArgPattern>,
     notes: Vec<String>,
     fulfilled: usize,
 }
@@ -88,21 +91,31 @@ impl Draft<'_> {
     /// One step, unless the wish holds and nothing of this plan goes before it on the same subject.
     fn step(&mut self, wish: &Wish) {
         let subject = wish.action.subject();
+        let action = self.with_taken_out(&wish.action);
         let going_back = self.going_back.get(&subject).cloned();
         let observed = self.observed.get(&subject);
-        if going_back.is_none() && observed.is_some_and(|o| o.holds) {
+        if action == wish.action && going_back.is_none() && observed.is_some_and(|o| o.holds) {
             self.fulfilled += 1;
             return;
         }
         let found = going_back.or_else(|| observed.map(|o| o.found.clone()));
         self.steps.push(Step {
-            by_hand: by_hand(&wish.action, found.as_ref()),
-            action: wish.action.clone(),
+            by_hand: by_hand(&action, found.as_ref()),
+            action,
             found,
             why: wish.why.clone(),
             disturbs: wish.disturbs,
             after_reboot: wish.after_reboot,
         });
+    }
+
+    fn with_taken_out(&self, action: &Action) -> Action {
+        let mut action = action.clone();
+        if let Action::BootArgs(BootArgs { state: BootState::Edited(edit), .. }) = &mut action {
+            let more = self.taken_out.iter().filter(|pattern| !edit.unset.contains(pattern)).cloned();
+            edit.unset.extend(more.collect::<Vec<_>>());
+        }
+        action
     }
 }
 

@@ -38,6 +38,14 @@ pub(crate) fn usual_mode() -> FileMode {
     FileMode::new(0o644).expect("permissions alone")
 }
 
+/// A path stands in units, plans and commands, where a control character would end the line.
+pub(super) fn in_one_line(field: &str, path: &HostPath) -> Option<Refusal> {
+    path.as_str().chars().any(char::is_control).then(|| {
+        Refusal::invalid(field, format!("{:?} has a control character", path.as_str()))
+            .hint("choose a name without")
+    })
+}
+
 fn refusal(field: &str, path: &HostPath) -> Option<Refusal> {
     let below = |tops: &[&'static str]| {
         tops.iter()
@@ -57,6 +65,9 @@ fn refusal(field: &str, path: &HostPath) -> Option<Refusal> {
     if below(&BOOT).is_some() {
         let what = format!("{path} belongs to the boot loader");
         return Some(Refusal::invalid(field, what).hint("say arguments in `kernelArgs`"));
+    }
+    if let Some(refusal) = in_one_line(field, path) {
+        return Some(refusal);
     }
     (path.parent().is_none()).then(|| Refusal::invalid(field, "the root directory is not a file"))
 }

@@ -7,6 +7,7 @@ use flyover_core::facts::HugetlbMount;
 use flyover_core::{FileMode, HostPath, HugepageSize, Refusal};
 
 use super::Draft;
+use super::files::in_one_line;
 use super::hugepages::{Offer, no_such_size, offer};
 
 /// Directories whose content a mount would hide from the host.
@@ -58,6 +59,9 @@ fn refusal(draft: &Draft<'_>, field: &str, at: usize) -> Option<Refusal> {
     if let Some(i) = mounts[..at].iter().position(|other| other.path == mount.path) {
         let what = format!("{} is asked for at hugepages.mounts[{i}] too", mount.path);
         return Some(Refusal::invalid(path, what).hint("keep one of them"));
+    }
+    if let Some(refusal) = in_one_line(&path, &mount.path) {
+        return Some(refusal);
     }
     if hides_the_host(&mount.path) {
         let what = format!("a mount at {} would hide what the host needs", mount.path);

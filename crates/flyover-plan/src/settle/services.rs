@@ -7,7 +7,7 @@ use flyover_core::{Refusal, UnitName};
 use super::Draft;
 
 /// Services without which nobody reaches the host, or nothing on it runs.
-const NEEDED: [&str; 19] = [
+const NEEDED: [&str; 29] = [
     "NetworkManager.service",
     "containerd.service",
     "crio.service",
@@ -17,14 +17,24 @@ const NEEDED: [&str; 19] = [
     "docker.service",
     "flyover.service",
     "ifupdown.service",
+    "k3s-agent.service",
+    "k3s.service",
     "kubelet.service",
+    "network.service",
     "networking.service",
+    "openvswitch-switch.service",
+    "openvswitch.service",
+    "ovs-vswitchd.service",
+    "ovsdb-server.service",
+    "rke2-agent.service",
+    "rke2-server.service",
     "ssh.service",
     "ssh.socket",
     "sshd.service",
     "systemd-journald.service",
     "systemd-logind.service",
     "systemd-networkd.service",
+    "systemd-resolved.service",
     "systemd-udevd.service",
     "wicked.service",
 ];
@@ -58,7 +68,7 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
             draft.refuse(refusal);
             continue;
         }
-        let wish = wanted(service.state);
+        let wish = wanted(service.state, facts);
         let unit = facts.unit.clone();
         match draft.settled.services.insert(unit.clone(), wish.clone()) {
             Some(other) if other != wish => {
@@ -70,10 +80,13 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
     }
 }
 
-fn wanted(state: ServiceWish) -> Enablement {
+/// What is masked and stopped is disabled, and more: somebody's mask is not taken away for that.
+fn wanted(state: ServiceWish, facts: &ServiceFacts) -> Enablement {
     match state {
-        ServiceWish::Disabled => Enablement::Disabled,
-        ServiceWish::Masked => Enablement::Masked,
+        ServiceWish::Disabled if facts.enablement != Enablement::Masked || facts.active => {
+            Enablement::Disabled
+        }
+        ServiceWish::Disabled | ServiceWish::Masked => Enablement::Masked,
     }
 }
 

@@ -3,7 +3,7 @@
 use flyover_api::When;
 
 use crate::Pool;
-use crate::units::oneshot;
+use crate::units::{BEFORE, oneshot};
 
 /// The file that holds how many pages there are: of one NUMA node, or of the whole host.
 #[must_use]
@@ -24,7 +24,6 @@ pub fn hugepages_unit(pools: &[Pool]) -> Option<String> {
         runtime.iter().map(|pool| format!("echo {} > {}", pool.count, pool_file(pool))).collect();
     let checks: Vec<String> =
         runtime.iter().map(|pool| format!("grep -qx {} {}", pool.count, pool_file(pool))).collect();
-    let head = "Description=Flyover: hugepages of the running kernel\n\
-                Before=kubelet.service openvswitch-switch.service openvswitch.service\n";
-    (!runtime.is_empty()).then(|| oneshot(head, &acts, &checks))
+    let head = format!("Description=Flyover: hugepages of the running kernel\n{BEFORE}");
+    (!runtime.is_empty()).then(|| oneshot(&head, &acts, &checks))
 }

@@ -23,6 +23,11 @@ pub const HUGEPAGES_UNIT: &str = "flyover-hugepages.service";
 /// The unit that gives devices their drivers after each boot.
 pub const DRIVERS_UNIT: &str = "flyover-drivers.service";
 
+/// What takes pages and devices as soon as it starts, so that our units come before it. openvswitch.service of Fedora
+/// and openvswitch-switch.service of Debian do nothing themselves; the daemon may be started without them.
+const BEFORE: &str =
+    "Before=kubelet.service openvswitch-switch.service openvswitch.service ovs-vswitchd.service\n";
+
 /// The first line of every text of ours.
 pub const HEADER: &str =
     "# Written by Flyover from a node profile; changes are lost when it is applied again.";

@@ -3,7 +3,7 @@
 use flyover_api::HugepageMountSpec;
 use flyover_core::{HostPath, UnitName};
 
-use crate::units::{HEADER, closed, one_line, unit_value};
+use crate::units::{BEFORE, HEADER, closed, one_line, unit_value};
 
 /// Longest name of a unit without `.mount`.
 const MAX_STEM: usize = 255 - ".mount".len();
@@ -26,7 +26,7 @@ pub fn mount_unit(mount: &HugepageMountSpec) -> (UnitName, String) {
     let place = closed(&format!("Where={path}"));
     let options = closed(&format!("Options={}", unit_value(&mount_options(mount))));
     let text = format!(
-        "{HEADER}\n[Unit]\n{about}Before=kubelet.service openvswitch-switch.service openvswitch.service\n\n\
+        "{HEADER}\n[Unit]\n{about}{BEFORE}\n\
          [Mount]\nWhat=hugetlbfs\n{place}Type=hugetlbfs\n{options}\n[Install]\nWantedBy=multi-user.target\n"
     );
     (mount_name(&mount.path), text)

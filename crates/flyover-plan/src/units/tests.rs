@@ -71,8 +71,36 @@ fn each_device_gets_its_driver_whatever_becomes_of_the_others() {
 }
 
 #[test]
+fn each_command_passes_over_another_device_at_the_address() {
+    let unit = drivers_unit(&[driver("0000:06:00.0")], false).unwrap();
+    let at = "/sys/bus/pci/devices/0000:06:00.0";
+    let check =
+        format!("/bin/sh -c 'grep -qsx 0x8086 {at}/vendor && grep -qsx 0x10fb {at}/device || exit 0; ");
+    let service = &parsed(&unit)["Service"];
+    let commands: Vec<&str> =
+        service.iter().filter(|(key, _)| key == "ExecStart").map(|(_, value)| value.as_str()).collect();
+    assert_eq!(commands.len(), 2);
+    assert!(
+        commands.iter().all(|command| command.trim_start_matches('-').starts_with(&check)),
+        "{commands:?}"
+    );
+}
+
+#[test]
 fn without_devices_there_is_no_unit() {
     assert_eq!(drivers_unit(&[], true), None);
+}
+
+#[test]
+fn every_unit_comes_before_the_daemon_that_takes_its_pages_and_devices() {
+    let drivers = drivers_unit(&[driver("0000:06:00.0")], true).unwrap();
+    let pages = hugepages_unit(&[pool("2M", None, 1, When::Runtime)]).unwrap();
+    for text in [drivers, pages, mount_unit(&mount("/mnt/huge")).1] {
+        let unit = &parsed(&text)["Unit"];
+        let mut before =
+            unit.iter().filter(|(key, _)| key == "Before").flat_map(|(_, names)| names.split(' '));
+        assert!(before.any(|name| name == "ovs-vswitchd.service"), "{text}");
+    }
 }
 
 #[test]

@@ -116,6 +116,22 @@ fn a_port_whose_virtual_function_carries_a_route_stays() {
 }
 
 #[test]
+fn a_port_with_virtual_functions_and_an_adapter_with_disks_behind_it_stay() {
+    let mut host = server_with_iommu();
+    let mut function = host.pci[3].clone();
+    (function.address, function.physical) = ("82:10.0".parse().unwrap(), Some(host.pci[3].address));
+    function.group = Some(IommuGroup(40));
+    let mut adapter = device("0000:a1:00.0", "1077:2261", "0x0c0400", Some("qla2xxx"));
+    adapter.group = Some(IommuGroup(41));
+    host.pci.extend([function, adapter]);
+    let port = refused(&vfio("address: '82:00.0'"), &host);
+    assert!(port.contains("cannot bind 0000:82:00.0 to vfio-pci: it has 1 virtual functions"), "{port}");
+    assert!(port.ends_with("take them away first: echo 0 > /sys/bus/pci/devices/0000:82:00.0/sriov_numvfs"));
+    assert!(refused(&vfio("address: 'a1:00.0'"), &host).contains("it is a disk controller"));
+    assert_eq!(settled(&vfio("address: '82:10.0'"), &host).drivers.len(), 1);
+}
+
+#[test]
 fn the_iommu_stays_on_for_devices_that_are_given_away() {
     let kept = settled(&vfio("address: '06:00.0'"), &server_with_iommu());
     assert_eq!(crate::args(&kept), "intel_iommu=on");

@@ -127,7 +127,14 @@ impl Model {
             _ => drop(self.state.insert(subject.clone(), action.clone())),
         }
         self.show(action);
-        let left = self.found(action);
+        let mut left = self.found(action);
+        // An edit on what others have changed leaves nothing that can be put back byte for byte.
+        if let (Action::BootArgs(BootArgs { state: BootState::Edited(_), .. }), Some(owned)) =
+            (action, self.ledger.get(&subject))
+            && owned.left != found
+        {
+            left = action.clone();
+        }
         match self.ledger.get_mut(&subject) {
             // What is as it was found is nobody's.
             None if left == found => {}

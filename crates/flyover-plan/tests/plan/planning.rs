@@ -101,6 +101,28 @@ fn other_arguments_are_set_upon_what_was_found() {
 }
 
 #[test]
+fn of_a_boot_configuration_that_was_changed_since_only_ours_is_taken_out() {
+    let mut model = Model::of(vm());
+    model.apply(&planned("kernelArgs: {present: [quiet, a=1, b=1]}", &model));
+    model.next_args = format!("{} of_an_update=1", model.next_args).parse().unwrap();
+    let next = planned("kernelArgs: {present: [quiet, a=1]}", &model);
+    assert_eq!(
+        next.steps[0].by_hand[0].split_once("# ").unwrap().1,
+        "GRUB_CMDLINE_LINUX: add quiet a=1, remove b=1"
+    );
+    model.apply(&next);
+    assert_eq!(model.next_args.to_string(), "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet a=1 of_an_update=1");
+    assert!(planned("kernelArgs: {present: [quiet, a=1]}", &model).steps.is_empty());
+
+    let back = planned("", &model);
+    assert!(back.steps[0].why.contains("only ours is taken out"), "{back:?}");
+    model.apply(&back);
+    assert_eq!(model.next_args.to_string(), "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet of_an_update=1");
+    assert_eq!(back.notes, ["the running kernel keeps quiet a=1 until the next boot"]);
+    assert!(planned("", &model).steps.is_empty());
+}
+
+#[test]
 fn a_reboot_alone_is_planned_where_the_boot_loader_is_right_already() {
     let mut model = Model::of(vm());
     model.next_args = "quiet a=1".parse().unwrap();

@@ -10,7 +10,7 @@ use crate::fixtures;
 use crate::model::Model;
 
 /// Pieces that contradict each other, do not fit, or do.
-const PIECES: [&str; 22] = [
+const PIECES: [&str; 23] = [
     "iommu: on",
     "iommu: off",
     "iommu: passthrough",
@@ -31,6 +31,7 @@ const PIECES: [&str; 22] = [
     "modules: [{name: vfio-pci, options: {disable_vga: '1'}}]",
     "sysctls: {vm.swappiness: 1, kernel.nmi_watchdog: 0}",
     "services: [{name: chronyd, state: disabled}, {name: irqbalance, state: masked}]",
+    "services: [{name: irqbalance, state: disabled}]",
     "files: [{path: /etc/ours, content: a}]",
     "services: [{name: fixed, state: disabled}]",
 ];

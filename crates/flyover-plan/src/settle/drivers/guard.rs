@@ -13,6 +13,9 @@ const BIFURCATED: [&str; 3] = ["mana", "mlx4_core", "mlx5_core"];
 
 const MASS_STORAGE: u8 = 0x01;
 
+/// Class and subclass of host adapters of Fibre Channel, behind which are disks.
+const FIBRE_CHANNEL: u32 = 0x0c04;
+
 pub(super) fn refusal(facts: &HostFacts, choice: &Chosen<'_>) -> Option<Refusal> {
     let device = choice.device;
     // What carries a route may be a virtual function of the chosen one.
@@ -27,7 +30,7 @@ pub(super) fn refusal(facts: &HostFacts, choice: &Chosen<'_>) -> Option<Refusal>
         let refusal = cannot(choice, "it is a bridge, behind which are other devices");
         return Some(refusal.hint("narrow the selector to the device itself: `class: \"02\"`"));
     }
-    if device.class.base() == MASS_STORAGE && device.driver.is_some() {
+    if leads_to_disks(device) && device.driver.is_some() {
         let refusal = cannot(choice, "it is a disk controller, and file systems of the host may be on it");
         return Some(refusal.hint("unbind it from its driver first, if nothing of it is used"));
     }
@@ -38,6 +41,9 @@ pub(super) fn refusal(facts: &HostFacts, choice: &Chosen<'_>) -> Option<Refusal>
             cannot(choice, &why).hint("leave it with its driver; give DPDK its address all the same"),
         );
     }
+    if let Some(refusal) = has_functions(facts, choice) {
+        return Some(refusal);
+    }
     if device.elsewhere {
         let refusal =
             cannot(choice, "its network device is in another network namespace, a pod's most likely");
@@ -46,6 +52,20 @@ pub(super) fn refusal(facts: &HostFacts, choice: &Chosen<'_>) -> Option<Refusal>
     (!device.held_by.is_empty()).then(|| {
         cannot(choice, &format!("{} holds it open", device.held_by.join(", ")))
             .hint("stop that process first")
+    })
+}
+
+fn leads_to_disks(device: &PciDevice) -> bool {
+    device.class.base() == MASS_STORAGE || device.class.number() >> 8 == FIBRE_CHANNEL
+}
+
+/// Virtual functions go with the driver that made them, and pods may have them.
+fn has_functions(facts: &HostFacts, choice: &Chosen<'_>) -> Option<Refusal> {
+    let address = choice.device.address;
+    let functions = facts.pci.iter().filter(|device| device.physical == Some(address)).count();
+    (functions > 0).then(|| {
+        cannot(choice, &format!("it has {functions} virtual functions"))
+            .hint(format!("take them away first: echo 0 > /sys/bus/pci/devices/{address}/sriov_numvfs"))
     })
 }
 

@@ -142,10 +142,6 @@ fn note_functions(draft: &mut Draft<'_>, chosen: &BTreeMap<PciAddr, Chosen<'_>>)
                 None => format!("{address} is a virtual function of {physical}, which keeps its driver"),
             });
         }
-        let virtuals = draft.facts.pci.iter().filter(|device| device.physical == Some(address)).count();
-        if virtuals > 0 && choice.device.driver.as_ref() != Some(choice.driver) {
-            draft.note(format!("{address} has {virtuals} virtual functions; they go with its driver"));
-        }
     }
 }
 
