@@ -130,7 +130,7 @@ fn judge(host: &HostRoot, item: &Item) -> Result<ItemState, HostError> {
     Ok(match &item.left {
         // Cut off in its middle: what is there now is nobody's wish.
         None => ItemState::Intended { mixed: false },
-        Some(left) if left.same_state(&now) && !left.same_state(&item.found) => {
+        Some(left) if left.stays(&now) && !left.same_state(&item.found) => {
             ItemState::Intended { mixed: false }
         }
         Some(_) if item.found.same_state(&now) => ItemState::Undone { mixed: false },

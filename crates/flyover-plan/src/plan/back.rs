@@ -41,7 +41,7 @@ impl Draft<'_> {
         if observed.found.same_state(&owned.found) {
             return;
         }
-        if !observed.found.same_state(&owned.left) {
+        if !owned.left.stays(&observed.found) {
             self.notes.push(format!("{subject} was changed since Flyover set it; it stays as it is"));
             return;
         }
