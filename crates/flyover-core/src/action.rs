@@ -248,6 +248,18 @@ impl Action {
             _ => self == other,
         }
     }
+
+    /// Whether what was left is still so, or is what a boot makes of it: a unit that is enabled runs after one, or
+    /// fails, and nobody changed it by that.
+    #[must_use]
+    pub fn stays(&self, now: &Self) -> bool {
+        match (self, now) {
+            (Self::Unit(left), Self::Unit(now)) if left.enablement == Enablement::Enabled => {
+                (&left.unit, &left.enablement) == (&now.unit, &now.enablement)
+            }
+            _ => self.same_state(now),
+        }
+    }
 }
 
 fn same_file(one: &FileAt, other: &FileAt) -> bool {

@@ -13,6 +13,8 @@ mod validate;
 use flyover_core::{Action, HostPath, Plan, Step};
 
 pub use outcome::{ApplyError, NotUndone, Order, Outcome, Resumed, StepError};
+pub(crate) use validate::prepares;
+
 pub use rollback::{Kept, Report, roll_back};
 
 use crate::hands;

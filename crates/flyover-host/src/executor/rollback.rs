@@ -1,9 +1,11 @@
-//! Puts back what generations changed, the last touched first.
+//! Puts back what generations changed, the last touched first; what others stand upon comes first and goes last.
 //!
 //! Invariant: what a person changed since is kept and named. Only the kernel's command line is taken apart: ours goes,
 //! theirs stays.
 
-use flyover_core::{Action, BootArgs, BootState, HostPath, Subject};
+use std::collections::BTreeSet;
+
+use flyover_core::{Action, BootArgs, BootState, FileAt, HostPath, Module, MountAt, Subject, UnitState};
 use serde::Serialize;
 
 use super::run::{NEEDED, chain};
@@ -89,8 +91,43 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
         let left = entry.left.clone().filter(|_| entry.state == EntryState::Done);
         items.push(Item { found, left, wished, mixed, state: ItemState::Planned });
     }
+    // What we left as it had been found is not ours, whatever it is now: a unit, say, whose file went after it. Only
+    // directories may be left of it.
+    let is_ours = |item: &Item| item.left.as_ref().is_none_or(|left| !left.same_state(&item.found));
+    items.retain(|item| is_ours(item) || !made_for(&item.found).is_empty());
     items.reverse();
+    // A later generation may have touched a file again and not its unit.
+    items.sort_by_key(|item| order(&item.found));
     items
+}
+
+/// What others stand upon comes back before them, and goes after them.
+fn order(found: &Action) -> u8 {
+    match found {
+        Action::File(FileAt { file: Some(_), .. }) | Action::Module(Module { loaded: true, .. }) => 0,
+        Action::File(_) | Action::Module(_) => 2,
+        _ => 1,
+    }
+}
+
+/// Directories that were not there, and were made for this.
+fn made_for(found: &Action) -> &[HostPath] {
+    match found {
+        Action::File(FileAt { dirs, .. })
+        | Action::Mount(MountAt { dirs, .. })
+        | Action::Unit(UnitState { dirs, .. }) => dirs,
+        _ => &[],
+    }
+}
+
+/// Takes away directories that something else kept when what they were made for went.
+fn sweep(host: &HostRoot, items: &[Item]) -> Result<(), HostError> {
+    let made: BTreeSet<&HostPath> = items.iter().flat_map(|item| made_for(&item.found)).collect();
+    // What is below a directory sorts behind it.
+    made.into_iter()
+        .rev()
+        .filter(|directory| host.exists(directory))
+        .try_for_each(|directory| host.remove_empty_directory(directory))
 }
 
 /// Does what is left of a rollback.
@@ -112,6 +149,7 @@ pub(super) fn go_on(held: &Held, mut rollback: Rollback) -> Result<Report, Store
         }
     }
     if failed.is_empty() {
+        sweep(held.host(), &rollback.items)?;
         finish(held, &rollback)?;
     }
     Ok(report(held.host(), &rollback, failed))
@@ -141,10 +179,12 @@ fn judge(host: &HostRoot, item: &Item) -> Result<ItemState, HostError> {
         // Cut off in its middle: what is there now is nobody's wish.
         None => ItemState::Intended { mixed: item.mixed },
         Some(_) if item.mixed => ItemState::Intended { mixed: true },
-        Some(left) if left.same_state(&now) && !left.same_state(&item.found) => {
+        Some(left) if left.stays(&now) && !left.same_state(&item.found) => {
             ItemState::Intended { mixed: false }
         }
-        Some(_) if item.found.same_state(&now) => ItemState::Undone { mixed: false },
+        Some(left) if item.found.same_state(&now) || left.same_state(&item.found) => {
+            ItemState::Undone { mixed: false }
+        }
         Some(_) if matches!(now, Action::BootArgs(_)) => ItemState::Intended { mixed: true },
         Some(_) => ItemState::Kept { now: Box::new(now) },
     })

@@ -25,7 +25,7 @@ pub(super) fn validate(held: &Held, steps: &[Step]) -> Result<(), ApplyError> {
 
 /// Whether an earlier step makes what a later one needs: before it asking is too early, and as long as the later one
 /// is not undone it stays.
-pub(super) fn prepares(earlier: &Action, later: &Action) -> bool {
+pub(crate) fn prepares(earlier: &Action, later: &Action) -> bool {
     match (earlier, later) {
         (Action::File(file), Action::Unit(unit)) => {
             file.file.is_some()

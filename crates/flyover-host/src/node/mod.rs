@@ -15,9 +15,10 @@ use flyover_core::facts::HostFacts;
 use flyover_core::{Action, Drift, Ledger, Plan, UnitName, Wish};
 use flyover_plan::{Observations, Observed, Settled, plan, recall, settle, verify, wishes};
 
+use crate::executor::prepares;
 use crate::facts::{Inspection, inspect};
 use crate::hands;
-use crate::root::HostRoot;
+use crate::root::{HostError, HostRoot};
 use crate::store::Store;
 
 pub use apply::{Applied, How, Past};
@@ -75,17 +76,30 @@ impl Node {
         last.map(|generation| apply::profile_of(&generation)).transpose()
     }
 
-    /// What the hands find of all that is wished, and of all that is ours.
+    /// What the hands find of all that is wished, and of all that is ours. What another wish brings first, as a module
+    /// does its sysctls, is not there to be looked at; what is ours and cannot be looked at any more is left alone.
     fn observe(&self, wishes: &[Wish], ledger: &Ledger) -> Result<Observations, NodeError> {
         let mut observed = Observations::new();
         for owned in ledger.values() {
-            let found = hands::of(&owned.wished).observe(&self.host)?;
-            observed.insert(owned.wished.subject(), Observed { found, holds: false });
+            match hands::of(&owned.wished).observe(&self.host) {
+                Ok(found) => {
+                    observed.insert(owned.wished.subject(), Observed { found, holds: false });
+                }
+                Err(HostError::Unsupported(why)) => tracing::warn!(subject = %owned.wished.subject(), why),
+                Err(other) => return Err(other.into()),
+            }
         }
         for wish in wishes.iter().filter(|wish| !matches!(wish.action, Action::Reboot(_))) {
             let hand = hands::of(&wish.action);
-            let seen = Observed { found: hand.observe(&self.host)?, holds: hand.holds(&self.host)? };
-            observed.insert(wish.action.subject(), seen);
+            let seen = hand
+                .observe(&self.host)
+                .and_then(|found| Ok(Observed { found, holds: hand.holds(&self.host)? }));
+            match seen {
+                Ok(seen) => drop(observed.insert(wish.action.subject(), seen)),
+                Err(HostError::Unsupported(_))
+                    if wishes.iter().any(|other| prepares(&other.action, &wish.action)) => {}
+                Err(other) => return Err(other.into()),
+            }
         }
         Ok(observed)
     }

@@ -7,6 +7,8 @@ mod failure;
 mod journal;
 mod person;
 mod plans;
+mod profile;
+mod profiles;
 mod random;
 mod reboot;
 mod refusal;

@@ -47,7 +47,7 @@ impl Draft<'_> {
 
     fn is_changed(&self, subject: &Subject, owned: &Owned) -> bool {
         self.observed.get(subject).is_some_and(|observed| {
-            !observed.found.same_state(&owned.found) && !observed.found.same_state(&owned.left)
+            !observed.found.same_state(&owned.found) && !owned.left.stays(&observed.found)
         })
     }
 

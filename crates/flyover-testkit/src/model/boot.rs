@@ -47,8 +47,12 @@ pub(super) fn install(root: &Path, kind: BootKind) -> io::Result<()> {
                     &format!("title Model\nlinux /vmlinuz\n{options}"),
                 )?;
             }
-            put(root, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"quiet iommu=nopt\"\n")?;
-            put(root, "/etc/kernel/cmdline", "root=/dev/vda1 ro quiet iommu=nopt\n")?;
+            if kind == BootKind::Grubby {
+                let text = "GRUB_ENABLE_BLSCFG=true\nGRUB_CMDLINE_LINUX=\"quiet iommu=nopt\"\n";
+                put(root, "/etc/default/grub", text)?;
+            } else {
+                put(root, "/etc/kernel/cmdline", "root=/dev/vda1 ro quiet iommu=nopt\n")?;
+            }
         }
     }
     if matches!(kind, BootKind::Debian | BootKind::RedHat) {
@@ -124,8 +128,11 @@ impl Machine {
             put(root, &path, &format!("{}\noptions {}\n", rest.join("\n"), edit(&options)))?;
         }
         let text = fs::read_to_string(at(root, "/etc/default/grub"))?;
-        let value = text.trim().trim_start_matches("GRUB_CMDLINE_LINUX=\"").trim_end_matches('"');
-        put(root, "/etc/default/grub", &format!("GRUB_CMDLINE_LINUX=\"{}\"\n", edit(value)))?;
+        let lines = text.lines().map(|line| {
+            let value = line.strip_prefix("GRUB_CMDLINE_LINUX=\"").and_then(|value| value.strip_suffix('"'));
+            value.map_or(line.to_owned(), |value| format!("GRUB_CMDLINE_LINUX=\"{}\"", edit(value))) + "\n"
+        });
+        put(root, "/etc/default/grub", &lines.collect::<String>())?;
         Ok(String::new())
     }
 
@@ -143,6 +150,8 @@ impl Machine {
         }
         put(root, "/proc/sys/kernel/random/boot_id", &format!("boot-{}\n", count + 1))?;
         put(root, "/proc/cmdline", &format!("{}\n", next_line(root, self.hardware.boot)?))?;
+        self.obey_command_line(root)?;
+        self.read_files_of_boot(root)?;
         self.start_enabled(root)
     }
 }

@@ -4,10 +4,14 @@
 //! counted, and at any of them the host can be made to crash or to fail.
 
 mod boot;
+mod kernel;
 mod pci;
 mod proc;
 mod setup;
+mod shell;
+mod start;
 mod systemd;
+mod tables;
 mod tree;
 
 use std::io;

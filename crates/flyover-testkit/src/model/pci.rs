@@ -13,13 +13,37 @@ fn device(nic: &Nic, name: &str) -> String {
 }
 
 pub(super) fn plug_in(root: &Path, nic: &Nic) -> io::Result<()> {
-    put(root, &device(nic, "driver_override"), "(null)\n")?;
-    add_driver(root, nic.driver)?;
-    if let Some(group) = nic.group {
-        fs::create_dir_all(at(root, &format!("/sys/kernel/iommu_groups/{group}/devices")))?;
-        symlink(format!("../../../../kernel/iommu_groups/{group}"), at(root, &device(nic, "iommu_group")))?;
+    for (name, text) in [
+        ("driver_override", "(null)\n"),
+        ("vendor", "0x8086\n"),
+        ("device", "0x10d3\n"),
+        ("class", "0x020000\n"),
+        ("numa_node", "0\n"),
+    ] {
+        put(root, &device(nic, name), text)?;
     }
+    add_driver(root, nic.driver)?;
     attach(root, nic, nic.driver, nic.up)
+}
+
+/// The IOMMU is on, and there are groups; or it is off, and there are none.
+pub(super) fn group(root: &Path, nics: &[Nic], on: bool) -> io::Result<()> {
+    for (nic, group) in nics.iter().filter_map(|nic| Some((nic, nic.group?))) {
+        let directory = format!("/sys/kernel/iommu_groups/{group}");
+        let link = at(root, &device(nic, "iommu_group"));
+        if on && !link.is_symlink() {
+            fs::create_dir_all(at(root, &format!("{directory}/devices")))?;
+            symlink(format!("../../../..{}", directory.trim_start_matches("/sys")), link)?;
+        } else if !on && link.is_symlink() {
+            fs::remove_file(link)?;
+            fs::remove_dir_all(at(root, &directory))?;
+        }
+    }
+    Ok(())
+}
+
+fn has_group(root: &Path, nic: &Nic) -> bool {
+    at(root, &device(nic, "iommu_group")).is_symlink()
 }
 
 pub(super) fn add_driver(root: &Path, driver: &str) -> io::Result<()> {
@@ -29,7 +53,11 @@ pub(super) fn add_driver(root: &Path, driver: &str) -> io::Result<()> {
 
 fn attach(root: &Path, nic: &Nic, driver: &str, up: bool) -> io::Result<()> {
     symlink(format!("../../drivers/{driver}"), at(root, &device(nic, "driver")))?;
+    let of_driver = format!("/sys/bus/pci/drivers/{driver}/{}", nic.address);
+    symlink(format!("../../devices/{}", nic.address), at(root, &of_driver))?;
     if driver == nic.driver {
+        put(root, &device(nic, &format!("net/{}/mtu", nic.link)), "1500\n")?;
+        symlink("../..", at(root, &device(nic, &format!("net/{}/device", nic.link))))?;
         put(
             root,
             &device(nic, &format!("net/{}/flags", nic.link)),
@@ -83,6 +111,7 @@ impl Machine {
 }
 
 fn detach(root: &Path, nic: &Nic) -> io::Result<()> {
+    fs::remove_file(at(root, &device(nic, &format!("driver/{}", nic.address))))?;
     fs::remove_file(at(root, &device(nic, "driver")))?;
     if at(root, &device(nic, "net")).exists() {
         fs::remove_dir_all(at(root, &device(nic, "net")))?;
@@ -99,7 +128,7 @@ fn probe(root: &Path, nic: &Nic, only: Option<&str>) -> io::Result<()> {
         forced => forced,
     };
     let there = at(root, &format!("/sys/bus/pci/drivers/{taker}")).exists();
-    let viable = taker == nic.driver || (taker == "vfio-pci" && nic.group.is_some());
+    let viable = taker == nic.driver || (taker == "vfio-pci" && has_group(root, nic));
     if there && viable && only.is_none_or(|only| only == taker) {
         return attach(root, nic, taker, false);
     }

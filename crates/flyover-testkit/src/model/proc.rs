@@ -5,15 +5,22 @@ use std::io;
 use std::path::Path;
 
 use super::setup::put;
-use super::{Machine, at, other, pci};
+use super::{Machine, at, other, pci, tables};
 
 /// Modules there are, with the driver or the sysctl that comes with each.
-const MODULES: [(&str, Option<&str>, Option<&str>); 2] = [
+const MODULES: [(&str, Option<&str>, Option<&str>); 3] = [
+    ("vfio_iommu_type1", None, None),
     ("vfio_pci", Some("vfio-pci"), None),
     ("br_netfilter", None, Some("/proc/sys/net/bridge/bridge-nf-call-iptables")),
 ];
 
 const POOL: &str = "hugepages/hugepages-2048kB/nr_hugepages";
+
+/// As many pages, all of them free.
+fn put_pool(root: &Path, path: &str, pages: u64) -> io::Result<()> {
+    put(root, path, &format!("{pages}\n"))?;
+    put(root, &path.replace("nr_hugepages", "free_hugepages"), &format!("{pages}\n"))
+}
 
 impl Machine {
     /// A write to an attribute of the kernel.
@@ -55,10 +62,11 @@ impl Machine {
                 now
             }
             .min(*most);
-            put(root, &pool(node), &format!("{becomes}\n"))?;
+            put_pool(root, &pool(node), becomes)?;
             total += becomes;
         }
-        put(root, &format!("/sys/kernel/mm/{POOL}"), &format!("{total}\n"))
+        put_pool(root, &format!("/sys/kernel/mm/{POOL}"), total)?;
+        tables::memory(root, &self.hardware)
     }
 
     /// `modprobe [-r|--dry-run --quiet] NAME [OPTION=VALUE]…`.

@@ -19,6 +19,8 @@ pub struct Hardware {
     pub pages: Vec<u64>,
     /// Its network cards.
     pub nics: Vec<Nic>,
+    /// Whether the IOMMU is on without an argument.
+    pub iommu: bool,
 }
 
 /// A network card.
@@ -58,7 +60,9 @@ impl Default for Hardware {
             nics: vec![
                 nic("0000:06:00.0", "ens1f0", true, Some(7)),
                 nic("0000:06:00.1", "ens1f1", false, None),
+                nic("0000:03:00.0", "eno1", true, None),
             ],
+            iommu: true,
         }
     }
 }
@@ -137,18 +141,18 @@ pub(super) fn build(root: &Path, hardware: &Hardware) -> io::Result<()> {
     }
     super::systemd::note(root)?;
     memory(root, hardware)?;
+    super::tables::build(root, hardware)?;
     hardware.nics.iter().try_for_each(|nic| super::pci::plug_in(root, nic))?;
+    super::pci::group(root, &hardware.nics, hardware.iommu)?;
     boot::install(root, hardware.boot)
 }
 
 fn memory(root: &Path, hardware: &Hardware) -> io::Result<()> {
-    put(root, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n")?;
-    for node in 0..hardware.pages.len() {
-        put(
-            root,
-            &format!("/sys/devices/system/node/node{node}/hugepages/hugepages-2048kB/nr_hugepages"),
-            "0\n",
-        )?;
+    let nodes = (0..hardware.pages.len()).map(|node| format!("/sys/devices/system/node/node{node}"));
+    for place in nodes.chain(["/sys/kernel/mm".to_owned()]) {
+        for name in ["nr_hugepages", "free_hugepages", "surplus_hugepages"] {
+            put(root, &format!("{place}/hugepages/hugepages-2048kB/{name}"), "0\n")?;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! systemd: enablement as links in `/etc/systemd/system`, what runs as files in `/run/systemd/model/active`.
+//! systemd: enablement as links in `/etc/systemd/system`.
 
 use std::fs;
 use std::io;
@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use super::setup::put;
 use super::{Machine, at, other};
 
-const ETC: &str = "/etc/systemd/system";
-const SEEN: &str = "/run/systemd/model/seen";
+pub(super) const ETC: &str = "/etc/systemd/system";
+pub(super) const SEEN: &str = "/run/systemd/model/seen";
 
 /// A unit as the manager knows it.
-struct Unit {
-    name: String,
-    file: Option<PathBuf>,
-    masked: bool,
+pub(super) struct Unit {
+    pub(super) name: String,
+    pub(super) file: Option<PathBuf>,
+    pub(super) masked: bool,
 }
 
-fn find(root: &Path, asked: &str) -> Unit {
+pub(super) fn find(root: &Path, asked: &str) -> Unit {
     let in_etc = at(root, &format!("{ETC}/{asked}"));
     if let Ok(target) = fs::read_link(&in_etc) {
         let masked = target == Path::new("/dev/null");
@@ -58,13 +58,24 @@ impl Unit {
         }
     }
 
-    fn active(&self, root: &Path) -> PathBuf {
-        at(root, &format!("/run/systemd/model/active/{}", self.name))
+    fn show(&self, root: &Path) -> String {
+        let load = match self {
+            Self { masked: true, .. } => "masked",
+            Self { file: None, .. } => "not-found",
+            _ => "loaded",
+        };
+        format!(
+            "Id={}\nNames={0}\nLoadState={load}\nUnitFileState={}\nActiveState={}\nFragmentPath={}\n",
+            self.name,
+            self.enablement(root),
+            if self.is_active(root) { "active" } else { "inactive" },
+            self.file.as_deref().unwrap_or(Path::new("")).display(),
+        )
     }
 }
 
 /// What the manager has read of the units in `/etc`.
-fn on_disk(root: &Path) -> io::Result<String> {
+pub(super) fn on_disk(root: &Path) -> io::Result<String> {
     let mut seen = String::new();
     let mut names: Vec<_> =
         fs::read_dir(at(root, ETC))?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
@@ -89,7 +100,10 @@ impl Machine {
         let words: Vec<&str> = args.iter().copied().filter(|arg| !arg.starts_with("--")).collect();
         let unit = words.get(1).map(|name| find(root, name));
         match (words.as_slice(), unit) {
-            (["show", _], Some(unit)) => return Ok(show(root, &unit)),
+            (["show", units @ ..], _) => {
+                let blocks = units.iter().map(|name| find(root, name).show(root));
+                return Ok(blocks.collect::<Vec<_>>().join("\n"));
+            }
             (["daemon-reload"], _) => note(root)?,
             (["reboot"], _) => self.boot(root)?,
             (["enable", _], Some(unit)) => self.enable(root, &unit)?,
@@ -146,62 +160,4 @@ impl Machine {
         }
         note(root)
     }
-
-    fn stop(&self, root: &Path, unit: &Unit, really: bool) -> io::Result<()> {
-        let active = unit.active(root);
-        if really && active.exists() {
-            self.tick()?;
-            fs::remove_file(active)?;
-        }
-        Ok(())
-    }
-
-    fn start(&self, root: &Path, unit: &Unit) -> io::Result<()> {
-        if unit.masked {
-            return Err(other(format!("Unit {} is masked.", unit.name)));
-        }
-        if on_disk(root)? != fs::read_to_string(at(root, SEEN))? {
-            return Err(other("units changed on disk and nobody ran daemon-reload"));
-        }
-        let file = unit.file.as_ref().ok_or_else(|| other(format!("Unit {} not found.", unit.name)))?;
-        // The only program there is: ExecStart=/bin/sh -c 'echo N > PATH'.
-        for line in fs::read_to_string(at(root, &file.to_string_lossy()))?.lines() {
-            let echo =
-                line.strip_prefix("ExecStart=/bin/sh -c 'echo ").and_then(|line| line.strip_suffix('\''));
-            if let Some((value, path)) = echo.and_then(|echo| echo.split_once(" > ")) {
-                self.attribute(root, path, value)?;
-            }
-        }
-        fs::write(unit.active(root), "")
-    }
-
-    /// What starts at boot.
-    pub(super) fn start_enabled(&self, root: &Path) -> io::Result<()> {
-        note(root)?;
-        let wants = at(root, &format!("{ETC}/multi-user.target.wants"));
-        let mut names: Vec<_> =
-            fs::read_dir(wants)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        names.sort();
-        // A unit that fails leaves the others be.
-        names
-            .iter()
-            .map(|name| find(root, name))
-            .filter(|unit| !unit.masked)
-            .for_each(|unit| drop(self.start(root, &unit)));
-        Ok(())
-    }
-}
-
-fn show(root: &Path, unit: &Unit) -> String {
-    let load = match unit {
-        Unit { masked: true, .. } => "masked",
-        Unit { file: None, .. } => "not-found",
-        _ => "loaded",
-    };
-    let active = if unit.active(root).exists() { "active" } else { "inactive" };
-    format!(
-        "Id={}\nLoadState={load}\nUnitFileState={}\nActiveState={active}\n",
-        unit.name,
-        unit.enablement(root)
-    )
 }
