@@ -11,6 +11,8 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
+# Which of the tests in VMs with a disk; all unless said.
+VM_TESTS ?=
 FUZZ_SECONDS ?= 60
 # Name of the lab that demo and bench raise.
 LAB ?= $@
@@ -75,7 +77,7 @@ test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the g
 # One machine at a time: each has eight CPUs, emulated.
 test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk
 	@scripts/install-packages $(VM_PACKAGES)
-	RUST_TEST_THREADS=1 cargo test --release --package flyover --test node_vm
+	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap

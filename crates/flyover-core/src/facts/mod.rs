@@ -44,6 +44,9 @@ pub struct HostFacts {
     pub services: BTreeMap<UnitName, ServiceFacts>,
     /// How kubelet divides the host, where there is one.
     pub kubelet: Option<KubeletFacts>,
+    /// What makes the host less safe than it looks, in words.
+    #[serde(default)]
+    pub taints: Vec<String>,
 }
 
 impl HostFacts {

@@ -55,5 +55,6 @@ pub fn inspect(host: &HostRoot, asked: &Inspection) -> Result<HostFacts, HostErr
     let guarded = guard::read(&Reach::read(host, &asked.ssh_peers), &net, &pci);
     let services = if os.systemd { service::read(host, &asked.units) } else { Default::default() };
     let kubelet = kubelet::read(host);
-    Ok(HostFacts { os, boot, cpu, numa, memory, pci, net, guarded, services, kubelet })
+    let taints = vfio::taint(host).into_iter().collect();
+    Ok(HostFacts { os, boot, cpu, numa, memory, pci, net, guarded, services, kubelet, taints })
 }

@@ -36,6 +36,13 @@ impl Holders {
     }
 }
 
+/// vfio gives devices away that no IOMMU holds back.
+pub(super) fn taint(host: &HostRoot) -> Option<String> {
+    let switch = HostPath::fixed("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+    let on = matches!(host.text(&switch).as_deref(), Some("Y" | "1"));
+    on.then(|| "unsafe no-IOMMU mode: who has a device of vfio can write all memory".to_owned())
+}
+
 /// Those that hold the group of a PCI function: `qemu (1234)`.
 pub(crate) fn holders_of(host: &HostRoot, device: PciAddr) -> Vec<String> {
     let link = HostPath::fixed(&format!("/sys/bus/pci/devices/{device}/iommu_group"));

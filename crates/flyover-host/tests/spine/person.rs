@@ -1,5 +1,7 @@
 //! What a person changed since is kept and named.
 
+use flyover_core::{Action, Module};
+use flyover_host::facts::{Inspection, inspect};
 use flyover_testkit::model::{BootKind, Hardware, Model, Node};
 
 use crate::plans::{assert_same, do_apply, do_roll_back, everything, plan};
@@ -82,4 +84,20 @@ fn arguments_that_a_person_added_since_stay_and_ours_go() {
         }
         assert!(model.tree().unwrap().get("/etc/default/grub.d/zz-flyover.cfg").is_none());
     }
+}
+
+#[test]
+fn an_option_of_a_loaded_module_is_written_and_put_back() {
+    let model = Model::new(Hardware::default()).unwrap();
+    let switch = model.root().join("sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+    std::fs::create_dir_all(switch.parent().unwrap()).unwrap();
+    std::fs::write(&switch, "N\n").unwrap();
+    let options = [("enable_unsafe_noiommu_mode".to_owned(), "1".to_owned())].into();
+    let wish = Action::Module(Module { name: "vfio".parse().unwrap(), loaded: true, options });
+    do_apply(&model, &plan(&model, std::slice::from_ref(&wish))).unwrap();
+    assert_eq!(std::fs::read_to_string(&switch).unwrap(), "1\n");
+    let facts = inspect(&model.host(), &Inspection::default()).unwrap();
+    assert!(facts.taints[0].starts_with("unsafe no-IOMMU mode"), "{:?}", facts.taints);
+    do_roll_back(&model, 0).unwrap();
+    assert_eq!(std::fs::read_to_string(&switch).unwrap(), "N\n");
 }

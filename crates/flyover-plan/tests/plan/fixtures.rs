@@ -225,6 +225,7 @@ pub(crate) fn host(shape: Shape) -> HostFacts {
         guarded: Vec::new(),
         services: services(),
         kubelet: None,
+        taints: Vec::new(),
     }
 }
 

@@ -31,11 +31,14 @@ fn a_profile_is_applied_once_verified_listed_and_taken_back() {
          status 0 $F node apply -f $P; grep -q 'Done: generation 1' /tmp/said\n\
          [ \"$(cat /etc/hostname)\" = other ] && [ \"$(cat /proc/sys/net/ipv4/ip_default_ttl)\" = 77 ]\n\
          status 0 $F node apply -f $P; grep -q 'Nothing to do' /tmp/said\n\
-         status 0 $F node verify\n\
+         status 0 $F node verify; status 0 $F node verify -f $P\n\
+         printf 'sysctls: {net.ipv4.ip_default_ttl: \"78\"}\\n' >/tmp/q.yaml; status 3 $F node verify -f /tmp/q.yaml; grep -q 78 /tmp/said\n\
          sysctl -qw net.ipv4.ip_default_ttl=65; status 3 $F node verify; grep -q ip_default_ttl /tmp/said\n\
          status 0 $F node apply -f $P; status 0 $F node verify\n\
          status 0 $F node receipt; grep -q /etc/sysctl.d/zz-flyover.conf /tmp/said\n\
          status 0 $F node history; [ $(grep -c done /tmp/said) = 2 ]\n\
+         status 0 $F node rollback; grep -q 'Generation 1 stands' /tmp/said; status 1 $F node rollback --to 7\n\
+         [ \"$(cat /proc/sys/net/ipv4/ip_default_ttl)\" = 65 ]; sysctl -qw net.ipv4.ip_default_ttl=77\n\
          status 0 $F node rollback --to 0 --dry-run; grep -q /etc/hostname /tmp/said\n\
          status 0 $F node rollback --to 0; face >/tmp/after; diff /tmp/before /tmp/after\n\
          status 0 $F node rollback --to 0\n",

@@ -102,7 +102,10 @@ impl Verify {
             None => applied(&node)?,
         };
         let drift = match node.view(&spec) {
-            Ok(view) => view.drift,
+            Ok(view) => {
+                view.facts.taints.iter().for_each(|taint| eprintln!("taint: {taint}"));
+                view.drift
+            }
             // A card was taken out, an IOMMU turned off: the profile no longer fits, which is drift.
             Err(NodeError::Refused(why))
                 if why.iter().all(|refusal| refusal.kind == RefusalKind::Impossible) =>

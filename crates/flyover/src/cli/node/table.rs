@@ -12,7 +12,13 @@ use flyover_plan::{by_hand, state};
 
 /// The facts, a subject a row.
 pub(super) fn facts(facts: &HostFacts) -> String {
-    let rows = host(facts).into_iter().chain(memory(facts)).chain(devices(facts)).chain(services(facts));
+    let taints = facts.taints.iter().map(|taint| ("taint".to_owned(), taint.clone()));
+    let rows = host(facts)
+        .into_iter()
+        .chain(memory(facts))
+        .chain(devices(facts))
+        .chain(services(facts))
+        .chain(taints);
     let lines: Vec<String> = rows.map(|(name, value)| format!("{name:<13}{value}")).collect();
     lines.join("\n")
 }
