@@ -61,8 +61,10 @@ impl Node {
         finish(&held)?;
         let applied = self.apply_held(&held, spec, how);
         if applied.is_err() {
-            // What failed now would fail at each boot.
-            resume_unit::take_away(self, &held, how)?;
+            // What failed now would fail at each boot. The first error is the one to tell of.
+            if let Err(error) = resume_unit::take_away(self, &held, how) {
+                tracing::warn!(%error, "the unit that goes on after a reboot stays");
+            }
         }
         applied
     }

@@ -1,6 +1,7 @@
 //! The unit that goes on with a profile after the reboot it asked for.
 //!
-//! It runs the program in a unit of its own, for the program stops and removes this one.
+//! It starts the program in a unit of its own, for the program removes this one. It does not wait for that: who waits
+//! while systemd reads its units anew may wait for ever.
 //!
 //! Invariant: its file and its enablement are steps like any other, so they are in the journal; the plan made after the
 //! reboot does not wish for them, and that takes them away, as does a failure.
@@ -100,7 +101,9 @@ fn text(program: &Path) -> String {
          \n\
          [Service]\n\
          Type=oneshot\n\
-         ExecStart=systemd-run --quiet --wait --collect --service-type=oneshot --unit=flyover-node-resumed \"{program}\" node apply --resume\n\
+         ExecStart=systemd-run --quiet --no-block --collect --service-type=oneshot --unit=flyover-node-resumed \\\n\
+         \x20   --property=Before=kubelet.service --property=Before=openvswitch-switch.service \\\n\
+         \x20   --property=Before=openvswitch.service \"{program}\" node apply --resume\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n"
