@@ -169,7 +169,7 @@ impl Store {
                 };
                 let mut left = entry.left.clone().unwrap_or_else(|| wished.clone());
                 let found = match ledger.remove(&entry.subject()) {
-                    Some(Owned { found: first, left: before, .. }) if before.same_state(&found) => first,
+                    Some(Owned { found: first, left: before, .. }) if before.stays(&found) => first,
                     // Somebody changed the boot loader's files between two changes of ours: none of what was found
                     // may come back whole, so what we left is told to be changed.
                     Some(Owned { found: first, .. }) if matches!(found, Action::BootArgs(_)) => {

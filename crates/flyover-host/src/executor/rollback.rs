@@ -79,7 +79,7 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
         let (found, mut wished, mixed) = match before {
             None => (found, Vec::new(), false),
             // Somebody changed it between two changes of ours: theirs is what goes back.
-            Some(before) if !before.left.as_ref().is_none_or(|left| left.same_state(&found)) => {
+            Some(before) if !before.left.as_ref().is_none_or(|left| left.stays(&found)) => {
                 match before.found {
                     first @ Action::BootArgs(_) => (first, before.wished, true),
                     _ => (found, Vec::new(), false),

@@ -55,7 +55,7 @@ impl Machine {
             ["exit", code] => return Ok(Ended::ByExit(*code == "0")),
             ["test", "-e", path] => at(root, path).exists(),
             ["test", "!", "-e", path] => !at(root, path).exists(),
-            ["grep", "-qx", line, path] => {
+            ["grep", "-qx" | "-qsx", line, path] => {
                 fs::read_to_string(at(root, path)).is_ok_and(|text| text.lines().any(|each| each == *line))
             }
             ["modprobe", module] => self.modprobe(root, &[module]).is_ok(),

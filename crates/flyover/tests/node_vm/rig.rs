@@ -26,7 +26,7 @@ pub(crate) fn node_with_flyover() -> DiskVm {
 }
 
 /// What takes systemd and an emulated disk their time.
-pub(crate) const LONG: Duration = Duration::from_secs(900);
+pub(crate) const LONG: Duration = Duration::from_secs(600);
 
 /// Applies a profile, which must succeed without a reboot.
 pub(crate) fn apply(vm: &mut DiskVm, profile: &str) -> String {

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use flyover_host::cmd::Cmd;
@@ -107,11 +107,25 @@ impl DiskVm {
         let Qemu { agent, console, .. } = self.qemu()?;
         let new = agent.ready(&old, limit, console)?;
         self.boot_id = new;
-        // "degraded" is for the test to judge.
-        let state = self.sh("systemctl is-system-running --wait", limit)?;
-        match state.text.trim() {
-            "running" | "degraded" => Ok(()),
-            other => bail!("the guest's services are not up but `{other}`"),
+        self.wait_started(limit)
+    }
+
+    /// Waits until no unit is about to start. It asks again and again: who lets systemctl wait while systemd reads its
+    /// units anew may wait for ever. "degraded" is for the test to judge.
+    fn wait_started(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        loop {
+            let state = self.sh("systemctl is-system-running", limit)?;
+            match state.text.trim() {
+                "running" | "degraded" => return Ok(()),
+                "initializing" | "starting" if started.elapsed() < limit => {
+                    thread::sleep(Duration::from_secs(2));
+                }
+                other => {
+                    let jobs = self.sh("systemctl list-jobs", SHORT)?.text;
+                    bail!("the guest's services are not up but `{other}`:\n{jobs}")
+                }
+            }
         }
     }
 
