@@ -8,8 +8,11 @@ use crate::rig::{LONG, apply, node_with_flyover, refuse};
 /// The driver of a function, and the network devices it has.
 fn driver(vm: &mut DiskVm, nic: Nic) -> String {
     let dir = format!("/sys/bus/pci/devices/{}", nic.address);
-    vm.ok(&format!("basename $(readlink {dir}/driver || echo none); ls {dir}/net {dir}/virtio*/net 2>/dev/null | tr '\\n' ' '"))
-        .unwrap()
+    vm.ok(&format!(
+        "basename $(readlink {dir}/driver || echo none)
+ls -d {dir}/net/* {dir}/virtio*/net/* 2>/dev/null | xargs -r -n1 basename"
+    ))
+    .unwrap()
 }
 
 const VFIO: &str = "drivers: [{select: {vendor: '8086', device: 10d3}, driver: vfio-pci}]\n";
