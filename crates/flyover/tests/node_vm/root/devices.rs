@@ -38,7 +38,7 @@ fn a_nic_goes_to_vfio_survives_a_reboot_and_comes_back_with_its_link_up() {
     vm.ok("flyover node rollback --to 0").unwrap();
     assert_eq!(driver(&mut vm, Nic::PHYSICAL), before);
     assert!(vm.ok(&format!("ip -br link show {name}")).unwrap().contains("UP"));
-    assert_eq!(vm.ok("ls /etc/systemd/system | grep -c flyover || true").unwrap(), "0\n");
+    assert_eq!(vm.ok("ls /etc/systemd/system | grep -c flyover-drivers || true").unwrap(), "0\n");
 }
 
 #[test]
