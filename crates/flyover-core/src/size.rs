@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::word::string_form;
+use crate::{HostPath, NumaNode};
 
 /// Size of a huge page, printed as the kernel's command line wants it: `2M`, `1G`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +24,16 @@ const MIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 20;
 
 impl HugepageSize {
+    /// The file that holds how many pages there are: of one NUMA node, or of the whole host.
+    #[must_use]
+    pub fn pool(self, node: Option<NumaNode>) -> HostPath {
+        let of_size = self.sysfs();
+        HostPath::fixed(&match node {
+            Some(node) => format!("/sys/devices/system/node/node{node}/hugepages/{of_size}/nr_hugepages"),
+            None => format!("/sys/kernel/mm/hugepages/{of_size}/nr_hugepages"),
+        })
+    }
+
     /// 2 MiB: what x86 takes unless told otherwise.
     pub const TWO_MIB: Self = Self { kib: 2 * MIB };
     /// 1 GiB.

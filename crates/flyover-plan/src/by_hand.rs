@@ -4,19 +4,21 @@
 
 use flyover_core::facts::{Enablement, GrubGenerator, Loader};
 use flyover_core::{
-    Action, ArgEdit, ArgPattern, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, KernelArg,
-    Module, MountAt, UnitState,
+    Action, ArgEdit, ArgPattern, BootArgs, BootState, DriverOf, FileAt, FileState, KernelArg, Module,
+    MountAt, UnitState,
 };
+
+use crate::shell;
 
 /// The commands that would do what `action` does to what was found.
 #[must_use]
 pub fn by_hand(action: &Action, found: Option<&Action>) -> Vec<String> {
     match action {
-        Action::Hugepages(pages) => vec![format!("echo {} > {}", pages.count, pool_file(pages))],
+        Action::Hugepages(pages) => vec![format!("echo {} > {}", pages.count, pages.size.pool(pages.node))],
         Action::File(file) => of_file(file),
         Action::Mount(mount) => of_mount(mount),
         Action::Sysctl(sysctl) => {
-            vec![format!("sysctl -w {}", quoted(&format!("{}={}", sysctl.key, sysctl.value)))]
+            vec![format!("sysctl -w {}", shell::word(&format!("{}={}", sysctl.key, sysctl.value)))]
         }
         Action::Module(module) => of_module(module),
         Action::Driver(driver) => of_driver(driver, found),
@@ -26,60 +28,36 @@ pub fn by_hand(action: &Action, found: Option<&Action>) -> Vec<String> {
     }
 }
 
-/// The file below `/sys` that holds the number of pages of a pool.
-pub(crate) fn pool_file(pages: &Hugepages) -> String {
-    let size = pages.size.sysfs();
-    match pages.node {
-        Some(node) => format!("/sys/devices/system/node/node{node}/hugepages/{size}/nr_hugepages"),
-        None => format!("/sys/kernel/mm/hugepages/{size}/nr_hugepages"),
-    }
-}
-
-/// `text` as one word of a shell.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 fn of_file(file: &FileAt) -> Vec<String> {
-    let path = quoted(file.path.as_str());
+    let path = shell::word(file.path.as_str());
     match &file.file {
         None => {
-            let dirs = file.dirs.iter().map(|dir| format!("rmdir {}", quoted(dir.as_str())));
+            let dirs = file.dirs.iter().map(|dir| format!("rmdir {}", shell::word(dir.as_str())));
             std::iter::once(format!("rm {path}")).chain(dirs).collect()
         }
         Some(FileState { content, mode, .. }) => match content.text().filter(|text| text.ends_with('\n')) {
             Some(text) => {
-                vec![format!("install -D -m {mode} /dev/stdin {path} <<'{0}'\n{text}{0}", heredoc_end(text))]
+                vec![format!(
+                    "install -D -m {mode} /dev/stdin {path} <<'{0}'\n{text}{0}",
+                    shell::delimiter("EOF", text)
+                )]
             }
             None => vec![format!("install -D -m {mode} SAVED {path}    # {} bytes", content.0.len())],
         },
     }
 }
 
-/// A word that is no line of `text`.
-fn heredoc_end(text: &str) -> String {
-    let mut end = "EOF".to_owned();
-    while text.lines().any(|line| line == end) {
-        end.push('_');
-    }
-    end
-}
-
 fn of_mount(mount: &MountAt) -> Vec<String> {
-    let path = quoted(mount.path.as_str());
+    let path = shell::word(mount.path.as_str());
     match &mount.options {
         None => {
-            let dirs = mount.dirs.iter().map(|dir| format!("rmdir {}", quoted(dir.as_str())));
+            let dirs = mount.dirs.iter().map(|dir| format!("rmdir {}", shell::word(dir.as_str())));
             std::iter::once(format!("umount {path}")).chain(dirs).collect()
         }
         Some(options) => {
             vec![
                 format!("mkdir -p {path}"),
-                format!("mount -t hugetlbfs -o {} hugetlbfs {path}", quoted(options)),
+                format!("mount -t hugetlbfs -o {} hugetlbfs {path}", shell::word(options)),
             ]
         }
     }
@@ -90,7 +68,7 @@ fn of_module(module: &Module) -> Vec<String> {
         return vec![format!("modprobe -r {}", module.name)];
     }
     let options =
-        module.options.iter().map(|(name, value)| format!(" {}", quoted(&format!("{name}={value}"))));
+        module.options.iter().map(|(name, value)| format!(" {}", shell::word(&format!("{name}={value}"))));
     vec![format!("modprobe {}{}", module.name, options.collect::<String>())]
 }
 
@@ -112,7 +90,7 @@ fn of_driver(driver: &DriverOf, found: Option<&Action>) -> Vec<String> {
 }
 
 fn of_unit(unit: &UnitState, found: Option<&Action>) -> Vec<String> {
-    let name = quoted(unit.unit.as_str());
+    let name = shell::word(unit.unit.as_str());
     let masked = matches!(found, Some(Action::Unit(UnitState { enablement: Enablement::Masked, .. })));
     let mut lines = Vec::new();
     if masked && unit.enablement != Enablement::Masked {
@@ -167,10 +145,10 @@ fn grubby(edit: &ArgEdit) -> String {
     let unset: Vec<String> = edit.unset.iter().map(ArgPattern::to_string).collect();
     let mut line = "grubby --update-kernel=ALL".to_owned();
     if !unset.is_empty() {
-        line += &format!(" --remove-args={}", quoted(&unset.join(" ")));
+        line += &format!(" --remove-args={}", shell::word(&unset.join(" ")));
     }
     if !set.is_empty() {
-        line += &format!(" --args={}", quoted(&set.join(" ")));
+        line += &format!(" --args={}", shell::word(&set.join(" ")));
     }
     line
 }
@@ -189,7 +167,7 @@ fn generate(loader: &Loader) -> Option<String> {
     let Loader::Grub { config, generator, .. } = loader else { return None };
     Some(match generator {
         GrubGenerator::UpdateGrub => "update-grub".to_owned(),
-        GrubGenerator::Grub2Mkconfig => format!("grub2-mkconfig -o {}", quoted(config.as_str())),
-        GrubGenerator::GrubMkconfig => format!("grub-mkconfig -o {}", quoted(config.as_str())),
+        GrubGenerator::Grub2Mkconfig => format!("grub2-mkconfig -o {}", shell::word(config.as_str())),
+        GrubGenerator::GrubMkconfig => format!("grub-mkconfig -o {}", shell::word(config.as_str())),
     })
 }

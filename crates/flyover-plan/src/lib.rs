@@ -10,6 +10,7 @@ mod describe;
 mod plan;
 mod settle;
 mod settled;
+pub mod shell;
 pub mod units;
 mod verify;
 mod wish;

@@ -48,16 +48,7 @@ pub(crate) fn notes(settled: &Settled) -> Vec<String> {
 }
 
 fn all_notes(settled: &Settled) -> Vec<String> {
-    let parts = [
-        Part::KernelArgs,
-        Part::RuntimePages,
-        Part::Mounts,
-        Part::Drivers,
-        Part::Modules,
-        Part::Sysctls,
-        Part::Services,
-        Part::Files,
-    ];
+    let parts = [&[Part::KernelArgs][..], &Part::OF_THE_SYSTEM].concat();
     let beside = "use `flyover node apply` or another `--for` beside it";
     let mut all = notes(settled);
     if settled.cpu.is_none() {

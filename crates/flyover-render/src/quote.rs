@@ -2,15 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// `text` as one word of a POSIX shell, in quotes only where it needs some.
-pub(crate) fn sh(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=,+@-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
+pub(crate) use flyover_plan::shell::word as sh;
+
+use flyover_plan::shell;
 
 /// The command that writes `text`, byte for byte, to the file `path`: a here-document where text ends as one does.
 pub(crate) fn sh_write(path: &str, text: &str) -> String {
@@ -23,15 +17,8 @@ pub(crate) fn sh_write(path: &str, text: &str) -> String {
     if !text.ends_with('\n') {
         return format!("printf %s {} >{path}\n", sh(text));
     }
-    let end = delimiter(text);
+    let end = shell::delimiter("END", text);
     format!("cat >{path} <<'{end}'\n{text}{end}\n")
-}
-
-/// A word that is no line of `text`.
-fn delimiter(text: &str) -> String {
-    let taken = |word: &String| text.lines().any(|line| line == word);
-    let words = (0..).map(|n| if n == 0 { "END".to_owned() } else { format!("END{n}") });
-    words.into_iter().find(|word| !taken(word)).expect("a text has fewer lines than there are numbers")
 }
 
 /// `text` as a URL (RFC 2397): readable where it is plain, and exact everywhere.

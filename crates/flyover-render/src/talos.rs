@@ -75,7 +75,10 @@ fn sysfs(settled: &Settled) -> Map {
     let other = runtime(settled).filter(|pool| !is_default(settled, pool));
     other
         .map(|pool| {
-            (units::pool_file(pool).trim_start_matches("/sys/").replace('/', "."), pool.count.to_string())
+            (
+                pool.size.pool(pool.node).as_str().trim_start_matches("/sys/").replace('/', "."),
+                pool.count.to_string(),
+            )
         })
         .collect()
 }

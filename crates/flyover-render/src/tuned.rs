@@ -42,7 +42,7 @@ fn profile(settled: &Settled) -> String {
         settled.sysctls.iter().map(|(key, value)| setting(&key.to_string(), value)).collect();
     let runtime = settled.pools.iter().filter(|pool| pool.when == When::Runtime);
     let pages: String =
-        runtime.map(|pool| setting(&units::pool_file(pool), &pool.count.to_string())).collect();
+        runtime.map(|pool| setting(pool.size.pool(pool.node).as_str(), &pool.count.to_string())).collect();
     let section =
         |name: &str, body: &str| if body.is_empty() { String::new() } else { format!("\n[{name}]\n{body}") };
     format!(

@@ -18,6 +18,19 @@ pub(crate) enum Part {
     Files,
 }
 
+impl Part {
+    /// What neither the kernel's command line nor kubelet can say.
+    pub(crate) const OF_THE_SYSTEM: [Self; 7] = [
+        Self::RuntimePages,
+        Self::Mounts,
+        Self::Drivers,
+        Self::Modules,
+        Self::Sysctls,
+        Self::Services,
+        Self::Files,
+    ];
+}
+
 /// A note on those of `parts` that the profile has: `target` has no place for them, and `instead` is what has.
 pub(crate) fn note(settled: &Settled, target: &str, parts: &[Part], instead: &str) -> Option<String> {
     let said: Vec<String> = parts.iter().filter_map(|part| contents(settled, *part)).collect();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::HostPath;
 use crate::word::string_form;
 
 /// Longest name: `UNIT_NAME_MAX` of systemd less the closing zero.
@@ -34,7 +35,51 @@ pub struct UnitName(String);
 #[error("`{0}` is not the name of a unit (expected letters, digits and `:-_.\\@`, e.g. openvswitch.service)")]
 pub struct BadUnitName(String);
 
+/// Longest name of a mount's unit without `.mount`.
+const MAX_STEM: usize = MAX_LEN - ".mount".len();
+
 impl UnitName {
+    /// The unit that mounts there: `systemd-escape --path --suffix=mount`. A path too long for one is cut, and systemd
+    /// refuses that unit.
+    #[must_use]
+    pub fn of_mount(path: &HostPath) -> Self {
+        let mut stem = String::new();
+        let relative = path.as_str().trim_start_matches('/');
+        for (at, byte) in relative.bytes().enumerate() {
+            let escaped = match byte {
+                b'/' => "-".to_owned(),
+                b'.' if at == 0 => r"\x2e".to_owned(),
+                b'.' | b'_' | b':' => char::from(byte).to_string(),
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!(r"\x{byte:02x}"),
+            };
+            if stem.len() + escaped.len() > MAX_STEM {
+                break;
+            }
+            stem.push_str(&escaped);
+        }
+        Self(format!("{}.mount", if stem.is_empty() { "-" } else { &stem }))
+    }
+
+    /// Where the unit of a mount mounts: `systemd-escape --path --unescape`.
+    #[must_use]
+    pub fn mount_point(&self) -> Option<HostPath> {
+        let mut rest = self.0.strip_suffix(".mount")?.bytes();
+        let mut path = vec![b'/'];
+        while let Some(byte) = rest.next() {
+            path.push(match byte {
+                b'-' => b'/',
+                b'\\' => {
+                    let digits =
+                        [rest.next().filter(|x| *x == b'x').and_then(|_| rest.next())?, rest.next()?];
+                    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+                }
+                other => other,
+            });
+        }
+        String::from_utf8(path).ok()?.parse().ok()
+    }
+
     /// The name with its suffix.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -75,6 +120,28 @@ mod tests {
         fn every_name_survives_printing_and_parsing(s in r"[a-z][a-zA-Z0-9:_.\\@-]{0,40}") {
             let name: UnitName = s.parse().unwrap();
             prop_assert_eq!(name.to_string().parse::<UnitName>().unwrap(), name);
+        }
+
+        #[test]
+        fn the_unit_of_a_mount_leads_back_to_its_mount_point(s in r"(/[a-zA-Z0-9:_. \\é-]{1,9}){0,4}") {
+            if let Ok(path) = s.parse::<HostPath>() {
+                let unit = UnitName::of_mount(&path);
+                prop_assert_eq!(unit.as_str().parse::<UnitName>().ok(), Some(unit.clone()));
+                prop_assert_eq!(unit.mount_point(), Some(path));
+            }
+        }
+    }
+
+    #[test]
+    fn a_unit_of_a_mount_tells_its_mount_point() {
+        for (unit, path) in [
+            ("dev-hugepages.mount", Some("/dev/hugepages")),
+            ("dev-hugepages\\x2d1G.mount", Some("/dev/hugepages-1G")),
+            ("mnt-a\\x20b.mount", Some("/mnt/a b")),
+            ("chrony.service", None),
+        ] {
+            let unit: UnitName = unit.parse().unwrap();
+            assert_eq!(unit.mount_point().map(|path| path.to_string()), path.map(str::to_owned));
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) use reach::Reach;
 pub(crate) use routes::{Route, ways_to};
 pub(crate) use service::parse_block;
 pub use service::{PROPERTIES, WELL_KNOWN, question};
-pub(crate) use vfio::holders_of;
+pub(crate) use vfio::{holders_of, is_unsafe};
 
 /// What the reader cannot find on the host by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

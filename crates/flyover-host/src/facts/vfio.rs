@@ -36,11 +36,16 @@ impl Holders {
     }
 }
 
-/// vfio gives devices away that no IOMMU holds back.
-pub(super) fn taint(host: &HostRoot) -> Option<String> {
+/// Whether vfio gives devices away that no IOMMU holds back.
+pub(crate) fn is_unsafe(host: &HostRoot) -> bool {
     let switch = HostPath::fixed("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
-    let on = matches!(host.text(&switch).as_deref(), Some("Y" | "1"));
-    on.then(|| "unsafe no-IOMMU mode: who has a device of vfio can write all memory".to_owned())
+    matches!(host.text(&switch).as_deref(), Some("Y" | "1"))
+}
+
+/// What that makes of the host.
+pub(super) fn taint(host: &HostRoot) -> Option<String> {
+    let taint = "unsafe no-IOMMU mode: who has a device of vfio can write all memory";
+    is_unsafe(host).then(|| taint.to_owned())
 }
 
 /// Those that hold the group of a PCI function: `qemu (1234)`.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use flyover_core::{Action, DriverName, DriverOf, HostPath, IfName, Link};
 
 use super::{Hand, QUICK, refused};
-use crate::facts::holders_of;
+use crate::facts::{holders_of, is_unsafe};
 use crate::root::{HostError, HostRoot};
 
 /// How long a driver has to make its network device.
@@ -47,9 +47,7 @@ fn links_of(of: &DriverOf, host: &HostRoot) -> Vec<Link> {
 }
 
 fn has_group(of: &DriverOf, host: &HostRoot) -> bool {
-    let unsafe_mode = HostPath::fixed("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
-    host.exists(&attribute(of, "iommu_group"))
-        || matches!(host.text(&unsafe_mode).as_deref(), Some("Y" | "1"))
+    host.exists(&attribute(of, "iommu_group")) || is_unsafe(host)
 }
 
 /// The kernel lets an unbind wait for who has the function open through vfio, for ever if need be.

@@ -8,16 +8,8 @@ use flyover_core::{Action, HostPath, Hugepages};
 use super::{Hand, refused};
 use crate::root::{HostError, HostRoot};
 
-fn attribute(pages: &Hugepages) -> HostPath {
-    let size = pages.size.sysfs();
-    HostPath::fixed(&match pages.node {
-        Some(node) => format!("/sys/devices/system/node/node{node}/hugepages/{size}/nr_hugepages"),
-        None => format!("/sys/kernel/mm/hugepages/{size}/nr_hugepages"),
-    })
-}
-
 fn count(pages: &Hugepages, host: &HostRoot) -> Result<u64, HostError> {
-    let path = attribute(pages);
+    let path = pages.size.pool(pages.node);
     let text = host.text(&path).ok_or_else(|| {
         refused(
             format!("the kernel offers no hugepages of {} at `{path}`", pages.size),
@@ -45,7 +37,7 @@ impl Hand for Hugepages {
     }
 
     fn act(&self, host: &HostRoot) -> Result<(), HostError> {
-        let (path, wanted) = (attribute(self), self.count.to_string());
+        let (path, wanted) = (self.size.pool(self.node), self.count.to_string());
         host.write_attribute(&path, &wanted)?;
         let compact = HostPath::fixed("/proc/sys/vm/compact_memory");
         if count(self, host)? < self.count && host.exists(&compact) {

@@ -93,26 +93,9 @@ fn tell(host: &HostRoot, wanted: &UnitState) -> Result<(), HostError> {
 
 /// The mount point of a unit of a mount, and what is above it, as far as it is not there.
 fn missing_mount_point(host: &HostRoot, unit: &UnitName) -> Vec<HostPath> {
-    let Some(path) = mount_point(unit).filter(|path| !host.exists(path)) else { return Vec::new() };
+    let Some(path) = unit.mount_point().filter(|path| !host.exists(path)) else { return Vec::new() };
     let above = super::file::missing_above(host, &path);
     [vec![path], above].concat()
-}
-
-/// `systemd-escape --path --unescape` of what stands before `.mount`.
-fn mount_point(unit: &UnitName) -> Option<HostPath> {
-    let mut rest = unit.as_str().strip_suffix(".mount")?.bytes();
-    let mut path = vec![b'/'];
-    while let Some(byte) = rest.next() {
-        path.push(match byte {
-            b'-' => b'/',
-            b'\\' => {
-                let digits = [rest.next().filter(|x| *x == b'x').and_then(|_| rest.next())?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(path).ok()?.parse().ok()
 }
 
 impl Hand for UnitState {
@@ -174,23 +157,5 @@ impl Hand for UnitState {
         tell(host, self)?;
         self.links.as_ref().map_or(Ok(()), |links| settle_links(host, &self.unit, links))?;
         self.dirs.iter().try_for_each(|directory| host.remove_empty_directory(directory))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unit_of_a_mount_tells_its_mount_point() {
-        for (unit, path) in [
-            ("dev-hugepages.mount", Some("/dev/hugepages")),
-            ("dev-hugepages\\x2d1G.mount", Some("/dev/hugepages-1G")),
-            ("mnt-a\\x20b.mount", Some("/mnt/a b")),
-            ("chrony.service", None),
-        ] {
-            let unit: UnitName = unit.parse().unwrap();
-            assert_eq!(mount_point(&unit).map(|path| path.to_string()), path.map(str::to_owned));
-        }
     }
 }

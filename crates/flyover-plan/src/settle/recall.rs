@@ -4,8 +4,6 @@
 use flyover_core::facts::{Enablement, HostFacts, ServiceFacts};
 use flyover_core::{Action, Ledger, Owned, PciAddr, UnitLink, UnitName, UnitState};
 
-use crate::units;
-
 /// The facts as they would be read had nothing been taken from them by what `ledger` lists.
 #[must_use]
 pub fn recall(mut facts: HostFacts, ledger: &Ledger) -> HostFacts {
@@ -72,7 +70,7 @@ fn alias_of(link: &UnitLink, unit: &UnitName) -> Option<UnitName> {
 fn mounted(owned: &Owned, path: &flyover_core::HostPath) -> bool {
     match &owned.wished {
         Action::Mount(mount) => mount.path == *path,
-        Action::Unit(unit) => unit.unit == units::mount_name(path),
+        Action::Unit(unit) => unit.unit == UnitName::of_mount(path),
         _ => false,
     }
 }

@@ -14,8 +14,8 @@ use crate::Settled;
 
 pub use conf::{modprobe_options, modules_load, sysctl_conf};
 pub use drivers::drivers_unit;
-pub use hugepages::{hugepages_unit, pool_file};
-pub use mount::{mount_name, mount_options, mount_unit};
+pub use hugepages::hugepages_unit;
+pub use mount::{mount_options, mount_unit};
 
 /// The unit that takes hugepages from the running kernel after each boot.
 pub const HUGEPAGES_UNIT: &str = "flyover-hugepages.service";

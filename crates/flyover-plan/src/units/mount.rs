@@ -1,12 +1,9 @@
 //! Units that mount hugepages.
 
 use flyover_api::HugepageMountSpec;
-use flyover_core::{HostPath, UnitName};
+use flyover_core::UnitName;
 
 use crate::units::{BEFORE, HEADER, closed, one_line, unit_value};
-
-/// Longest name of a unit without `.mount`.
-const MAX_STEM: usize = 255 - ".mount".len();
 
 /// The options of the mount as mount(8) takes them: `pagesize=1G,mode=0770`.
 #[must_use]
@@ -29,28 +26,5 @@ pub fn mount_unit(mount: &HugepageMountSpec) -> (UnitName, String) {
         "{HEADER}\n[Unit]\n{about}{BEFORE}\n\
          [Mount]\nWhat=hugetlbfs\n{place}Type=hugetlbfs\n{options}\n[Install]\nWantedBy=multi-user.target\n"
     );
-    (mount_name(&mount.path), text)
-}
-
-/// The name of the unit that mounts there: `systemd-escape --path --suffix=mount`. A path too long for one is cut, and
-/// systemd refuses that unit.
-#[must_use]
-pub fn mount_name(path: &HostPath) -> UnitName {
-    let mut stem = String::new();
-    let relative = path.as_str().trim_start_matches('/');
-    for (at, byte) in relative.bytes().enumerate() {
-        let escaped = match byte {
-            b'/' => "-".to_owned(),
-            b'.' if at == 0 => r"\x2e".to_owned(),
-            b'.' | b'_' | b':' => char::from(byte).to_string(),
-            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-            byte => format!(r"\x{byte:02x}"),
-        };
-        if stem.len() + escaped.len() > MAX_STEM {
-            break;
-        }
-        stem.push_str(&escaped);
-    }
-    let stem = if stem.is_empty() { "-" } else { &stem };
-    format!("{stem}.mount").parse().expect("escaped characters within the length are a name of a unit")
+    (UnitName::of_mount(&mount.path), text)
 }

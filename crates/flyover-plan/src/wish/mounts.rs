@@ -2,7 +2,7 @@
 
 use flyover_api::HugepageMountSpec;
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, Disturbance, HostPath, MountAt, Wish};
+use flyover_core::{Action, Disturbance, HostPath, MountAt, UnitName, Wish};
 
 use super::{file_wish, own_file, unit_path, unit_wish};
 use crate::{OwnFile, Settled, units};
@@ -16,7 +16,7 @@ pub(super) fn wishes(settled: &Settled, facts: &HostFacts) -> Vec<Wish> {
         if facts.os.systemd {
             let (path, file) = file(mount);
             wishes.push(file_wish(&path, &file, after_reboot));
-            wishes.push(unit_wish(units::mount_name(&mount.path).as_str(), &why, after_reboot));
+            wishes.push(unit_wish(UnitName::of_mount(&mount.path).as_str(), &why, after_reboot));
         } else {
             let action = Action::Mount(MountAt {
                 path: mount.path.clone(),

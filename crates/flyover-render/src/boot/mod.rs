@@ -42,16 +42,7 @@ fn pattern(arg: &str) -> String {
 
 /// What a command line does not hold.
 fn notes(settled: &Settled, target: &str) -> Vec<String> {
-    let parts = [
-        Part::Cpu,
-        Part::RuntimePages,
-        Part::Mounts,
-        Part::Drivers,
-        Part::Modules,
-        Part::Sysctls,
-        Part::Services,
-        Part::Files,
-    ];
+    let parts = [&[Part::Cpu][..], &Part::OF_THE_SYSTEM].concat();
     unsaid::note(settled, target, &parts, "use `flyover node apply`, or `--for shell` beside it")
         .into_iter()
         .collect()
