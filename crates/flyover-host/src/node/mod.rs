@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use flyover_api::NodeProfileSpec;
 use flyover_core::facts::HostFacts;
 use flyover_core::{Action, Drift, Ledger, Plan, UnitName, Wish};
-use flyover_plan::{Observations, Observed, Settled, plan, recall, settle, verify, wishes};
+use flyover_plan::{Observations, Observed, plan, recall, settle, verify, wishes};
 
 use crate::executor::prepares;
 use crate::facts::{Inspection, inspect};
@@ -35,8 +35,6 @@ pub struct Node {
 pub struct View {
     /// What the node is.
     pub facts: HostFacts,
-    /// The profile with nothing left to decide.
-    pub settled: Settled,
     /// The way there.
     pub plan: Plan,
     /// What is not so.
@@ -66,7 +64,7 @@ impl Node {
         let observed = self.observe(&wishes(&settled, &facts), &ledger)?;
         let plan = plan(&settled, &facts, &observed, &ledger);
         let drift = verify(&settled, &facts, &observed);
-        Ok(View { facts, settled, plan, drift })
+        Ok(View { facts, plan, drift })
     }
 
     /// The profile that was applied last and stands.

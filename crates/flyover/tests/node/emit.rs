@@ -1,6 +1,7 @@
 //! `emit`: every form, read by what reads such things.
 
 use flyover_host::cmd::Cmd;
+use flyover_render::Target;
 
 use crate::run::{folder, node, on, text};
 
@@ -17,24 +18,9 @@ services: [{name: chronyd, state: disabled}]
 files: [{path: /etc/motd.d/flyover, content: \"it's \\\"quoted\\\" $HOME `x`\\n\"}]
 ";
 
-const FORMS: [&str; 12] = [
-    "machineconfig",
-    "ignition",
-    "performanceprofile",
-    "grub",
-    "grubby",
-    "bls",
-    "talos",
-    "bottlerocket",
-    "flatcar",
-    "kubelet",
-    "tuned",
-    "shell",
-];
-
 #[test]
 fn every_form_is_written_and_shells_take_those_that_are_scripts() {
-    for form in FORMS {
+    for form in Target::ALL.map(Target::as_str) {
         let (_guard, folder) = folder();
         let ran = on("two_socket_smt", "emit", PROFILE, &["--for", form, "--into", &folder]);
         assert_eq!(ran.code, 0, "{form}: {}", ran.err);
