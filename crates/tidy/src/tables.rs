@@ -20,13 +20,14 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 13] = [
+pub const FLOORS: [(&str, Floor); 14] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
     ("flyover-render", Floor::Thought),
     ("flyover-host", Floor::Hands),
     ("flyover-net", Floor::Hands),
+    ("flyover-ovs", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
