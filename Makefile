@@ -7,6 +7,10 @@ SHELL := /bin/bash
 # Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
 PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
 	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
+# Open vSwitch with DPDK, the drivers Debian keeps apart from it, and what stands at the other end of its ports. Without
+# the ring of memory pools every vhost port fails with "Invalid argument".
+SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
+	librte-net-tap23 librte-net-null23 librte-net-af-packet23
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
@@ -32,7 +36,7 @@ help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
-	@scripts/install-packages $(PACKAGES)
+	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
