@@ -62,6 +62,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
+	cargo clippy --package flyover-vhost --test guests -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -79,9 +80,10 @@ test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the g
 	cargo xtask kernels $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
-test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk
+test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch
 	@scripts/install-packages $(VM_PACKAGES)
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
+	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap
