@@ -7,6 +7,7 @@ mod explain;
 mod near;
 mod node_profile;
 mod read;
+mod switch;
 
 pub use explain::{NoSuchField, explain, schema};
 pub use node_profile::{
@@ -14,3 +15,7 @@ pub use node_profile::{
     HugepagesSpec, Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
 };
 pub use read::BadProfile;
+pub use switch::{
+    BondMode, BondSpec, BridgeSpec, DpdkInit, DpdkSpec, ExpectedPorts, Lacp, PmdSpec, ProcessesSpec,
+    RuntimeSpec, RxqAssign, SwitchSpec, UplinkSpec,
+};

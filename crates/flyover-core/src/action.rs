@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Enablement, Loader};
 use crate::{
-    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, PciAddr,
-    SysctlKey, UnitName,
+    ArgEdit, Bytes, DriverName, FileMode, HostPath, HugepageSize, IfName, ModuleName, NumaNode, OvsBridge,
+    OvsDaemons, OvsOption, OvsPort, OvsRestart, PciAddr, SysctlKey, UnitName,
 };
 
 /// One subject and the state it is to have.
@@ -38,6 +38,16 @@ pub enum Action {
     Unit(UnitState),
     /// The kernel's command line at the next boot.
     BootArgs(BootArgs),
+    /// The daemons of a switch that Flyover keeps itself.
+    OvsDaemons(OvsDaemons),
+    /// One option of a switch.
+    OvsOption(OvsOption),
+    /// That a switch was started with its options.
+    OvsRestart(OvsRestart),
+    /// A bridge of a switch.
+    OvsBridge(OvsBridge),
+    /// A port of a switch.
+    OvsPort(OvsPort),
     /// A reboot. It has no undo.
     Reboot(Reboot),
 }
@@ -217,6 +227,11 @@ impl Action {
             Self::Driver(driver) => format!("driver {}", driver.device),
             Self::Unit(unit) => format!("unit {}", unit.unit),
             Self::BootArgs(_) => "kernel arguments".to_owned(),
+            Self::OvsDaemons(daemons) => format!("daemons of {}", daemons.switch.rundir),
+            Self::OvsOption(option) => format!("option {} of {}", option.key, option.switch.rundir),
+            Self::OvsRestart(restart) => format!("start options of {}", restart.switch.rundir),
+            Self::OvsBridge(bridge) => format!("bridge {} of {}", bridge.name, bridge.switch.rundir),
+            Self::OvsPort(port) => format!("port {} of {}", port.name, port.switch.rundir),
             Self::Reboot(_) => "reboot".to_owned(),
         })
     }

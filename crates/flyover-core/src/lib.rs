@@ -18,6 +18,7 @@ mod pci;
 mod pciclass;
 mod plan;
 mod size;
+mod switch;
 mod word;
 
 pub use action::{
@@ -36,10 +37,14 @@ pub use flow::{BadFlow, Flow, Proto};
 pub use ifname::{BadIfName, BadIfPattern, IfName, IfPattern};
 pub use mac::{BadMacAddr, MacAddr};
 pub use names::{
-    BadDriverName, BadFileMode, BadHostPath, BadModuleName, BadNumaNode, BadSysctlKey, BadUnitName,
-    DriverName, FileMode, HostPath, ModuleName, NumaNode, SysctlKey, UnitName,
+    BadDriverName, BadFileMode, BadHostPath, BadModuleName, BadNumaNode, BadOvsName, BadSysctlKey,
+    BadUnitName, DriverName, FileMode, HostPath, ModuleName, NumaNode, OvsName, SysctlKey, UnitName,
 };
 pub use pci::{BadIommuGroup, BadPciAddr, BadPciId, IommuGroup, PciAddr, PciId};
 pub use pciclass::{BadPciClass, BadPciClassPrefix, PciClass, PciClassPrefix};
 pub use plan::{Disturbance, Drift, Ledger, Owned, Plan, PlanHash, Refusal, RefusalKind, Step, Wish};
 pub use size::{BadHugepageSize, HugepageSize, Kib};
+pub use switch::{
+    BridgeFacts, BridgeState, InterfaceState, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart,
+    PortState, Processes, Strings, SwitchAt, SwitchFacts, VswitchdFacts,
+};

@@ -1,7 +1,10 @@
 //! States in a few words, for tables and drift.
 
 use flyover_core::facts::Enablement;
-use flyover_core::{Action, BootState, DriverOf, FileAt, KernelArg, Module, MountAt, UnitState};
+use flyover_core::{
+    Action, BootState, DriverOf, FileAt, KernelArg, Module, MountAt, OvsBridge, OvsPort, OvsRestart,
+    UnitState,
+};
 
 /// The state an action names, without its subject: `1024 pages`, `vfio-pci`, `disabled, stopped`.
 #[must_use]
@@ -16,6 +19,11 @@ pub fn state(action: &Action) -> String {
         Action::Driver(driver) => of_driver(driver),
         Action::Unit(unit) => of_unit(unit),
         Action::BootArgs(boot) => of_boot(&boot.state),
+        Action::OvsDaemons(daemons) => if daemons.running { "running" } else { "stopped" }.to_owned(),
+        Action::OvsOption(option) => option.value.clone().unwrap_or_else(|| "not set".to_owned()),
+        Action::OvsRestart(restart) => of_restart(restart),
+        Action::OvsBridge(bridge) => of_bridge(bridge),
+        Action::OvsPort(port) => of_port(port),
         Action::Reboot(_) => "rebooted".to_owned(),
     }
 }
@@ -54,4 +62,28 @@ fn of_boot(state: &BootState) -> String {
             set.chain(unset).collect::<Vec<_>>().join(" ")
         }
     }
+}
+
+fn of_restart(restart: &OvsRestart) -> String {
+    let options = restart.options.iter().map(|(key, value)| format!("{key}={value}"));
+    let options = options.collect::<Vec<_>>().join(" ");
+    if options.is_empty() { "as started".to_owned() } else { format!("started with {options}") }
+}
+
+fn of_bridge(bridge: &OvsBridge) -> String {
+    match &bridge.bridge {
+        None => "absent".to_owned(),
+        Some(state) if state.datapath_type.is_empty() => "in the kernel".to_owned(),
+        Some(state) => state.datapath_type.clone(),
+    }
+}
+
+fn of_port(port: &OvsPort) -> String {
+    let Some(state) = &port.port else { return "absent".to_owned() };
+    let interfaces = state.interfaces.iter().map(|(name, interface)| {
+        let by = ["dpdk-devargs", "vhost-server-path"].iter().find_map(|key| interface.options.get(*key));
+        let mtu = interface.mtu_request.map_or_else(String::new, |mtu| format!(", MTU {mtu}"));
+        format!("{name} ({}{}{mtu})", interface.kind, by.map_or_else(String::new, |by| format!(" {by}")))
+    });
+    format!("in {}: {}", port.bridge, interfaces.collect::<Vec<_>>().join(", "))
 }

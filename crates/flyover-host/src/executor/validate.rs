@@ -32,6 +32,17 @@ pub(crate) fn prepares(earlier: &Action, later: &Action) -> bool {
                 && file.path.as_path().file_name().is_some_and(|name| name == unit.unit.as_str())
         }
         (Action::Module(module), Action::Driver(_) | Action::Sysctl(_)) => module.loaded,
+        // Before its daemons run, a switch cannot be asked.
+        (Action::OvsDaemons(daemons), later) => daemons.running && is_of_a_switch(later),
+        (Action::OvsOption(_) | Action::OvsRestart(_), Action::OvsRestart(_)) => true,
+        (Action::OvsBridge(bridge), Action::OvsPort(port)) => {
+            bridge.bridge.is_some() && (&bridge.switch, &bridge.name) == (&port.switch, &port.bridge)
+        }
+        (Action::OvsRestart(_), Action::OvsPort(_)) => true,
         _ => false,
     }
+}
+
+fn is_of_a_switch(action: &Action) -> bool {
+    matches!(action, Action::OvsOption(_) | Action::OvsRestart(_) | Action::OvsBridge(_) | Action::OvsPort(_))
 }

@@ -10,6 +10,7 @@ mod file;
 mod hugepages;
 mod module;
 mod mount;
+mod ovs;
 mod reboot;
 mod room;
 mod sysctl;
@@ -57,6 +58,11 @@ pub fn of(action: &Action) -> &dyn Hand {
         Action::Driver(action) => action,
         Action::Unit(action) => action,
         Action::BootArgs(action) => action,
+        Action::OvsDaemons(action) => action,
+        Action::OvsOption(action) => action,
+        Action::OvsRestart(action) => action,
+        Action::OvsBridge(action) => action,
+        Action::OvsPort(action) => action,
         Action::Reboot(action) => action,
     }
 }

@@ -126,7 +126,12 @@ fn rank(action: &Action) -> u8 {
         Action::Mount(_) => 5,
         Action::Driver(_) => 6,
         Action::Unit(_) => 7,
-        Action::Reboot(_) => 8,
+        Action::OvsDaemons(_) => 8,
+        Action::OvsOption(_) => 9,
+        Action::OvsRestart(_) => 10,
+        Action::OvsBridge(_) => 11,
+        Action::OvsPort(_) => 12,
+        Action::Reboot(_) => 13,
     }
 }
 
@@ -135,7 +140,10 @@ pub(crate) fn disturbs(action: &Action) -> Disturbance {
     match action {
         Action::Driver(_) => Disturbance::Link,
         Action::Unit(_) => Disturbance::Service,
-        Action::Sysctl(_) => Disturbance::Workloads,
+        Action::Sysctl(_) | Action::OvsDaemons(_) | Action::OvsRestart(_) | Action::OvsBridge(_) => {
+            Disturbance::Workloads
+        }
+        Action::OvsPort(_) => Disturbance::Link,
         Action::Reboot(_) => Disturbance::Reboot,
         _ => Disturbance::None,
     }

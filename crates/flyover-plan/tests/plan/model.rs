@@ -96,6 +96,11 @@ impl Model {
                 unit.enablement = facts.map_or(Enablement::NotFound, |facts| facts.enablement.clone());
                 unit.active = facts.is_some_and(|facts| facts.active);
             }
+            Action::OvsDaemons(daemons) => daemons.running = false,
+            Action::OvsOption(option) => option.value = None,
+            Action::OvsRestart(restart) => restart.options.clear(),
+            Action::OvsBridge(bridge) => bridge.bridge = None,
+            Action::OvsPort(port) => port.port = None,
             Action::BootArgs(_) | Action::Reboot(_) => {}
         }
         found

@@ -2,6 +2,8 @@
 //!
 //! Invariant: they are to be read, and safe to paste; nothing here executes them.
 
+mod switch;
+
 use flyover_core::facts::{Enablement, GrubGenerator, Loader};
 use flyover_core::{
     Action, ArgEdit, ArgPattern, BootArgs, BootState, DriverOf, FileAt, FileState, KernelArg, Module,
@@ -24,6 +26,11 @@ pub fn by_hand(action: &Action, found: Option<&Action>) -> Vec<String> {
         Action::Driver(driver) => of_driver(driver, found),
         Action::Unit(unit) => of_unit(unit, found),
         Action::BootArgs(boot) => of_boot(boot),
+        Action::OvsDaemons(_)
+        | Action::OvsOption(_)
+        | Action::OvsRestart(_)
+        | Action::OvsBridge(_)
+        | Action::OvsPort(_) => switch::by_hand(action),
         Action::Reboot(_) => vec!["systemctl reboot".to_owned()],
     }
 }
