@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 14] = [
+pub const FLOORS: [(&str, Floor); 16] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -28,10 +28,12 @@ pub const FLOORS: [(&str, Floor); 14] = [
     ("flyover-host", Floor::Hands),
     ("flyover-net", Floor::Hands),
     ("flyover-ovs", Floor::Hands),
+    ("flyover-cni-core", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
     ("flyover", Floor::Bins),
+    ("flyover-cni", Floor::Bins),
     ("flyover-testkit", Floor::Dev),
     ("tidy", Floor::Dev),
     ("xtask", Floor::Dev),
