@@ -14,6 +14,9 @@ use crate::teardown::{Switch, teardown};
 use crate::version::Version;
 use crate::{devinfo, legacy, sockets, switch};
 
+/// The MTU of a port that was asked for none. The switch tells it only once a pod is connected.
+const DEFAULT_MTU: u32 = 1500;
+
 /// Attaches, or finds that it is attached.
 pub(super) fn add(call: Call<'_>) -> Result<CniResult, CniError> {
     let mut wanted = lot::planned(call)?;
@@ -86,7 +89,8 @@ fn attach(
         *touched = true;
         let made = switch::attach(client, call.node, state, port)?;
         if let Some(last) = result.interfaces.last_mut() {
-            last.mtu = last.mtu.or_else(|| made.mtu.and_then(|mtu| u32::try_from(mtu).ok()));
+            let seen = made.mtu.and_then(|mtu| u32::try_from(mtu).ok()).filter(|mtu| *mtu > 0);
+            last.mtu = Some(last.mtu.or(seen).unwrap_or(DEFAULT_MTU));
         }
     }
     devinfo::write(&call.node.device_info_dir, state)?;

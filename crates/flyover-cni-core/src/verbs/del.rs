@@ -21,7 +21,8 @@ pub(super) fn del(call: Call<'_>) -> Result<(), CniError> {
         let below = std::path::Path::new(path).strip_prefix(&call.node.device_info_dir);
         state.device_info = below.ok().map(std::path::Path::to_owned);
     }
-    if known && state.ipam.is_none() {
+    // An ADD that failed may have failed by a configuration that was mended since.
+    if known && state.result.is_none() {
         state.ipam = lot::presumed(call, call.request.of()?).ipam;
     }
     let errors = teardown(call.node, &store, &mut state, known, Switch::Ask);

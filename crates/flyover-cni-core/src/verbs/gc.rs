@@ -19,8 +19,13 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
     let store = Store::open(&call.node.state_dir)?;
     let mut errors = Vec::new();
     for (id, found) in store.all()? {
-        let of_this = matches!(&found, Some(Found::State(state)) if state.attachment.network == *network);
-        if of_this && !valid.contains(&id) {
+        let goes = match &found {
+            Some(Found::State(state)) => state.attachment.network == *network && !valid.contains(&id),
+            Some(Found::Unreadable(_)) => false,
+            // Half-written, and so the first thing that was done: whoever writes it now has the lock.
+            None => true,
+        };
+        if goes {
             errors.extend(forget(call, &store, &id));
         }
     }
@@ -42,8 +47,10 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
 fn forget(call: Call<'_>, store: &Store, id: &AttachmentId) -> Vec<CniError> {
     let forget = || {
         let _lock = store.lock(id)?;
-        let state = store.load(id)?;
-        Ok(state.map_or_else(Vec::new, |mut state| teardown(call.node, store, &mut state, true, Switch::Ask)))
+        match store.load(id)? {
+            Some(mut state) => Ok(teardown(call.node, store, &mut state, true, Switch::Ask)),
+            None => store.remove(id).map(|()| Vec::new()),
+        }
     };
     forget().unwrap_or_else(|error: CniError| vec![error])
 }
