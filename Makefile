@@ -7,6 +7,10 @@ SHELL := /bin/bash
 # Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
 PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
 	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
+# Open vSwitch with DPDK, the drivers Debian keeps apart from it, and what stands at the other end of its ports. Without
+# the ring of memory pools every vhost port fails with "Invalid argument".
+SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
+	librte-net-tap23 librte-net-null23 librte-net-af-packet23
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
@@ -34,7 +38,7 @@ help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
-	@scripts/install-packages $(PACKAGES)
+	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
@@ -60,6 +64,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
+	cargo clippy --package flyover-vhost --test guests -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -84,9 +89,10 @@ test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the g
 	cargo xtask kernels $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
-test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk
+test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch
 	@scripts/install-packages $(VM_PACKAGES)
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
+	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap
