@@ -18,6 +18,8 @@ KERNELS ?= 6.1 6.12 7.2
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
 FUZZ_SECONDS ?= 60
+CNI_TARGET := x86_64-unknown-linux-musl
+CNI_MOST_BYTES := 4194304
 # Name of the lab that demo and bench raise.
 LAB ?= $@
 
@@ -30,7 +32,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz test-kernels test-vm test-fresh clean
+.PHONY: help setup demo test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +76,13 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 		cargo +nightly fuzz run "$$target" "fuzz/corpus/$$target" $$(find fuzz/seeds -name "$$target") \
 			-- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni/userspace
+	cargo build --profile cni --target $(CNI_TARGET) --package flyover-cni
+	@mkdir -p target/cni
+	@cp target/$(CNI_TARGET)/cni/flyover-cni target/cni/flyover
+	@ln -f target/cni/flyover target/cni/userspace
+	@test "$$(stat -c %s target/cni/flyover)" -le $(CNI_MOST_BYTES)
 
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)

@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 15] = [
+pub const FLOORS: [(&str, Floor); 17] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -28,11 +28,13 @@ pub const FLOORS: [(&str, Floor); 15] = [
     ("flyover-host", Floor::Hands),
     ("flyover-net", Floor::Hands),
     ("flyover-ovs", Floor::Hands),
+    ("flyover-cni-core", Floor::Hands),
     ("flyover-vhost", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
     ("flyover", Floor::Bins),
+    ("flyover-cni", Floor::Bins),
     ("flyover-testkit", Floor::Dev),
     ("tidy", Floor::Dev),
     ("xtask", Floor::Dev),
