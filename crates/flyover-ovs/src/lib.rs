@@ -2,7 +2,7 @@
 //!
 //! [`wire`] takes the stream apart, [`session`] knows who asked what; neither does I/O. [`client`] is a connection that
 //! waits, for programs that live for one change. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
-//! we touch. [`unixctl`] asks daemons for what no table tells.
+//! we touch, [`schema`] whether a server has them. [`unixctl`] asks daemons for what no table tells.
 //!
 //! Invariants: no process is started, so no name is ever taken for an option; a transaction that did not do all it was
 //! to do is an error, whatever the server calls it.
@@ -10,6 +10,8 @@
 pub mod client;
 pub mod datum;
 mod error;
+mod line;
+pub mod schema;
 pub mod session;
 pub mod tables;
 pub mod transaction;
@@ -19,6 +21,7 @@ pub mod wire;
 pub use client::Client;
 pub use datum::{Atom, Datum, Row, Uuid};
 pub use error::OvsError;
+pub use schema::Schema;
 pub use transaction::{Committed, Condition, Mutation, Rows, Transaction};
 
 /// The database of a switch.
