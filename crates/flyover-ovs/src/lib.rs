@@ -2,12 +2,15 @@
 //!
 //! [`wire`] takes the stream apart, [`session`] knows who asked what; neither does I/O. [`client`] is a connection that
 //! waits, for programs that live for one change. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
-//! we touch, [`schema`] whether a server has them. [`unixctl`] asks daemons for what no table tells.
+//! we touch, [`schema`] whether a server has them. [`unixctl`] asks daemons for what no table tells, [`control`] finds them, and
+//! [`appctl`] reads what they print.
 //!
 //! Invariants: no process is started, so no name is ever taken for an option; a transaction that did not do all it was
 //! to do is an error, whatever the server calls it.
 
+pub mod appctl;
 pub mod client;
+pub mod control;
 pub mod datum;
 mod error;
 mod line;
