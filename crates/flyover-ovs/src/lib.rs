@@ -1,7 +1,7 @@
 //! Open vSwitch from outside: its database by OVSDB (RFC 7047), its daemons by unixctl.
 //!
 //! [`wire`] takes the stream apart, [`session`] knows who asked what; neither does I/O. [`client`] is a connection that
-//! waits, for programs that live for one change. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
+//! waits, for programs that live for one change; [`cache`] holds tables for those that stay. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
 //! we touch, [`schema`] whether a server has them. [`unixctl`] asks daemons for what no table tells, [`control`] finds them, and
 //! [`appctl`] reads what they print.
 //!
@@ -9,6 +9,7 @@
 //! to do is an error, whatever the server calls it.
 
 pub mod appctl;
+pub mod cache;
 pub mod client;
 pub mod control;
 pub mod datum;
