@@ -14,7 +14,7 @@ pub use node_profile::{
     Amount, CpuSpec, DeviceSelector, DriverSpec, FileSpec, HugepageMountSpec, HugepagePoolSpec,
     HugepagesSpec, Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
 };
-pub use read::BadProfile;
+pub use read::{BadSpec, Kind};
 pub use switch::{
     BondMode, BondSpec, BridgeSpec, DpdkInit, DpdkSpec, ExpectedPorts, Lacp, PmdSpec, ProcessesSpec,
     RuntimeSpec, RxqAssign, SwitchSpec, UplinkSpec,

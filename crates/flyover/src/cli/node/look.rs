@@ -166,10 +166,10 @@ impl ReceiptOf {
 impl Explain {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         if self.schema {
-            print::json(&flyover_api::schema())?;
+            print::json(&flyover_api::schema::<NodeProfileSpec>())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let text = flyover_api::explain(self.field.as_deref()).with_context(|| {
+        let text = flyover_api::explain::<NodeProfileSpec>(self.field.as_deref()).with_context(|| {
             Fault::new(Exit::Usage, "there is no such field").hint("`flyover node explain` lists every field")
         })?;
         print::text(text.trim_end())?;
