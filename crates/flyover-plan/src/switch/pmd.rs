@@ -30,6 +30,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
     if !cpus.is_empty() && left.is_empty() {
         draft.note("every processor polls; none is left for the host");
     }
+    check_lcores(draft);
     if let Some(both) = draft
         .spec
         .dpdk
@@ -42,7 +43,32 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
             "CPUs {both} poll and do the switch's other work besides; take them out of `dpdk.lcores`"
         ));
     }
+    note_kubelet(draft, &cpus);
     PmdSizing { mask: cpus.mask(), cpus, cores }
+}
+
+/// Its static policy knows nothing of threads that poll.
+fn note_kubelet(draft: &mut Draft<'_>, cpus: &CpuSet) {
+    let Some(kubelet) = &draft.host.kubelet else { return };
+    let open =
+        kubelet.reserved_cpus.as_ref().map_or_else(|| cpus.clone(), |reserved| cpus.difference(reserved));
+    if kubelet.cpu_manager.as_deref() == Some("static") && !open.is_empty() {
+        draft.note(format!(
+            "kubelet may give CPUs {open} to a pod: they poll and are not in its reservedSystemCPUs"
+        ));
+    }
+}
+
+fn check_lcores(draft: &mut Draft<'_>) {
+    let Some(lcores) = draft.spec.dpdk.lcores.clone() else { return };
+    let missing = lcores.difference(&draft.host.cpu.online);
+    if lcores.is_empty() {
+        draft.refuse(Refusal::invalid("dpdk.lcores", "no processor is named").hint("leave the field out"));
+    } else if !missing.is_empty() {
+        let what = format!("it names CPUs that do not run here: {missing}");
+        let hint = format!("CPUs {} run", draft.host.cpu.online);
+        draft.refuse(Refusal::impossible("dpdk.lcores", what).hint(hint));
+    }
 }
 
 /// The nodes that have ports, and whose they are; all of them where no port is known.
@@ -54,7 +80,7 @@ fn wanted(draft: &Draft<'_>, ports: &[Ports]) -> BTreeMap<NumaNode, String> {
         }
     }
     if wanted.is_empty() {
-        let any = || "ports may come here".to_owned();
+        let any = || "any port that comes".to_owned();
         return nodes(draft.host).into_iter().map(|node| (node, any())).collect();
     }
     wanted.into_iter().map(|(node, names)| (node, names.join(", "))).collect()
