@@ -1,4 +1,7 @@
 //! The memory of each NUMA node: its pools to the byte, and an allowance for the rest.
+//!
+//! Invariant: a pool has room for all its packets. Where it has not, the switch takes half of them, or none at all and
+//! the port is gone, by what happens to be free; nothing is built on that.
 
 use std::collections::BTreeMap;
 
@@ -100,6 +103,8 @@ fn of_node(node: NumaNode, pools: &[MemPool], ports: &[Ports], page: u64) -> Nod
     };
     add(&mut parts, lost, "ends of pages, for no packet crosses from one page to the next");
     add(&mut parts, rings, "rings of free packets, 8 bytes for each, a power of two");
+    let caches = here().map(|pool| pool.count).sum::<u64>() * pool::CACHES;
+    add(&mut parts, caches, "caches of free packets, one for each of 128 threads of a pool");
     add(&mut parts, queues, "queues: rings and a guest's IOTLB, 1 MiB a pair (allowance)");
     // A node without ports needs nothing; where no port is known, any may get some.
     if here().next().is_some() || pools.is_empty() {

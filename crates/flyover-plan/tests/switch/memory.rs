@@ -52,6 +52,13 @@ fn ports_of_one_adjusted_mtu_on_a_node_share_a_pool() {
 }
 
 #[test]
+fn a_node_without_ports_gets_no_memory() {
+    let uplink = DOCUMENT.replace("expectedPorts: [{count: 8}]\n", "");
+    assert_eq!(sizing(&uplink, &server(8)).memory.socket_mem.as_deref(), Some("1024,0"));
+    assert_eq!(sizing("{}", &server(8)).memory.socket_mem.as_deref(), Some("1024,1024"), "any may get some");
+}
+
+#[test]
 fn every_mebibyte_of_the_document_has_its_reason() {
     let sizing = sizing(DOCUMENT, &server(8));
     assert_eq!(sizing.memory.socket_mem.as_deref(), Some("1024,1024"));
@@ -90,11 +97,33 @@ fn without_hugepages_the_memory_is_that_of_the_argument() {
 }
 
 #[test]
+fn without_hugepages_a_packet_has_a_page_of_its_own() {
+    // Measured with OVS 3.1: 1024 MiB for 262144 packets of 3008 bytes, and 131072 of them where 900 MiB were there.
+    let spec = |mib: u32| {
+        format!(
+            "dpdk: {{extra: [--no-huge, --legacy-mem, -m, \"{mib}\"]}}\nexpectedPorts: [{{count: 1, node: 0}}]"
+        )
+    };
+    let sizing = sizing(&spec(1100), &server(0));
+    assert_eq!(sizing.memory.pools[0].paged_bytes.div_ceil(MIB), 1024);
+    assert!(
+        refused(&spec(900), &server(0)).contains("`-m 900` MiB is less than the 1024 that the pools need")
+    );
+}
+
+#[test]
 fn arguments_that_contradict_the_spec_are_refused() {
     let yaml = "dpdk:\n  lcores: \"0\"\n  socketMemory: [1024]\n  hugepageDir: /dev/hugepages\n  extra: [-c, \"0x3\", \
                 --socket-mem=512, --huge-dir=/mnt, --no-huge, a b, -l0-3]";
     insta::assert_snapshot!(refused(yaml, &server(8)));
-    insta::assert_snapshot!(refused("dpdk: {extra: [-m, \"512\"]}", &server(8)));
+    insta::assert_snapshot!(refused("dpdk: {extra: [-m, \"512\"], lcores: \"99\"}", &server(8)));
+    let devices = "dpdk: {extra: [--no-pci, -a, \"0000:06:00.1\"]}\nbridges: [{name: br0, uplinks: [{name: p0, device: \
+                   \"06:00.0\"}]}]";
+    insta::assert_snapshot!(refused(devices, &server(8)));
+    insta::assert_snapshot!(refused(
+        "dpdk: {socketLimit: [512, 0]}\nexpectedPorts: [{count: 1}]",
+        &server(8)
+    ));
 }
 
 #[test]
