@@ -11,6 +11,7 @@ mod plan;
 mod settle;
 mod settled;
 pub mod shell;
+pub mod switch;
 pub mod units;
 mod verify;
 mod wish;
