@@ -2,12 +2,16 @@
 //!
 //! Invariants: what is not understood is refused with its place; nothing is guessed, but what was meant is said.
 
+mod documents;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::{Error, Options};
 
 use crate::near::nearest;
 use crate::{NodeProfileSpec, SwitchSpec};
+
+pub use documents::documents;
 
 const API_VERSION: &str = "flyover.dev/v1alpha1";
 

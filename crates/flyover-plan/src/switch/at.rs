@@ -14,8 +14,8 @@ const OVSDB_SERVER: &str = "/usr/sbin/ovsdb-server";
 
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
-/// Units that restart the daemon, the narrowest first: those of Fedora, of Debian, and Fedora's for both daemons.
-const UNITS: [&str; 3] = ["ovs-vswitchd.service", "openvswitch-switch.service", "openvswitch.service"];
+/// Units that restart the daemon, the narrowest first; the facts of a host hold those that were asked for.
+pub const UNITS: [&str; 3] = ["ovs-vswitchd.service", "openvswitch-switch.service", "openvswitch.service"];
 
 /// The switch that `spec` means on a host.
 #[must_use]

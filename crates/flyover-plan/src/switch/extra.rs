@@ -2,9 +2,11 @@
 //!
 //! Invariant: only arguments that the sizing or the spec depends on are understood; all others pass as they are.
 
+use flyover_api::BridgeSpec;
 use flyover_core::Refusal;
 
 use super::settle::Draft;
+use super::uplinks::{carries, function_in};
 
 /// What the arguments say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,12 +50,24 @@ pub(super) fn check(draft: &mut Draft<'_>) {
             let what = format!("{arg:?} is not one argument");
             draft.refuse(Refusal::invalid(FIELD, what).hint("make an item of the list of each word"));
         }
+        let device = arg.trim_start_matches("-a").trim_start_matches("-w").trim_start_matches("--allow=");
+        if let Some(carries) = function_in(draft.host, device).and_then(|at| carries(draft.host, at)) {
+            draft.refuse(Refusal::impossible(FIELD, carries).hint("leave it out"));
+        }
         if let Some(hint) = has_field(draft, arg) {
             let what = format!("`{arg}` contradicts what Flyover sets itself");
             draft.refuse(Refusal::invalid(FIELD, what).hint(hint));
         }
     }
-    check_memory(draft, read(&args));
+    let extra = read(&args);
+    let wants_bus = |spec: &BridgeSpec| {
+        spec.uplinks.iter().any(|uplink| uplink.device.is_some() || uplink.netdev.is_some())
+    };
+    if extra.no_pci && draft.spec.bridges.iter().any(wants_bus) {
+        let what = "with `--no-pci` DPDK sees no device of an uplink";
+        draft.refuse(Refusal::invalid(FIELD, what).hint("leave it out, or name uplinks by `devargs`"));
+    }
+    check_memory(draft, extra);
 }
 
 /// The field that says what an argument would.
@@ -90,6 +104,10 @@ fn check_memory(draft: &mut Draft<'_>, extra: Extra) {
     if extra.mib.is_none() {
         let what = "`--no-huge` needs `-m` with the MiB that DPDK takes";
         draft.refuse(Refusal::invalid(FIELD, what).hint("add `-m` and a number, as two items"));
+    }
+    if draft.spec.dpdk.socket_limit.is_some() {
+        let what = "there are no hugepages with `--no-huge`, and so no limit for a node";
+        draft.refuse(Refusal::invalid("dpdk.socketLimit", what).hint("leave it out"));
     }
     if socket_memory {
         let what = "there are no hugepages with `--no-huge`, and `-m` in `dpdk.extra` is the memory";

@@ -1,4 +1,7 @@
 //! The memory of each NUMA node: its pools to the byte, and an allowance for the rest.
+//!
+//! Invariant: a pool has room for all its packets. Where it has not, the switch takes half of them, or none at all and
+//! the port is gone, by what happens to be free; nothing is built on that.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +42,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports], ground: Ground) -> 
         (None, check_no_huge(draft, &nodes, ground.extra))
     } else {
         given(draft, &mut nodes);
+        check_limit(draft, &nodes);
         (Some(list(&nodes)), None)
     };
     MemorySizing { model: model(draft), pools, nodes, socket_mem, no_huge }
@@ -99,15 +103,20 @@ fn of_node(node: NumaNode, pools: &[MemPool], ports: &[Ports], page: u64) -> Nod
     };
     add(&mut parts, lost, "ends of pages, for no packet crosses from one page to the next");
     add(&mut parts, rings, "rings of free packets, 8 bytes for each, a power of two");
+    let caches = here().map(|pool| pool.count).sum::<u64>() * pool::CACHES;
+    add(&mut parts, caches, "caches of free packets, one for each of 128 threads of a pool");
     add(&mut parts, queues, "queues: rings and a guest's IOTLB, 1 MiB a pair (allowance)");
-    add(&mut parts, OWN, "DPDK itself: its tables, devices and telemetry (allowance)");
+    // A node without ports needs nothing; where no port is known, any may get some.
+    if here().next().is_some() || pools.is_empty() {
+        add(&mut parts, OWN, "DPDK itself: its tables, devices and telemetry (allowance)");
+    }
     let sum: u64 = parts.iter().map(|part| part.bytes).sum();
     let computed_mib = sum.next_multiple_of(page.max(MIB)) / MIB;
     let pools_mib = here().map(|pool| pool.paged_bytes).sum::<u64>().div_ceil(MIB);
-    let why = if pools_mib == 0 {
-        "no port's packets are here".to_owned()
-    } else {
-        format!("{} MiB, in whole pages", sum.div_ceil(MIB))
+    let why = match (pools_mib, sum) {
+        (0, 0) => "no port is here".to_owned(),
+        (0, _) => "no port is known yet, so this is for no packets".to_owned(),
+        _ => format!("{} MiB, in whole pages", sum.div_ceil(MIB)),
     };
     NodeMemory { node, mib: computed_mib, pools_mib, parts, computed_mib, why }
 }
@@ -154,6 +163,18 @@ fn given(draft: &mut Draft<'_>, nodes: &mut [NodeMemory]) {
                 "NUMA node {} gets {} MiB: its pools need {}, and little is left for the rest of DPDK",
                 node.node, node.mib, node.pools_mib
             ));
+        }
+    }
+}
+
+/// A limit below what is taken at the start is none.
+fn check_limit(draft: &mut Draft<'_>, nodes: &[NodeMemory]) {
+    let limits = draft.spec.dpdk.socket_limit.clone().unwrap_or_default();
+    for NodeMemory { node, mib, .. } in nodes {
+        let limit = limits.get(node.0 as usize).copied().map_or(0, u64::from);
+        if limit > 0 && limit < *mib {
+            let what = format!("NUMA node {node} may have {limit} MiB, and gets {mib} at the start");
+            draft.refuse(Refusal::invalid("dpdk.socketLimit", what).hint("raise it, or leave it out"));
         }
     }
 }

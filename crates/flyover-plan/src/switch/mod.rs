@@ -10,6 +10,8 @@ mod at;
 mod bridges;
 mod extra;
 mod fold;
+pub mod import;
+pub mod lint;
 mod memory;
 mod options;
 mod pages;
@@ -23,7 +25,7 @@ mod sizing;
 mod uplinks;
 mod wish;
 
-pub use at::at;
+pub use at::{UNITS, at};
 pub use pool::{adjusted_mtu, buffer_bytes, objects_of_port, objects_shared};
 pub use release::Release;
 pub use settle::{settle, settle_for, size};

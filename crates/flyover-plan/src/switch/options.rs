@@ -8,7 +8,7 @@ use super::settle::Draft;
 use super::{OptionChoice, Sizing};
 
 /// Options without a field that the daemon reads at its start only.
-const AT_START: [&str; 7] = [
+const AT_START: [&str; 8] = [
     "dpdk-alloc-mem",
     "dpdk-probe-at-init",
     "shared-mempool-config",
@@ -16,6 +16,7 @@ const AT_START: [&str; 7] = [
     "vhost-postcopy-support",
     "vhost-sock-dir",
     "hw-offload",
+    "n-offload-threads",
 ];
 
 fn option(key: &str, value: impl Into<String>, why: impl Into<String>) -> OptionChoice {

@@ -39,17 +39,17 @@ fn of_node(host: &HostFacts, node: &NodeMemory, size: HugepageSize) -> Pages {
         node: node.node,
         size,
         needed,
-        there_mib: there(host, node.node),
+        there_mib: mib(host, node.node, |pool| pool.total),
+        free_mib: mib(host, node.node, |pool| pool.free),
         why: format!("{} MiB in pages of {size}", node.mib),
     }
 }
 
-/// MiB of hugepages of all sizes on a node. What is taken counts too: the switch itself may have it.
-fn there(host: &HostFacts, node: NumaNode) -> u64 {
-    let pools =
-        host.numa.iter().find(|numa| numa.id == node).map_or(&host.memory.hugepages, |numa| &numa.hugepages);
-    let kib = |(size, pool): (&HugepageSize, &PoolFacts)| size.kib() * pool.total;
-    pools.iter().map(kib).sum::<u64>() / KIB
+/// MiB of hugepages of all sizes on a node. What is taken is there too: the switch itself may have it.
+fn mib(host: &HostFacts, node: NumaNode, count: impl Fn(&PoolFacts) -> u64) -> u64 {
+    let numa = host.numa.iter().find(|numa| numa.id == node);
+    let pools = numa.map_or(&host.memory.hugepages, |numa| &numa.hugepages);
+    pools.iter().map(|(size, pool)| size.kib() * count(pool)).sum::<u64>() / KIB
 }
 
 /// What takes the pages, for `flyover node`.

@@ -67,6 +67,11 @@ pub(super) fn ring_bytes(objects: u64) -> u64 {
     (objects + 1).next_power_of_two() * 8
 }
 
+/// Bytes of a pool's caches: one for each thread there could be, of twice `RTE_MEMPOOL_CACHE_MAX_SIZE` pointers and a
+/// cache line. Measured with DPDK 22.11: a port's own pool of 22560 packets in pages of 4 KiB took 93829504 bytes, which
+/// is its packets, its ring, these, and 102 KiB.
+pub(super) const CACHES: u64 = MAX_LCORE * (2 * 512 * 8 + 64);
+
 /// Bytes that so many objects take of pages: an object never crosses from one page to the next, and one that is longer
 /// than a page has pages of its own.
 pub(super) fn in_pages(objects: u64, object: u64, page: u64) -> u64 {

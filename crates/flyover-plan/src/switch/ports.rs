@@ -67,7 +67,7 @@ pub(super) fn all(draft: &Draft<'_>, ways: &[Way]) -> Vec<Ports> {
     });
     let everywhere = nodes(draft.host);
     let expected = draft.spec.expected_ports.iter().filter(|ports| ports.count > 0).map(|ports| Ports {
-        name: format!("{} expected ports", ports.count),
+        name: format!("{} expected {}", ports.count, if ports.count == 1 { "port" } else { "ports" }),
         uplink: false,
         nodes: ports.node.map_or_else(|| everywhere.clone(), |node| vec![node]),
         count: ports.count.min(MOST_PORTS),

@@ -109,10 +109,26 @@ pub fn settle_for(
     let (bridges, ports) = bridges::settle(&mut draft, &ways, switch);
     let start = options::start(&draft, &sizing);
     let live = options::live(&draft, &sizing);
+    note_free(&mut draft, &sizing, switch);
     if !draft.refusals.is_empty() {
         return Err(draft.refusals);
     }
     Ok(SettledSwitch { at: switch.at.clone(), sizing, start, live, bridges, ports, notes: draft.notes })
+}
+
+/// What others have of the hugepages, a switch that does not have its own yet cannot get.
+fn note_free(draft: &mut Draft<'_>, sizing: &Sizing, switch: &SwitchFacts) {
+    if switch.daemon.as_ref().is_some_and(|daemon| daemon.dpdk_initialized) {
+        return;
+    }
+    for (pages, node) in sizing.hugepages.iter().zip(&sizing.memory.nodes) {
+        if pages.free_mib < node.mib {
+            draft.note(format!(
+                "NUMA node {} has {} MiB of hugepages, of which {} are free now: {} are needed",
+                pages.node, pages.there_mib, pages.free_mib, node.mib
+            ));
+        }
+    }
 }
 
 fn check_daemon(draft: &mut Draft<'_>, switch: &SwitchFacts) {

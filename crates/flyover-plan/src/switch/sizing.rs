@@ -131,6 +131,8 @@ pub struct Pages {
     pub needed: u64,
     /// MiB of hugepages, of all sizes, that the node has.
     pub there_mib: u64,
+    /// MiB of them that nobody has.
+    pub free_mib: u64,
     /// Why so many.
     pub why: String,
 }

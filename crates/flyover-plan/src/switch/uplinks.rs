@@ -4,7 +4,7 @@
 
 use flyover_api::UplinkSpec;
 use flyover_core::facts::{HostFacts, PciDevice};
-use flyover_core::{NumaNode, OvsName, PciAddr, Refusal};
+use flyover_core::{MacAddr, NumaNode, OvsName, PciAddr, Refusal};
 
 use super::ports::{MOST_DESCRIPTORS, check_queues, nodes};
 use super::settle::Draft;
@@ -43,7 +43,10 @@ pub(super) fn all(draft: &mut Draft<'_>) -> Vec<Way> {
         for (i, uplink) in spec.uplinks.iter().enumerate() {
             let field = format!("bridges[{bridge}].uplinks[{i}]");
             let Some(way) = way(draft, &field, uplink, (bridge, spec.mtu)) else { continue };
-            if let Some(other) = ways.iter().find(|other| other.devargs == way.devargs) {
+            let same = |other: &&Way| {
+                other.devargs == way.devargs || other.address.is_some() && other.address == way.address
+            };
+            if let Some(other) = ways.iter().find(same) {
                 let what = format!("{} is the device of {} already", way.devargs, other.name);
                 draft.refuse(Refusal::invalid(&field, what).hint("an uplink has a device of its own"));
             } else {
@@ -67,12 +70,13 @@ fn way(draft: &mut Draft<'_>, field: &str, spec: &UplinkSpec, of: (usize, Option
         check_queues(draft, &format!("{field}.queues"), queues);
     }
     check_descriptors(draft, field, spec);
-    let device = match (spec.device, &spec.netdev) {
-        (Some(address), _) => Some(of_address(draft, &format!("{field}.device"), address)?),
-        (_, Some(netdev)) => Some(of_netdev(draft, &format!("{field}.netdev"), netdev.as_str())?),
+    let text = spec.devargs.clone().unwrap_or_default();
+    let device = match (spec.device, &spec.netdev, function_in(draft.host, &text)) {
+        (Some(address), ..) => Some(of_address(draft, &format!("{field}.device"), address)?),
+        (_, Some(netdev), _) => Some(of_netdev(draft, &format!("{field}.netdev"), netdev.as_str())?),
+        (.., Some(address)) => Some(of_address(draft, &format!("{field}.devargs"), address)?),
         _ => None,
     };
-    let text = spec.devargs.clone().unwrap_or_default();
     if device.is_none() && (text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control())) {
         draft
             .refuse(Refusal::invalid(format!("{field}.devargs"), format!("{text:?} is no device of DPDK's")));
@@ -82,7 +86,7 @@ fn way(draft: &mut Draft<'_>, field: &str, spec: &UplinkSpec, of: (usize, Option
     Some(Way {
         bridge,
         name: spec.name.clone(),
-        devargs: device.map_or(text, |device| device.address.to_string()),
+        devargs: device.filter(|_| text.is_empty()).map_or(text, |device| device.address.to_string()),
         address: device.map(|device| device.address),
         // DPDK has a device whose node nobody knows on the first.
         node: device.and_then(|device| device.node).unwrap_or(lowest),
@@ -90,6 +94,15 @@ fn way(draft: &mut Draft<'_>, field: &str, spec: &UplinkSpec, of: (usize, Option
         queues: spec.queues,
         descriptors: spec.descriptors,
     })
+}
+
+/// The function that DPDK's own words for a device mean: by its address, or by the MAC of its network device.
+pub(super) fn function_in(host: &HostFacts, devargs: &str) -> Option<PciAddr> {
+    let first = devargs.split(',').next().unwrap_or_default();
+    let first = first.strip_prefix("pci:").unwrap_or(first);
+    let mac = devargs.split(',').find_map(|part| part.strip_prefix("mac=")?.parse::<MacAddr>().ok());
+    let by_mac = || host.net.iter().find(|device| mac.is_some() && device.mac == mac)?.pci;
+    first.parse().ok().or_else(by_mac)
 }
 
 /// netdev-dpdk takes powers of two of up to 4096.
@@ -135,13 +148,9 @@ fn check(draft: &mut Draft<'_>, field: &str, device: &PciDevice) -> bool {
 
 fn refusal(draft: &mut Draft<'_>, field: &str, device: &PciDevice) -> Option<Refusal> {
     let (host, address) = (draft.host, device.address);
-    // What carries a route may be a virtual function of this one.
-    let physical = |at: PciAddr| host.pci.iter().find(|d| d.address == at).and_then(|d| d.physical);
-    let carries = host.guarded.iter().find(|g| g.device == address || physical(g.device) == Some(address));
-    if let Some(guarded) = carries {
-        let what = format!("{address} carries {} ({})", guarded.carries, guarded.path);
+    if let Some(carries) = carries(host, address) {
         return Some(
-            Refusal::impossible(field, what).hint("choose another port, or move what it carries first"),
+            Refusal::impossible(field, carries).hint("choose another port, or move what it carries first"),
         );
     }
     if !device.class.is_network() {
@@ -160,6 +169,13 @@ fn refusal(draft: &mut Draft<'_>, field: &str, device: &PciDevice) -> Option<Ref
             Some(Refusal::impossible(field, what).hint(stanza(address)))
         }
     }
+}
+
+/// What a function carries that must stay, where it does. It may be a virtual function of this one that carries it.
+pub(super) fn carries(host: &HostFacts, address: PciAddr) -> Option<String> {
+    let physical = |at: PciAddr| host.pci.iter().find(|d| d.address == at).and_then(|d| d.physical);
+    let guarded = host.guarded.iter().find(|g| g.device == address || physical(g.device) == Some(address))?;
+    Some(format!("{address} carries {} ({})", guarded.carries, guarded.path))
 }
 
 /// What binds a function, for `flyover node`.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::input::{Host, Profile, read_profile, ssh_peers, told};
 use super::{Printed, Which, table};
 use crate::cli::fault::{Exit, Fault};
-use crate::cli::{Output, print};
+use crate::cli::print;
 
 /// `flyover node inspect`.
 #[derive(Debug, Args)]
@@ -188,15 +188,12 @@ impl Capture {
     }
 }
 
-/// Prints for people or for programs.
+/// Prints for people or for programs, and is done.
 pub(super) fn show(
     printed: &Printed,
     value: &impl Serialize,
     table: impl FnOnce() -> String,
 ) -> anyhow::Result<ExitCode> {
-    match printed.output {
-        Output::Json => print::json(value)?,
-        Output::Table => print::text(&table())?,
-    }
+    print::show(printed, value, table)?;
     Ok(ExitCode::SUCCESS)
 }

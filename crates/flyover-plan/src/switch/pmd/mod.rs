@@ -4,7 +4,9 @@
 //! node has isolated ones enough.
 //! Source: OVS "PMD threads"; Red Hat's NFV planning guide.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod named;
+
+use std::collections::BTreeMap;
 
 use flyover_core::{CpuSet, NumaNode, Refusal};
 
@@ -22,7 +24,7 @@ struct Core {
 pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
     let wanted = wanted(draft, ports);
     let cores = match draft.spec.pmd.cpus.clone() {
-        Some(cpus) => by_name(draft, &cpus, &wanted),
+        Some(cpus) => named::cores_of(draft, &cpus, &wanted),
         None => by_topology(draft, &wanted),
     };
     let cpus = cores.iter().fold(CpuSet::new(), |all, core| all.union(&core.cpus));
@@ -30,6 +32,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
     if !cpus.is_empty() && left.is_empty() {
         draft.note("every processor polls; none is left for the host");
     }
+    check_lcores(draft);
     if let Some(both) = draft
         .spec
         .dpdk
@@ -42,7 +45,32 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
             "CPUs {both} poll and do the switch's other work besides; take them out of `dpdk.lcores`"
         ));
     }
+    note_kubelet(draft, &cpus);
     PmdSizing { mask: cpus.mask(), cpus, cores }
+}
+
+/// Its static policy knows nothing of threads that poll.
+fn note_kubelet(draft: &mut Draft<'_>, cpus: &CpuSet) {
+    let Some(kubelet) = &draft.host.kubelet else { return };
+    let open =
+        kubelet.reserved_cpus.as_ref().map_or_else(|| cpus.clone(), |reserved| cpus.difference(reserved));
+    if kubelet.cpu_manager.as_deref() == Some("static") && !open.is_empty() {
+        draft.note(format!(
+            "kubelet may give CPUs {open} to a pod: they poll and are not in its reservedSystemCPUs"
+        ));
+    }
+}
+
+fn check_lcores(draft: &mut Draft<'_>) {
+    let Some(lcores) = draft.spec.dpdk.lcores.clone() else { return };
+    let missing = lcores.difference(&draft.host.cpu.online);
+    if lcores.is_empty() {
+        draft.refuse(Refusal::invalid("dpdk.lcores", "no processor is named").hint("leave the field out"));
+    } else if !missing.is_empty() {
+        let what = format!("it names CPUs that do not run here: {missing}");
+        let hint = format!("CPUs {} run", draft.host.cpu.online);
+        draft.refuse(Refusal::impossible("dpdk.lcores", what).hint(hint));
+    }
 }
 
 /// The nodes that have ports, and whose they are; all of them where no port is known.
@@ -54,7 +82,7 @@ fn wanted(draft: &Draft<'_>, ports: &[Ports]) -> BTreeMap<NumaNode, String> {
         }
     }
     if wanted.is_empty() {
-        let any = || "ports may come here".to_owned();
+        let any = || "any port that comes".to_owned();
         return nodes(draft.host).into_iter().map(|node| (node, any())).collect();
     }
     wanted.into_iter().map(|(node, names)| (node, names.join(", "))).collect()
@@ -130,57 +158,4 @@ fn of_node(draft: &mut Draft<'_>, cores: &[Core], count: usize, whose: &str) -> 
 
 fn physical_cores(count: usize) -> String {
     format!("{count} physical {}", if count == 1 { "core" } else { "cores" })
-}
-
-/// The processors of the spec, as the cores they are.
-fn by_name(draft: &mut Draft<'_>, cpus: &CpuSet, wanted: &BTreeMap<NumaNode, String>) -> Vec<PmdCore> {
-    let online = draft.host.cpu.online.clone();
-    if cpus.is_empty() {
-        draft.refuse(Refusal::invalid("pmd.cpus", "no processor is named").hint("leave the field out"));
-    }
-    let missing = cpus.difference(&online);
-    if !missing.is_empty() {
-        let what = format!("it names CPUs that do not run here: {missing}");
-        draft.refuse(Refusal::impossible("pmd.cpus", what).hint(format!("CPUs {online} run")));
-    }
-    let mut chosen = Vec::new();
-    for (node, cores) in cores(draft) {
-        for (place, core) in cores.iter().enumerate() {
-            let taken = core.cpus.intersection(cpus);
-            if taken.is_empty() {
-                continue;
-            }
-            note_core(draft, core, &taken, place == 0);
-            chosen.push(PmdCore { cpus: taken, node, why: format!("NUMA {node}, named in the spec") });
-        }
-    }
-    let polled: BTreeSet<NumaNode> = chosen.iter().map(|core| core.node).collect();
-    for (node, whose) in wanted.iter().filter(|(node, _)| !polled.contains(node)) {
-        draft.note(format!(
-            "nothing polls on NUMA node {node}: another node does it for {whose}, across the link"
-        ));
-    }
-    let bare = cpus.difference(&draft.host.cpu.isolated).intersection(&online);
-    if !bare.is_empty() {
-        draft.note(format!(
-            "CPUs {bare} poll and are not isolated: whatever the scheduler puts there costs packets"
-        ));
-    }
-    chosen
-}
-
-fn note_core(draft: &mut Draft<'_>, core: &Core, taken: &CpuSet, is_first: bool) {
-    let rest = core.cpus.difference(taken);
-    if !rest.is_empty() {
-        draft.note(format!(
-            "CPUs {} are one physical core, and only {taken} poll: {rest} slow them down",
-            core.cpus
-        ));
-    }
-    if is_first {
-        draft.note(format!(
-            "CPUs {taken} are the first core of NUMA node {}, where the host works",
-            core.node
-        ));
-    }
 }
