@@ -21,5 +21,5 @@ pub use describe::state;
 pub use plan::{Observations, Observed, hash, plan, plan_wishes};
 pub use settle::{recall, settle, settle_elsewhere};
 pub use settled::{CpuChoice, DriverChoice, OwnFile, Pool, Settled};
-pub use verify::verify;
+pub use verify::{unfulfilled, verify};
 pub use wish::wishes;

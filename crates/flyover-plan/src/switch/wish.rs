@@ -13,7 +13,8 @@ use super::{OptionChoice, SettledSwitch};
 #[must_use]
 pub fn wishes(settled: &SettledSwitch) -> Vec<Wish> {
     let daemons = matches!(settled.at.keeper, Keeper::Flyover(_)).then(|| {
-        let action = Action::OvsDaemons(OvsDaemons { switch: settled.at.clone(), running: true });
+        let action =
+            Action::OvsDaemons(OvsDaemons { switch: settled.at.clone(), running: true, absent: Vec::new() });
         wish(action, "runtime.processes: Flyover keeps the daemons", Disturbance::None)
     });
     let start = settled.start.iter().map(|choice| option(settled, choice, Disturbance::None));
