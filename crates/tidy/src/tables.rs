@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 14] = [
+pub const FLOORS: [(&str, Floor); 15] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -28,6 +28,7 @@ pub const FLOORS: [(&str, Floor); 14] = [
     ("flyover-host", Floor::Hands),
     ("flyover-net", Floor::Hands),
     ("flyover-ovs", Floor::Hands),
+    ("flyover-switch", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
