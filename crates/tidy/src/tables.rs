@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 17] = [
+pub const FLOORS: [(&str, Floor); 18] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -30,6 +30,7 @@ pub const FLOORS: [(&str, Floor); 17] = [
     ("flyover-ovs", Floor::Hands),
     ("flyover-cni-core", Floor::Hands),
     ("flyover-vhost", Floor::Hands),
+    ("flyover-switch", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),

@@ -10,6 +10,7 @@ mod generate;
 mod lab;
 mod node;
 mod print;
+mod spine;
 mod switch;
 
 use std::process::ExitCode;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use comfy_table::{Table, presets};
 use flyover_api::NodeProfileSpec;
 use flyover_core::{Drift, Refusal, RefusalKind};
 use flyover_host::facts::Inspection;
@@ -16,7 +15,7 @@ use serde::Serialize;
 use super::input::{Host, Profile, read_profile, ssh_peers, told};
 use super::{Printed, Which, table};
 use crate::cli::fault::{Exit, Fault};
-use crate::cli::print;
+use crate::cli::{print, spine};
 
 /// `flyover node inspect`.
 #[derive(Debug, Args)]
@@ -89,7 +88,7 @@ impl PlanOf {
         let view = self.which.host()?.node().view(&spec).map_err(told)?;
         show(&self.printed, &view.plan, || {
             let tail = if view.plan.steps.is_empty() { "" } else { " Nothing has been changed yet." };
-            table::plan(&view.plan) + tail
+            spine::plan(&view.plan) + tail
         })
     }
 }
@@ -118,7 +117,7 @@ impl Verify {
             if drift.is_empty() {
                 "The node is what the profile says.".to_owned()
             } else {
-                table::drift(&drift)
+                spine::drift(&drift)
             }
         })?;
         Ok(if drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
@@ -138,28 +137,14 @@ fn applied(node: &flyover_host::node::Node) -> anyhow::Result<NodeProfileSpec> {
 impl History {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let history = Host::here().node().history().map_err(told)?;
-        show(&self.printed, &history, || {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header(["generation", "started", "plan", "steps", "state"]);
-            for past in &history {
-                table.add_row([
-                    past.number.to_string(),
-                    past.started.clone(),
-                    past.hash.to_string(),
-                    past.steps.to_string(),
-                    past.state.clone(),
-                ]);
-            }
-            table.to_string()
-        })
+        show(&self.printed, &history, || spine::history(&history))
     }
 }
 
 impl ReceiptOf {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let receipt = Host::here().node().receipt().map_err(told)?;
-        show(&self.printed, &receipt, || table::receipt(&receipt))
+        show(&self.printed, &receipt, || spine::receipt(&receipt, "node"))
     }
 }
 

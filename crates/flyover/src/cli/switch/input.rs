@@ -1,15 +1,17 @@
 //! What the verbs take: a spec, and a release of Open vSwitch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flyover_api::SwitchSpec;
-use flyover_core::UnitName;
 use flyover_core::facts::HostFacts;
+use flyover_core::{HostPath, UnitName};
+use flyover_host::live::Live;
 use flyover_plan::switch::{Release, UNITS};
+use flyover_switch::{Switch, SwitchError};
 
 use crate::cli::fault::{Exit, Fault};
-use crate::cli::node::{Which, read_text};
+use crate::cli::node::{Which, read_text, refused};
 
 /// A spec.
 #[derive(Debug, Args)]
@@ -21,12 +23,38 @@ pub(super) struct Spec {
 
 impl Spec {
     pub(super) fn read(&self) -> anyhow::Result<SwitchSpec> {
-        let text = read_text(&self.file)?;
-        SwitchSpec::from_yaml(&text).map_err(|bad| {
-            let hint = bad.hint().unwrap_or_else(|| "`flyover switch explain` lists every field".to_owned());
-            let what = format!("`{}` is not a switch", self.file.display());
-            anyhow::Error::new(bad).context(Fault::new(Exit::Usage, what).hint(hint))
-        })
+        read_spec(&self.file)
+    }
+}
+
+pub(super) fn read_spec(file: &Path) -> anyhow::Result<SwitchSpec> {
+    let text = read_text(file)?;
+    SwitchSpec::from_yaml(&text).map_err(|bad| {
+        let hint = bad.hint().unwrap_or_else(|| "`flyover switch explain` lists every field".to_owned());
+        let what = format!("`{}` is not a switch", file.display());
+        anyhow::Error::new(bad).context(Fault::new(Exit::Usage, what).hint(hint))
+    })
+}
+
+/// Which switch, where no spec says it.
+#[derive(Debug, Args)]
+pub(super) struct At {
+    /// Its run directory; the system's own unless given.
+    #[arg(long, value_name = "FOLDER")]
+    at: Option<HostPath>,
+}
+
+impl At {
+    pub(super) fn switch(&self) -> Switch {
+        Switch::of(Live::host(), self.at.clone())
+    }
+}
+
+/// Says why a switch cannot be made, each reason with its hint.
+pub(super) fn told(error: SwitchError) -> anyhow::Error {
+    match error {
+        SwitchError::Refused(refusals) => refused(refusals),
+        other => other.into(),
     }
 }
 
