@@ -197,11 +197,19 @@ impl Rig {
         traces.extend(
             mounts.lines().filter(|line| line.contains(&sockets)).map(|line| format!("mount {line}")),
         );
-        for directory in below(&self.path("run/flyover/vhost")) {
-            let brokers = broker::find(&self.path("run/flyover/vhost").join(directory));
-            traces.extend(brokers.iter().map(|broker| format!("broker {}", broker.pid)));
-        }
+        traces.extend(self.brokers().into_iter().map(|pid| format!("broker {pid}")));
         traces
+    }
+
+    /// Brokers of this node, also of directories that are gone.
+    fn brokers(&self) -> Vec<u32> {
+        let root = self.path("run/flyover/vhost").display().to_string();
+        let pids = below(Path::new("/proc")).into_iter().filter_map(|name| name.parse::<u32>().ok());
+        let words = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.filter(|pid| {
+            String::from_utf8_lossy(&words(pid)).contains(&format!("\0{}\0{root}", broker::WORD))
+        })
+        .collect()
     }
 
     /// Addresses that are taken, of all networks.
