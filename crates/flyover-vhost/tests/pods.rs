@@ -37,7 +37,7 @@ mod root {
         let mut sends = Pod::on(&sockets[0], MACS[0], Mode::TxOnly);
         sends.peer = Some(MACS[1].to_owned());
         let mut takes = Pod::on(&sockets[1], MACS[1], Mode::RxOnly);
-        takes.cpu = 1;
+        (sends.ring, takes.ring) = (4096, 4096);
         let [mut sends, mut takes] = [sends, takes].map(|pod| Testpmd::start(&pod, rig.folder()).unwrap());
         rig.add_port("br0", &NewPort::vhost("a", &sockets[0])).unwrap();
         rig.add_port("br0", &NewPort::vhost("b", &sockets[1])).unwrap();

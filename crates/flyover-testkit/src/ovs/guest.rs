@@ -57,6 +57,8 @@ pub struct Pings {
     pub sent: u32,
     /// How many came back.
     pub answered: u32,
+    /// How long the fastest took, if any came back. The first also waits for the address to be found.
+    pub shortest_ms: Option<f64>,
     /// How long they took on average, if any came back.
     pub average_ms: Option<f64>,
 }
@@ -181,8 +183,8 @@ fn pings(text: &str) -> Option<Pings> {
     let mut numbers = summary.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
     let (sent, answered) = (numbers.next()?, numbers.next()?);
     let times = text.lines().find_map(|line| line.split_once("min/avg/max = "));
-    let average_ms = times.and_then(|(_, times)| times.split('/').nth(1)?.trim().parse().ok());
-    Some(Pings { sent, answered, average_ms })
+    let time = |at: usize| times.and_then(|(_, times)| times.split('/').nth(at)?.trim().parse().ok());
+    Some(Pings { sent, answered, shortest_ms: time(0), average_ms: time(1) })
 }
 
 #[cfg(test)]
@@ -193,8 +195,11 @@ mod tests {
     fn the_numbers_of_busybox_are_read() {
         let text = "--- 10.0.0.2 ping statistics ---\n10 packets transmitted, 9 packets received, 10% packet loss\n\
             round-trip min/avg/max = 0.410/1.834/2.712 ms\n";
-        assert_eq!(pings(text), Some(Pings { sent: 10, answered: 9, average_ms: Some(1.834) }));
+        assert_eq!(
+            pings(text),
+            Some(Pings { sent: 10, answered: 9, shortest_ms: Some(0.41), average_ms: Some(1.834) })
+        );
         let lost = "5 packets transmitted, 0 packets received, 100% packet loss\n";
-        assert_eq!(pings(lost), Some(Pings { sent: 5, answered: 0, average_ms: None }));
+        assert_eq!(pings(lost), Some(Pings { sent: 5, answered: 0, shortest_ms: None, average_ms: None }));
     }
 }

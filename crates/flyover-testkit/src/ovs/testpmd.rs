@@ -54,6 +54,8 @@ pub struct Pod {
     pub length: u16,
     /// Which of the allowed CPUs it polls on, counted from 0; there may be fewer.
     pub cpu: usize,
+    /// How many packets wait in a ring. Who shares a CPU with others needs long ones: a ring is all it gets in its turn.
+    pub ring: u16,
 }
 
 impl Pod {
@@ -61,7 +63,7 @@ impl Pod {
     #[must_use]
     pub fn on(socket: &Path, mac: &str, mode: Mode) -> Self {
         let (socket, mac) = (socket.to_owned(), mac.to_owned());
-        Self { socket, listens: true, mac, peer: None, mode, length: 64, cpu: 0 }
+        Self { socket, listens: true, mac, peer: None, mode, length: 60, cpu: 0, ring: 256 }
     }
 }
 
@@ -163,13 +165,17 @@ fn command(pod: &Pod, name: &str, folder: &Path) -> Vec<String> {
     };
     let words = format!(
         "env RUNTIME_DIRECTORY={} dpdk-testpmd --lcores=0@{},1@{} --no-huge -m 128 --no-pci --file-prefix={name} \
-         --vdev=net_virtio_user0,path={},mac={}{server} -- --total-num-mbufs=4096 --no-mlockall \
+         --vdev=net_virtio_user0,path={},mac={},queue_size={}{server} -- --total-num-mbufs={} --no-mlockall --rxd={} --txd={} \
          --stats-period=86400 --forward-mode={mode} --txpkts={}",
         folder.display(),
         cpu(pod.cpu),
         cpu(pod.cpu),
         pod.socket.display(),
         pod.mac,
+        pod.ring,
+        4096 + 4 * u32::from(pod.ring),
+        pod.ring,
+        pod.ring,
         pod.length
     );
     let peer = pod.peer.iter().map(|peer| format!("--eth-peer=0,{peer}"));

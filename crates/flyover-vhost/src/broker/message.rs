@@ -5,8 +5,8 @@
 use super::request::REGION;
 pub use super::request::{BadMessage, MOST_FILES, Request};
 
-/// Queues are numbered with eight bits.
-const MOST_QUEUES: u32 = 256;
+/// The protocol has 256; each may keep three files open here, and a process has some thousand.
+const MOST_RINGS: u32 = 128;
 /// The request, its flags, and how long the payload is.
 pub const HEADER: usize = 12;
 
@@ -162,7 +162,7 @@ impl<F> Message<F> {
             Request::SetMemory => self.check_memory(),
             Request::SetKick | Request::SetCall | Request::SetError => {
                 let number = self.number();
-                if number & !(NO_FILE | 0xff) != 0 {
+                if number & !NO_FILE >= u64::from(MOST_RINGS) {
                     return wrong("ring");
                 }
                 if (number & NO_FILE == 0) != (self.files.len() == 1) {
@@ -175,7 +175,7 @@ impl<F> Message<F> {
             | Request::SetBase
             | Request::GetBase
             | Request::SetEnabled
-                if self.word(0) >= MOST_QUEUES =>
+                if self.word(0) >= MOST_RINGS =>
             {
                 wrong("ring")
             }

@@ -15,7 +15,7 @@ const PROTOCOL: u64 = 1 | (1 << 2) | (1 << 3) | (1 << 4) | (1 << 16);
 /// The feature that there are protocol features.
 const HAS_PROTOCOL: u64 = 1 << 30;
 /// How many questions may wait for an answer: a front end that asks more is not one.
-const MOST_PENDING: usize = 64;
+const MOST_PENDING: usize = 8;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
