@@ -57,7 +57,7 @@ impl Rig {
             ("dpdk-init", "true".to_owned()),
             (
                 "dpdk-extra",
-                format!("--no-huge --legacy-mem -m 128 --no-pci --file-prefix=f{}", std::process::id()),
+                format!("--no-huge --legacy-mem -m 384 --no-pci --file-prefix=f{}", std::process::id()),
             ),
             ("per-port-memory", "true".to_owned()),
             ("pmd-maxsleep", "100".to_owned()),
@@ -245,6 +245,10 @@ impl Drop for Rig {
     fn drop(&mut self) {
         end(&mut self.daemon);
         end(&mut self.server);
+        for directory in below(&self.path("run/flyover/vhost")) {
+            // A test that failed has not detached, and its brokers would stay.
+            let _ended = broker::end(&self.path("run/flyover/vhost").join(directory), None);
+        }
     }
 }
 
