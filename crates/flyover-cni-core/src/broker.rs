@@ -7,18 +7,25 @@
 //! broker whose number was never written down is still found.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flyover_host::cmd::Cmd;
 
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::pipe2;
+
 use crate::error::{CniError, Code};
 use crate::failpoint;
 
 /// How the executable is told to be a broker.
 pub const WORD: &str = "broker";
+
+/// What a broker says when both its sockets are there.
+pub const READY: &str = "ready";
 
 /// How long a broker has until its socket is there, and to end.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -32,28 +39,33 @@ pub struct Running {
     pub started: u64,
 }
 
-/// Starts a broker between two sockets, and waits until both are there.
+/// Starts a broker between two sockets, and waits until it has made both.
 pub fn start(front: &Path, back: &Path) -> Result<Running, CniError> {
-    let failed = |e: &dyn std::error::Error| {
-        CniError::new(Code::Socket, format!("failed to start the broker of `{}`", front.display())).because(e)
-    };
-    let program = std::env::current_exe().map_err(|e| failed(&e))?;
-    let log = File::options().write(true).open("/dev/null").map_err(|e| failed(&e))?;
+    launch(front, back).map_err(|e| {
+        CniError::new(Code::Socket, format!("failed to start the broker of `{}`", front.display()))
+            .because(&e)
+    })
+}
+
+fn launch(front: &Path, back: &Path) -> io::Result<Running> {
+    let program = std::env::current_exe()?;
+    // What it says goes into a pipe that we hold the other end of: a word when it is ready, the end when it died.
+    let (said, say) = pipe2(OFlag::O_CLOEXEC)?;
     failpoint::before("start a broker");
     let command = Cmd::new(program).args([Path::new(WORD), front, back]);
-    let mut child = command.daemon(log).map_err(|e| failed(&e))?;
-    let end = Instant::now() + LIMIT;
-    while !(front.exists() && back.exists()) {
-        if let Some(status) = child.try_wait().map_err(|e| failed(&e))? {
-            return Err(failed(&io::Error::other(format!("it ended with {status}"))));
-        }
-        if Instant::now() >= end {
-            return Err(failed(&io::Error::other(format!("its sockets are not there after {LIMIT:?}"))));
-        }
-        std::thread::sleep(Duration::from_micros(300));
+    let child = command.daemon(File::from(say)).map_err(io::Error::other)?;
+    let limit = PollTimeout::try_from(LIMIT).map_err(io::Error::other)?;
+    let mut heard = [PollFd::new(said.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut heard, limit)? == 0 {
+        return Err(io::Error::other(format!("it is not ready after {LIMIT:?}")));
     }
-    let started = started(child.id()).ok_or_else(|| failed(&io::Error::other("it is gone already")))?;
-    Ok(Running { pid: child.id(), started })
+    let mut word = [0; 512];
+    let length = File::from(said).read(&mut word)?;
+    let word = String::from_utf8_lossy(&word[..length]);
+    match (word.trim_end(), started(child.id())) {
+        (READY, Some(started)) => Ok(Running { pid: child.id(), started }),
+        (said, _) => Err(io::Error::other(if said.is_empty() { "it died" } else { said }.to_owned())),
+    }
 }
 
 /// Whether a broker still runs.

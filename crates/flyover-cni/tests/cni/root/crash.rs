@@ -13,12 +13,15 @@ const MOST: u32 = 200;
 
 const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=p;K8S_POD_UID=uid-1";
 
-/// A network that uses every part: addresses, a pod's volume, a device-info file.
+/// A network that uses every part: addresses, a pod's volume, a broker, a device-info file.
 fn network(rig: &Rig) -> Value {
     rig.pod("uid-1");
     let mut network = rig.addressed("net", "1.0.0");
     let file = rig.path("var/run/k8s.cni.cncf.io/devinfo/net-c1_net1");
     network["runtimeConfig"] = json!({"CNIDeviceInfoFile": file});
+    // The host serves, so there is a broker too.
+    network["host"]["vhost"]["mode"] = "server".into();
+    network["container"]["vhost"]["mode"] = "client".into();
     network
 }
 

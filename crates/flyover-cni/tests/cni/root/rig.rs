@@ -57,7 +57,7 @@ impl Rig {
             ("dpdk-init", "true".to_owned()),
             (
                 "dpdk-extra",
-                format!("--no-huge --legacy-mem -m 128 --no-pci --file-prefix=f{}", std::process::id()),
+                format!("--no-huge --legacy-mem -m 384 --no-pci --file-prefix=f{}", std::process::id()),
             ),
             ("per-port-memory", "true".to_owned()),
             ("pmd-maxsleep", "100".to_owned()),
@@ -197,11 +197,19 @@ impl Rig {
         traces.extend(
             mounts.lines().filter(|line| line.contains(&sockets)).map(|line| format!("mount {line}")),
         );
-        for directory in below(&self.path("run/flyover/vhost")) {
-            let brokers = broker::find(&self.path("run/flyover/vhost").join(directory));
-            traces.extend(brokers.iter().map(|broker| format!("broker {}", broker.pid)));
-        }
+        traces.extend(self.brokers().into_iter().map(|pid| format!("broker {pid}")));
         traces
+    }
+
+    /// Brokers of this node, also of directories that are gone.
+    fn brokers(&self) -> Vec<u32> {
+        let root = self.path("run/flyover/vhost").display().to_string();
+        let pids = below(Path::new("/proc")).into_iter().filter_map(|name| name.parse::<u32>().ok());
+        let words = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.filter(|pid| {
+            String::from_utf8_lossy(&words(pid)).contains(&format!("\0{}\0{root}", broker::WORD))
+        })
+        .collect()
     }
 
     /// Addresses that are taken, of all networks.
@@ -237,6 +245,10 @@ impl Drop for Rig {
     fn drop(&mut self) {
         end(&mut self.daemon);
         end(&mut self.server);
+        for directory in below(&self.path("run/flyover/vhost")) {
+            // A test that failed has not detached, and its brokers would stay.
+            let _ended = broker::end(&self.path("run/flyover/vhost").join(directory), None);
+        }
     }
 }
 
