@@ -49,22 +49,26 @@ impl Switch {
         &self.folder
     }
 
-    /// What `flyover switch status` says. That it ends with 3 is an answer too.
+    /// What `flyover switch status` says, whether or not all is well.
     pub(super) fn status(&self) -> anyhow::Result<String> {
-        match self.flyover(&["switch", "status"]) {
-            Err(CmdError::Failed { stderr, .. }) => Ok(stderr),
-            said => Ok(said?),
-        }
+        let at = self.rundir.display().to_string();
+        let ended = self.command(&["switch", "status", "--at", &at]).end()?;
+        Ok(format!("{}{}", ended.stdout, ended.stderr).trim_end().to_owned())
     }
 
     /// Puts all back.
     pub(super) fn take_down(&self) -> anyhow::Result<()> {
-        say("== flyover switch rollback --to 0");
-        say(self.flyover(&["switch", "rollback", "--to", "0"])?);
+        let at = self.rundir.display().to_string();
+        say(format!("== flyover switch rollback --at {at} --to 0"));
+        say(self.flyover(&["switch", "rollback", "--at", &at, "--to", "0"])?);
         Ok(())
     }
 
     fn flyover(&self, args: &[&str]) -> Result<String, CmdError> {
-        Cmd::new(&self.flyover).args(args).timeout(LIMIT).run().map(|said| said.trim_end().to_owned())
+        self.command(args).run().map(|said| said.trim_end().to_owned())
+    }
+
+    fn command(&self, args: &[&str]) -> Cmd {
+        Cmd::new(&self.flyover).args(args).timeout(LIMIT)
     }
 }
