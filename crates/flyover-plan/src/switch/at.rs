@@ -40,12 +40,16 @@ fn keeper(spec: &RuntimeSpec, facts: &HostFacts, rundir: &HostPath) -> Keeper {
     if spec.directory.as_ref().is_some_and(|dir| !is_usual(dir)) {
         return Keeper::Others;
     }
-    let known =
-        UNITS.iter().filter_map(|name| name.parse::<UnitName>().ok()).find(|unit| is_there(facts, unit));
-    known.map_or(Keeper::Others, Keeper::Unit)
+    unit(facts).map_or(Keeper::Others, Keeper::Unit)
 }
 
-fn is_usual(dir: &HostPath) -> bool {
+/// The unit that restarts the system's own switch, where there is one.
+pub(super) fn unit(facts: &HostFacts) -> Option<UnitName> {
+    UNITS.iter().filter_map(|name| name.parse::<UnitName>().ok()).find(|unit| is_there(facts, unit))
+}
+
+/// Whether that is the directory of the system's own switch.
+pub(super) fn is_usual(dir: &HostPath) -> bool {
     matches!(dir.as_str(), RUNDIR | "/var/run/openvswitch")
 }
 
