@@ -1,7 +1,8 @@
 //! Open vSwitch from outside: its database by OVSDB (RFC 7047), its daemons by unixctl.
 //!
 //! [`wire`] takes the stream apart, [`session`] knows who asked what; neither does I/O. [`client`] is a connection that
-//! waits, for programs that live for one change; [`cache`] holds tables for those that stay. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
+//! waits, for programs that live for one change; [`cache`] holds tables for those that stay, and the
+//! feature `live` has the connection for it. [`transaction`] is what is asked, [`datum`] what columns hold, [`tables`] the rows
 //! we touch, [`schema`] whether a server has them. [`unixctl`] asks daemons for what no table tells, [`control`] finds them, and
 //! [`appctl`] reads what they print.
 //!
@@ -15,6 +16,8 @@ pub mod control;
 pub mod datum;
 mod error;
 mod line;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod schema;
 pub mod session;
 pub mod tables;

@@ -3,21 +3,10 @@
 mod rig;
 
 mod root {
-    use flyover_host::cmd::Cmd;
     use flyover_ovs::tables::{Interface, OpenVswitch};
     use flyover_ovs::{Condition, OvsError, Rows, Transaction, unixctl};
 
-    use crate::rig::{Daemon, Database, LIMIT, add_bridge, add_port, interface};
-
-    fn switch(database: &Database) -> Daemon {
-        let dir = database.dir().display().to_string();
-        let homes =
-            ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map(|home| format!("{home}={dir}"));
-        let command = Cmd::new("unshare").args(["--net", "env"]).args(homes).args(["ovs-vswitchd"]);
-        let files = [format!("--pidfile={dir}/ovs-vswitchd.pid"), format!("unix:{dir}/db.sock")];
-        let command = command.args(["--disable-system", "--no-chdir", "-vconsole:warn"]).args(files);
-        Daemon::start(command, &database.dir().join("vswitchd.log"))
-    }
+    use crate::rig::{Database, LIMIT, add_bridge, add_port, interface, switch};
 
     #[test]
     fn a_bridge_and_its_ports_are_there_once_a_change_was_applied() {

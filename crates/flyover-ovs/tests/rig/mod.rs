@@ -131,6 +131,17 @@ impl Database {
     }
 }
 
+/// Debian's ovs-vswitchd, in a network namespace that goes with it.
+pub(crate) fn switch(database: &Database) -> Daemon {
+    let dir = database.dir().display().to_string();
+    let homes =
+        ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map(|home| format!("{home}={dir}"));
+    let command = Cmd::new("unshare").args(["--net", "env"]).args(homes).args(["ovs-vswitchd"]);
+    let files = [format!("--pidfile={dir}/ovs-vswitchd.pid"), format!("unix:{dir}/db.sock")];
+    let command = command.args(["--disable-system", "--no-chdir", "-vconsole:warn"]).args(files);
+    Daemon::start(command, &database.dir().join("vswitchd.log"))
+}
+
 /// Waits until something holds.
 pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
