@@ -2,10 +2,12 @@
 //!
 //! [`facts`] reads what a plan needs to know of it. [`Switch`] plans, applies, verifies and goes back, by the spine that
 //! the node has. [`truth`] is whether packets can pass: what the database says, held against what the datapath does.
+//! [`run`] is the node's process, which keeps it all so.
 //!
 //! Invariant: looking changes nothing. What the database calls well is believed only where the datapath agrees.
 
 mod facts;
+pub mod run;
 mod switch;
 pub mod truth;
 

@@ -70,6 +70,15 @@ struct Traces {
 
 /// Looks at every attachment of the node, and takes away those that nobody has any more.
 pub fn reconcile(node: &Node, options: Options) -> Result<Vec<Finding>, CniError> {
+    among(node, options, |_| true)
+}
+
+/// The same, but looks only at some: those that were found to be left behind before.
+pub fn among(
+    node: &Node,
+    options: Options,
+    is_meant: impl Fn(&AttachmentId) -> bool,
+) -> Result<Vec<Finding>, CniError> {
     let store = Store::open(&node.state_dir)?;
     let mut all: BTreeMap<AttachmentId, Traces> = BTreeMap::new();
     for id in sockets::list(&node.socket_root) {
@@ -83,7 +92,8 @@ pub fn reconcile(node: &Node, options: Options) -> Result<Vec<Finding>, CniError
         let traces = all.entry(id).or_default();
         (traces.state, traces.file) = (found, true);
     }
-    Ok(all.into_iter().map(|(id, traces)| judge(node, options, &store, id, &traces)).collect())
+    let meant = all.into_iter().filter(|(id, _)| is_meant(id));
+    Ok(meant.map(|(id, traces)| judge(node, options, &store, id, &traces)).collect())
 }
 
 fn judge(node: &Node, options: Options, store: &Store, id: AttachmentId, traces: &Traces) -> Finding {

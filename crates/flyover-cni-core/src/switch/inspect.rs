@@ -10,13 +10,28 @@ use crate::state::{Port, State};
 
 /// What differs, each in a sentence; empty is nothing.
 pub fn differences(client: &mut Client, state: &State, port: &Port) -> Result<Vec<String>, CniError> {
+    let (mut found, interface) = compare(client, state, port)?;
+    found.extend(interface.iter().flat_map(|interface| troubles(port, interface)));
+    Ok(found)
+}
+
+/// What of its rows is not as it was written, whatever the switch made of them; empty is nothing.
+pub fn changes(client: &mut Client, state: &State, port: &Port) -> Result<Vec<String>, CniError> {
+    Ok(compare(client, state, port)?.0)
+}
+
+fn compare(
+    client: &mut Client,
+    state: &State,
+    port: &Port,
+) -> Result<(Vec<String>, Option<Interface>), CniError> {
     let named = [Condition::equals("name", port.name.as_str())];
     let Some(row) = client.rows::<PortRow>(&named)?.into_iter().next() else {
-        return Ok(vec![format!("port `{}` is gone", port.name)]);
+        return Ok((vec![format!("port `{}` is gone", port.name)], None));
     };
     let bridges = client.rows::<Bridge>(&[Condition::equals("name", port.wish.bridge.as_str())])?;
     let Some(interface) = client.rows::<Interface>(&named)?.into_iter().next() else {
-        return Ok(vec![format!("interface `{}` is gone", port.name)]);
+        return Ok((vec![format!("interface `{}` is gone", port.name)], None));
     };
     let mut found = Vec::new();
     if !bridges.iter().any(|bridge| bridge.ports.contains(&row.uuid)) {
@@ -24,8 +39,7 @@ pub fn differences(client: &mut Client, state: &State, port: &Port) -> Result<Ve
     }
     found.extend(row_differences(state, port, &row));
     found.extend(interface_differences(state, port, &interface));
-    found.extend(troubles(port, &interface));
-    Ok(found)
+    Ok((found, Some(interface)))
 }
 
 fn row_differences(state: &State, port: &Port, row: &PortRow) -> Vec<String> {

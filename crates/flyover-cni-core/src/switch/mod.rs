@@ -11,8 +11,8 @@ mod status;
 
 pub use attach::attach;
 pub(crate) use attach::mac;
-pub use inspect::differences;
-pub use owner::{Owned, all};
+pub use inspect::{changes, differences};
+pub use owner::{Owned, all, owned};
 pub use remove::remove;
 pub use status::{daemon, status};
 

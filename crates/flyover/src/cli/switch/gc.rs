@@ -1,6 +1,6 @@
 //! `flyover switch gc`: attachments that nobody has any more.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use flyover_cni_core::node::Node;
 use flyover_cni_core::reconcile::{Finding, Options, Verdict, reconcile};
 
+use crate::cli::fault::root_only;
 use crate::cli::{Output, print};
 
 /// Take away attachments that neither the runtime nor the kubelet has any more.
@@ -19,15 +20,20 @@ pub(crate) struct Gc {
     /// How long an ADD may take before its attachment counts as left behind.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     grace: Duration,
+    /// Directory below which the node's files are.
+    #[arg(long, env = "FLYOVER_ROOT", default_value = "/")]
+    root: PathBuf,
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
 
 impl Gc {
-    /// Does it, on the host below a root.
-    pub(crate) fn run(&self, root: &Path) -> anyhow::Result<ExitCode> {
-        let node = Node::load(root).context("failed to read the node's configuration for attachments")?;
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        if !self.dry_run {
+            root_only("attachments")?;
+        }
+        let node = Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
         let options = Options { dry_run: self.dry_run, grace: self.grace };
         let found = reconcile(&node, options).context("failed to look at the node's attachments")?;
         match self.output {

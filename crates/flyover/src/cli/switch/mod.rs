@@ -3,10 +3,13 @@
 mod change;
 mod explain;
 mod findings;
+mod gc;
 mod import;
 mod input;
 mod lint;
 mod look;
+mod probe;
+mod run;
 mod size;
 mod sizing;
 mod status;
@@ -52,6 +55,17 @@ pub(crate) enum Switch {
     ///
     /// Example: flyover switch status --watch
     Status(status::StatusOf),
+    /// Take away attachments that neither the runtime nor the kubelet has any more.
+    ///
+    /// Example: flyover switch gc --dry-run
+    Gc(gc::Gc),
+    /// Run the node's process in the foreground: it watches, heals, collects, and serves metrics.
+    ///
+    /// What of the applied spec or of a pod's attachment somebody else undid is made again, also after the switch's
+    /// database was wiped, and without touching the pods. Ending it changes nothing.
+    ///
+    /// Example: flyover switch run --metrics 127.0.0.1:9465
+    Run(run::Run),
     /// Write the spec of a switch that is set up already, with what is wrong in it.
     ///
     /// A configuration is parsed, never run; ends with 2 where a line of it is no setting.
@@ -82,6 +96,8 @@ impl Switch {
             Self::History(verb) => verb.run(),
             Self::Receipt(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
+            Self::Gc(verb) => verb.run(),
+            Self::Run(verb) => verb.run(),
             Self::Import(verb) => verb.run(),
             Self::Lint(verb) => verb.run(),
             Self::Explain(verb) => verb.run(),

@@ -9,6 +9,7 @@ use comfy_table::{Table, presets};
 use flyover_switch::truth::{Condition, PortTruth, Status, Truth, evidence, judge};
 
 use super::input::{At, told};
+use super::probe;
 use crate::cli::Output;
 use crate::cli::fault::Exit;
 use crate::cli::print::{self, Printed, show};
@@ -21,6 +22,10 @@ pub(crate) struct StatusOf {
     /// Show it again and again, until interrupted: as a table each second, as JSON a line each second.
     #[arg(short, long)]
     watch: bool,
+    /// Send frames through each bridge in user space, by two ports that are there for a moment; ends with 3 if some are
+    /// lost.
+    #[arg(long, conflicts_with = "watch")]
+    probe: bool,
     #[command(flatten)]
     printed: Printed,
 }
@@ -32,6 +37,9 @@ impl StatusOf {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let switch = self.which.switch();
         let at = switch.at().map_err(told)?;
+        if self.probe {
+            return probe::run(&switch, &at, &self.printed);
+        }
         loop {
             let truth = judge(&evidence(switch.host(), &at)?);
             if !self.watch {

@@ -1,0 +1,174 @@
+//! The node's process: keeps the switch what its spec says, the attachments what their ADD left, and tells how they fare.
+//!
+//! Why: everything works without it. With it, a database that was wiped is filled again while the pods stay, a port that
+//! somebody deleted comes back, a broker that died is started, and what was left behind goes.
+//!
+//! Invariants: it holds nothing that is not on the disk or in the switch, so it may be killed at any time and leaves
+//! nothing changed when it ends; one round runs at a time, on a thread of its own; nothing is collected that was not
+//! found to be left behind in the round before too.
+
+mod counts;
+mod heap;
+mod metrics;
+mod round;
+mod serve;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyover_cni_core::CniError;
+use flyover_cni_core::names::AttachmentId;
+use flyover_cni_core::node::Node;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub use round::{Mended, Round};
+
+use crate::switch::Switch;
+use counts::Counts;
+use metrics::text;
+use round::{Task, Which};
+use watch::Watch;
+
+/// What to keep, and how.
+pub struct Settings {
+    /// What the administrator allows attachments.
+    pub node: Node,
+    /// The switch.
+    pub switch: Switch,
+    /// Where to serve metrics.
+    pub metrics: Option<SocketAddr>,
+    /// How often to look at everything, whether or not anything is told to have changed.
+    pub each: Duration,
+    /// How long an ADD may take before its attachment counts as left behind.
+    pub grace: Duration,
+}
+
+/// Why the process ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Nobody could read the metrics.
+    #[error("failed to serve metrics on {address}\n  hint: choose another address for --metrics, or none")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The attachments cannot be looked at.
+    #[error("failed to look at the node's attachments")]
+    Attachments(#[source] CniError),
+    /// A part of it died, and the rest with it.
+    #[error("a task died")]
+    Died(#[source] tokio::task::JoinError),
+}
+
+/// Changes that come together are looked at together.
+const PAUSE: Duration = Duration::from_millis(50);
+/// After a round in which something failed.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Of so many full looks one is at the rows of all attachments, which the switch tells of by itself.
+const DEEP: u64 = 20;
+
+/// What the loop remembers.
+struct Keeper {
+    settings: Arc<Settings>,
+    counts: Arc<Counts>,
+    watch: Watch,
+    /// Left behind, as of the last full look.
+    suspected: BTreeSet<AttachmentId>,
+    looks: u64,
+}
+
+/// Looks at everything once, mends it, and tells what was done. What was left behind is told, and stays.
+pub fn once(settings: &Settings) -> Result<Round, RunError> {
+    let task = Task { which: Which::All, spec: true, collect: Some(BTreeSet::new()) };
+    round::run(settings, &task).map_err(RunError::Attachments)
+}
+
+/// Runs until told to stop.
+pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let (settings, counts) = (Arc::new(settings), Arc::new(Counts::default()));
+    let serving = serve(&settings, &counts).await?;
+    let (watch, watching) = Watch::start(&settings.node.database);
+    tracing::info!(database = %settings.node.database.display(), "watching");
+    let keeper = Keeper { settings, counts, watch, suspected: BTreeSet::new(), looks: 0 };
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        ended = keeper.keep() => ended,
+        ended = serving => ended.map_err(RunError::Died),
+        ended = watching => ended.map_err(RunError::Died),
+    };
+    tracing::info!("ending; nothing is changed by that");
+    ended
+}
+
+async fn serve(
+    settings: &Arc<Settings>,
+    counts: &Arc<Counts>,
+) -> Result<impl Future<Output = Result<(), tokio::task::JoinError>> + use<>, RunError> {
+    let listener = match settings.metrics {
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.map_err(|source| RunError::Metrics { address, source })?)
+        }
+        None => None,
+    };
+    let (settings, counts) = (Arc::clone(settings), Arc::clone(counts));
+    Ok(tokio::spawn(async move {
+        match listener {
+            Some(listener) => serve::serve(listener, move || text(&settings, &counts)).await,
+            None => std::future::pending().await,
+        }
+    }))
+}
+
+impl Keeper {
+    async fn keep(mut self) -> Result<(), RunError> {
+        let mut due = Instant::now();
+        let mut task = self.look();
+        loop {
+            let failed = self.round(task).await?;
+            if Instant::now() >= due {
+                due = Instant::now() + self.settings.each;
+            }
+            let next = if failed { due.min(Instant::now() + AGAIN) } else { due };
+            task = tokio::select! {
+                told = self.watch.changed() => {
+                    sleep(PAUSE).await;
+                    self.watch.and(told)
+                }
+                () = sleep_until(next) => self.look(),
+            };
+        }
+    }
+
+    /// Everything, now and then down to the rows.
+    fn look(&mut self) -> Task {
+        let which = if self.looks.is_multiple_of(DEEP) { Which::All } else { self.watch.missing(&self.settings.node) };
+        self.looks += 1;
+        Task { which, spec: true, collect: Some(std::mem::take(&mut self.suspected)) }
+    }
+
+    /// Whether something failed.
+    async fn round(&mut self, task: Task) -> Result<bool, RunError> {
+        let settings = Arc::clone(&self.settings);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = round::run(&settings, &task);
+            heap::give_back();
+            (done, task)
+        });
+        let (done, task) = done.await.map_err(RunError::Died)?;
+        let round = done.unwrap_or_else(|error| Round { failed: vec![error.to_string()], ..Round::default() });
+        round.tell();
+        self.counts.add(&round);
+        if task.collect.is_some() {
+            self.counts.leaks(round.left_behind.len());
+            self.suspected = round.left_behind.iter().map(|left| left.id.clone()).collect();
+        }
+        Ok(!round.failed.is_empty())
+    }
+}

@@ -1,0 +1,169 @@
+//! A node: a private switch, the plugin as a library, and the process that is tested.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flyover_cni_core::plugin;
+use flyover_testkit::ovs::{Options, Rig};
+use flyover_vhost::{Port, Settings};
+use serde_json::{Value, json};
+
+/// For anything that the process does.
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
+
+/// A node on which bridges are made as they are asked for.
+pub(super) struct Node {
+    pub(super) rig: Rig,
+    root: tempfile::TempDir,
+}
+
+/// The process. It ends with the test.
+pub(super) struct Keeper {
+    child: Child,
+    metrics: SocketAddr,
+}
+
+impl Node {
+    pub(super) fn new(options: Options) -> Self {
+        let node = Self { rig: Rig::start(options).unwrap(), root: tempfile::tempdir().unwrap() };
+        for needed in ["etc/flyover", "var/lib/kubelet/pods", "var/lib/cni/results"] {
+            fs::create_dir_all(node.path(needed)).unwrap();
+        }
+        // A socket's path is short, and a test's own folder need not be.
+        let text = json!({"database": node.rig.database(), "rundir": node.rig.folder(), "createBridges": true,
+            "socketRoot": node.rig.folder().join("v")});
+        fs::write(node.path("etc/flyover/cni.json"), text.to_string()).unwrap();
+        node
+    }
+
+    pub(super) fn path(&self, below: &str) -> PathBuf {
+        self.root.path().join(below)
+    }
+
+    pub(super) fn call(&self, verb: &str, container: &str) -> Value {
+        let network = json!({"cniVersion": "1.1.0", "name": "net", "type": "userspace",
+            "host": {"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "bridge", "vhost": {"mode": "client"},
+                "bridge": {"bridgeName": "br0"}}});
+        let variables = [
+            ("CNI_COMMAND", verb),
+            ("CNI_CONTAINERID", container),
+            ("CNI_IFNAME", "net1"),
+            ("CNI_NETNS", "/run/netns/pod"),
+            ("CNI_PATH", "/usr/lib/cni"),
+        ];
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+        let answer = plugin::run(self.root.path(), variable, network.to_string().as_bytes());
+        assert!(answer.good, "{answer:?}");
+        answer.text.unwrap_or_default()
+    }
+
+    /// Attaches a pod, which opens its socket.
+    pub(super) fn pod(&self, container: &str) -> Port {
+        let result = self.call("ADD", container);
+        fs::write(self.path(&format!("var/lib/cni/results/net-{container}-net1")), "{}").unwrap();
+        let socket = PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap());
+        Port::listen(&socket, Settings::default()).unwrap()
+    }
+
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flyover"));
+        command.args(["switch", "run", "--root"]).arg(self.root.path());
+        command
+    }
+
+    /// Starts the process that keeps the node.
+    pub(super) fn keep(&self) -> Keeper {
+        let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = self.command();
+        command.args(["--each", "1s", "--grace", "0s", "--metrics", &metrics.to_string()]);
+        let log = fs::File::create(self.path("log")).unwrap();
+        let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let keeper = Keeper { child, metrics };
+        wait("the process", || keeper.scrape().filter(|text| text.contains("reconciliations_total")));
+        keeper
+    }
+
+    /// Whether there is a port of that pod.
+    pub(super) fn has(&self, container: &str) -> bool {
+        self.rig.interface(&format!("{container}-net1")).is_ok()
+    }
+
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+}
+
+impl Keeper {
+    /// The metrics, if somebody is there.
+    pub(super) fn scrape(&self) -> Option<String> {
+        let mut stream = TcpStream::connect(self.metrics).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        Some(text)
+    }
+
+    /// The value of a series.
+    pub(super) fn metric(&self, series: &str) -> Option<u64> {
+        let text = self.scrape().unwrap();
+        let line = text.lines().find(|line| line.starts_with(series))?;
+        line.rsplit(' ').next()?.trim().parse().ok()
+    }
+
+    /// Mebibytes of memory that it has.
+    pub(super) fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Ends it as a service's manager does, and waits for its code.
+    pub(super) fn end(mut self) -> Option<i32> {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
+/// Sends until a frame comes out at the other end.
+pub(super) fn passes(from: &mut Port, to: &mut Port, text: &str) {
+    let end = Instant::now() + LIMIT;
+    let frame =
+        [[0xff; 6].as_slice(), &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5], text.as_bytes(), &[0; 46]].concat();
+    from.ready(end).unwrap();
+    to.ready(end).unwrap();
+    while Instant::now() < end {
+        let _sent = from.send(&frame);
+        let soon = Instant::now() + Duration::from_millis(100);
+        while let Some(came) = to.receive(soon).unwrap() {
+            if came == frame {
+                return;
+            }
+        }
+    }
+    panic!("`{text}` did not pass");
+}
+
+pub(super) fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(ready) = ready() {
+            return ready;
+        }
+        assert!(Instant::now() < end, "{what} is not there after {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
