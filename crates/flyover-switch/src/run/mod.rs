@@ -91,9 +91,10 @@ pub fn once(settings: &Settings) -> Result<Round, RunError> {
 
 /// Runs until told to stop.
 pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    heap::share();
     let (settings, counts) = (Arc::new(settings), Arc::new(Counts::default()));
-    let serving = serve(&settings, &counts).await?;
     let (watch, watching) = Watch::start(&settings.node.database);
+    let serving = serve(&settings, &counts, watch.clone()).await?;
     tracing::info!(database = %settings.node.database.display(), "watching");
     let keeper = Keeper { settings, counts, watch, suspected: BTreeSet::new(), looks: 0 };
     let ended = tokio::select! {
@@ -109,6 +110,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
 async fn serve(
     settings: &Arc<Settings>,
     counts: &Arc<Counts>,
+    watch: Watch,
 ) -> Result<impl Future<Output = Result<(), tokio::task::JoinError>> + use<>, RunError> {
     let listener = match settings.metrics {
         Some(address) => {
@@ -119,6 +121,7 @@ async fn serve(
     };
     let (settings, counts) = (Arc::clone(settings), Arc::clone(counts));
     Ok(tokio::spawn(async move {
+        watch.settled().await;
         match listener {
             Some(listener) => serve::serve(listener, move || text(&settings, &counts)).await,
             None => std::future::pending().await,
@@ -128,6 +131,7 @@ async fn serve(
 
 impl Keeper {
     async fn keep(mut self) -> Result<(), RunError> {
+        self.watch.settled().await;
         let mut due = Instant::now();
         let mut task = self.look();
         loop {
@@ -148,7 +152,11 @@ impl Keeper {
 
     /// Everything, now and then down to the rows.
     fn look(&mut self) -> Task {
-        let which = if self.looks.is_multiple_of(DEEP) { Which::All } else { self.watch.missing(&self.settings.node) };
+        let which = if self.looks.is_multiple_of(DEEP) {
+            Which::All
+        } else {
+            self.watch.missing(&self.settings.node)
+        };
         self.looks += 1;
         Task { which, spec: true, collect: Some(std::mem::take(&mut self.suspected)) }
     }
@@ -162,7 +170,8 @@ impl Keeper {
             (done, task)
         });
         let (done, task) = done.await.map_err(RunError::Died)?;
-        let round = done.unwrap_or_else(|error| Round { failed: vec![error.to_string()], ..Round::default() });
+        let round =
+            done.unwrap_or_else(|error| Round { failed: vec![error.to_string()], ..Round::default() });
         round.tell();
         self.counts.add(&round);
         if task.collect.is_some() {

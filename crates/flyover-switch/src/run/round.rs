@@ -123,7 +123,8 @@ fn spec(settings: &Settings) -> Result<Vec<String>, SwitchError> {
     if settings.switch.view(&spec)?.plan.steps.is_empty() {
         return Ok(Vec::new());
     }
-    let applied = settings.switch.apply(&spec, humantime::format_rfc3339_seconds(SystemTime::now()).to_string())?;
+    let applied =
+        settings.switch.apply(&spec, humantime::format_rfc3339_seconds(SystemTime::now()).to_string())?;
     Ok(applied.plan.steps.iter().map(|step| step.action.subject().to_string()).collect())
 }
 
@@ -150,7 +151,11 @@ fn heal(settings: &Settings, which: &Which, round: &mut Round) -> Result<(), Cni
 }
 
 /// Takes away what was left behind before and is still, then looks what is.
-fn collect(settings: &Settings, suspected: &BTreeSet<AttachmentId>, round: &mut Round) -> Result<(), CniError> {
+fn collect(
+    settings: &Settings,
+    suspected: &BTreeSet<AttachmentId>,
+    round: &mut Round,
+) -> Result<(), CniError> {
     let options = Options { dry_run: false, grace: settings.grace };
     if !suspected.is_empty() {
         for finding in reconcile::among(&settings.node, options, |id| suspected.contains(id))? {
@@ -172,7 +177,10 @@ impl Round {
     /// Whether nothing had to be done.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.switch.is_empty() && self.repaired.is_empty() && self.collected.is_empty() && self.failed.is_empty()
+        self.switch.is_empty()
+            && self.repaired.is_empty()
+            && self.collected.is_empty()
+            && self.failed.is_empty()
     }
 
     /// Into the log.
@@ -182,7 +190,9 @@ impl Round {
             let differences = mended.differences.join("; ");
             tracing::info!(attachment = mended.attachment.as_str(), differences, "made an attachment again");
         }
-        self.collected.iter().for_each(|id| tracing::info!(attachment = id.as_str(), "took away what was left"));
+        self.collected
+            .iter()
+            .for_each(|id| tracing::info!(attachment = id.as_str(), "took away what was left"));
         self.failed.iter().for_each(|error| tracing::warn!(error, "failed"));
     }
 }

@@ -1,7 +1,7 @@
 //! Hears of what is changed in the switch's database.
 //!
-//! Invariants: only columns that say whose a row is and what it was asked to be are watched, so that counters wake
-//! nobody and a thousand ports take little room; what comes new is nobody's fault, and is not looked at.
+//! Invariants: only some columns of what was asked for are watched, so that counters wake nobody and a thousand ports
+//! take little room; all others are looked at now and then; what comes new is nobody's fault, and is not looked at.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,6 @@ use std::path::Path;
 use flyover_cni_core::names::AttachmentId;
 use flyover_cni_core::node::Node;
 use flyover_cni_core::state::Store;
-use flyover_cni_core::switch;
 use flyover_ovs::cache::{Cache, Change};
 use flyover_ovs::datum::Column;
 use flyover_ovs::live::{Link, Live, News, Patience, Remote};
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::round::{Task, Which};
 
 /// A connection that stays, and what was made of its news.
+#[derive(Clone)]
 pub(super) struct Watch {
     live: Live,
 }
@@ -48,17 +48,18 @@ macro_rules! watched {
 }
 
 watched!(Bridge((), |_| ()) = "Bridge" { "name": String, "datapath_type": String, "other_config": Strings });
-watched!(Port(Option<AttachmentId>, attachment) = "Port" {
-    "name": String, "tag": Option<i64>, "trunks": BTreeSet<i64>, "vlan_mode": Option<String>, "external_ids": Strings
-});
+// One change of these by a stranger is a reason to look at all attachments; they bear no name, to be small.
+watched!(Port((), |_| ()) = "Port" { "tag": Option<i64>, "trunks": BTreeSet<i64>, "vlan_mode": Option<String> });
 watched!(Interface(Option<AttachmentId>, attachment) = "Interface" {
-    "name": String, "type": String, "options": Strings, "mtu_request": Option<i64>, "ingress_policing_rate": i64,
-    "ingress_policing_burst": i64, "external_ids": Strings
+    "options": Strings, "mtu_request": Option<i64>, "ingress_policing_rate": i64
 });
 
+/// The attachment whose directory an interface's socket lies in: this says less than `external_ids`, and is enough to know
+/// where to look.
 fn attachment(row: &Row) -> Option<AttachmentId> {
-    let ids = Strings::read(row.get("external_ids")?)?;
-    switch::owned("", &ids).map(|owned| owned.id)
+    let options = Strings::read(row.get("options")?)?;
+    let directory = Path::new(options.get("vhost-server-path")?).parent()?.file_name()?.to_str()?;
+    directory.strip_suffix(".back").unwrap_or(directory).parse().ok()
 }
 
 impl Watch {
@@ -68,6 +69,14 @@ impl Watch {
         let remote = Remote::Unix(database.to_owned());
         let (live, task) = Live::start(remote, cache, Patience::default());
         (Self { live }, task)
+    }
+
+    /// Waits until the rows are known, or the database does not answer for a while. What takes much memory for a moment comes
+    /// after that: rows between what is freed again would keep it from being given back.
+    pub(super) async fn settled(&self) {
+        // Why not is told with the news.
+        let _known = self.live.ready().await;
+        super::heap::give_back();
     }
 
     /// Waits until something is changed that may have to be changed back.
@@ -101,7 +110,7 @@ impl Watch {
         let ids = news.changes.iter().filter_map(|change| attachment(change.was.as_ref()?));
         let mut task = Task { which: Which::These(ids.collect()), spec: false, collect: None };
         task.spec = news.changes.iter().any(is_of_spec);
-        if task.spec || news.changes.iter().any(is_start) {
+        if task.spec || news.changes.iter().any(|change| is_start(change) || is_moved(change)) {
             task.add(Task { which: Which::All, ..Task::default() });
         }
         task
@@ -113,11 +122,10 @@ impl Watch {
             if self.live.link() != Link::Up {
                 return None;
             }
-            let of_ports = self.live.rows::<Port>().ok()?.into_iter().filter_map(|row| row.0);
-            let of_interfaces = self.live.rows::<Interface>().ok()?.into_iter().filter_map(|row| row.0);
-            let (ports, interfaces): (BTreeSet<_>, BTreeSet<_>) = (of_ports.collect(), of_interfaces.collect());
+            let rows = self.live.rows::<Interface>().ok()?;
+            let there: BTreeSet<AttachmentId> = rows.into_iter().filter_map(|row| row.0).collect();
             let known = Store::open(&node.state_dir).and_then(|store| store.list()).ok()?;
-            Some(known.into_iter().filter(|id| !ports.contains(id) || !interfaces.contains(id)).collect())
+            Some(known.into_iter().filter(|id| !there.contains(id)).collect())
         };
         Which::AllButRowsOnlyOf(ids().unwrap_or_default())
     }
@@ -130,6 +138,11 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
         std::task::Poll::Ready(value) => Some(value),
         std::task::Poll::Pending => None,
     }
+}
+
+/// Whether somebody gave a port other VLANs.
+fn is_moved(change: &Change) -> bool {
+    change.table == Port::NAME && change.was.is_some() && change.is.is_some()
 }
 
 /// Whether a spec may have been undone: a bridge that is not what it was, or options of the switch.

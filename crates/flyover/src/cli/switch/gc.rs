@@ -33,7 +33,8 @@ impl Gc {
         if !self.dry_run {
             root_only("attachments")?;
         }
-        let node = Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
+        let node =
+            Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
         let options = Options { dry_run: self.dry_run, grace: self.grace };
         let found = reconcile(&node, options).context("failed to look at the node's attachments")?;
         match self.output {

@@ -72,7 +72,8 @@ impl Run {
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
-        let node = Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
+        let node =
+            Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
         let of_node = || node.rundir.to_string_lossy().parse::<HostPath>();
         let at = self.at.clone().map_or_else(of_node, Ok).context("the node's `rundir` is no path")?;
         let switch = Switch::of(Live::host(), Some(at));

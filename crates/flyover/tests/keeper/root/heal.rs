@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flyover_cni_core::names::Attachment;
 use flyover_testkit::ovs::{NewPort, Options};
 use serde_json::{Value, json};
 
@@ -57,16 +58,30 @@ fn a_port_that_a_stranger_deletes_comes_back() {
 fn what_was_left_behind_is_collected_when_it_is_found_again_and_not_before() {
     let node = Node::new(Options::default());
     let _a = node.pod("a");
-    let id = flyover_cni_core::names::AttachmentId::try_from("0123456789abcdef".to_owned()).unwrap();
+    let leaked = Attachment {
+        network: "net".parse().unwrap(),
+        container: "leak".parse().unwrap(),
+        ifname: "net1".parse().unwrap(),
+    };
+    let id = leaked.id();
     let mut leak = NewPort::vhost("leak-net1", std::path::Path::new("/nonexistent/socket"));
-    let marks = [("flyover-owner", "flyover-cni"), ("flyover-attachment", id.as_str())];
+    let marks = [
+        ("flyover-owner", "flyover-cni"),
+        ("flyover-attachment", id.as_str()),
+        ("flyover-network", "net"),
+        ("flyover-container", "leak"),
+        ("flyover-ifname", "net1"),
+    ];
     leak.external_ids = marks.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     node.rig.add_port("br0", &leak).unwrap();
     let mut once = node.command();
     let ran = once.args(["--once", "-o", "json"]).output().unwrap();
     let round: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(round["leftBehind"][0]["id"], json!(id));
-    assert_eq!((&round["collected"], &round["repaired"], &round["failed"]), (&json!([]), &json!([]), &json!([])));
+    assert_eq!(
+        (&round["collected"], &round["repaired"], &round["failed"]),
+        (&json!([]), &json!([]), &json!([]))
+    );
     assert!(node.has("leak"));
     let keeper = node.keep();
     wait("the end of the leak", || (!node.has("leak")).then_some(()));
