@@ -144,6 +144,7 @@ impl Explainer {
             one => one.as_str().unwrap_or("any"),
         };
         match name {
+            "array" if node["items"].is_null() => format!("list of {}", self.kind(&node["prefixItems"][0])),
             "array" => format!("list of {}", self.kind(&node["items"])),
             "object" if node["properties"].is_null() => {
                 format!("map to {}", self.kind(&node["additionalProperties"]))

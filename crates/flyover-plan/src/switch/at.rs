@@ -8,7 +8,10 @@ use flyover_core::{HostPath, Keeper, Processes, SwitchAt, UnitName};
 const RUNDIR: &str = "/run/openvswitch";
 
 /// Debian's daemon with DPDK. Its alternatives link `ovs-vswitchd` to it or not, so it is named itself.
-const VSWITCHD: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
+const DEBIANS: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
+
+/// The daemon of others, who build only one.
+const VSWITCHD: &str = "/usr/sbin/ovs-vswitchd";
 
 const OVSDB_SERVER: &str = "/usr/sbin/ovsdb-server";
 
@@ -28,7 +31,7 @@ pub fn at(spec: &RuntimeSpec, facts: &HostFacts) -> SwitchAt {
 
 fn keeper(spec: &RuntimeSpec, facts: &HostFacts, rundir: &HostPath) -> Keeper {
     if let Some(processes) = &spec.processes {
-        return Keeper::Flyover(of_processes(processes, rundir));
+        return Keeper::Flyover(of_processes(processes, rundir, facts));
     }
     if let Some(service) = &spec.service {
         return Keeper::Unit(service.clone());
@@ -37,12 +40,16 @@ fn keeper(spec: &RuntimeSpec, facts: &HostFacts, rundir: &HostPath) -> Keeper {
     if spec.directory.as_ref().is_some_and(|dir| !is_usual(dir)) {
         return Keeper::Others;
     }
-    let known =
-        UNITS.iter().filter_map(|name| name.parse::<UnitName>().ok()).find(|unit| is_there(facts, unit));
-    known.map_or(Keeper::Others, Keeper::Unit)
+    unit(facts).map_or(Keeper::Others, Keeper::Unit)
 }
 
-fn is_usual(dir: &HostPath) -> bool {
+/// The unit that restarts the system's own switch, where there is one.
+pub(super) fn unit(facts: &HostFacts) -> Option<UnitName> {
+    UNITS.iter().filter_map(|name| name.parse::<UnitName>().ok()).find(|unit| is_there(facts, unit))
+}
+
+/// Whether that is the directory of the system's own switch.
+pub(super) fn is_usual(dir: &HostPath) -> bool {
     matches!(dir.as_str(), RUNDIR | "/var/run/openvswitch")
 }
 
@@ -51,10 +58,12 @@ fn is_there(facts: &HostFacts, unit: &UnitName) -> bool {
     service.is_some_and(|service| !matches!(service.enablement, Enablement::NotFound | Enablement::Masked))
 }
 
-fn of_processes(spec: &ProcessesSpec, rundir: &HostPath) -> Processes {
+fn of_processes(spec: &ProcessesSpec, rundir: &HostPath, facts: &HostFacts) -> Processes {
+    let is_debian = facts.os.id == "debian" || facts.os.like.iter().any(|like| like == "debian");
+    let daemon = if is_debian { DEBIANS } else { VSWITCHD };
     Processes {
         file: spec.file.clone().unwrap_or_else(|| below(rundir, "conf.db")),
-        vswitchd: spec.vswitchd.clone().unwrap_or_else(|| HostPath::fixed(VSWITCHD)),
+        vswitchd: spec.vswitchd.clone().unwrap_or_else(|| HostPath::fixed(daemon)),
         ovsdb_server: HostPath::fixed(OVSDB_SERVER),
         schema: HostPath::fixed(SCHEMA),
         netns: spec.netns.clone(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flyover_api::{BondMode, BondSpec, BridgeSpec, Lacp};
-use flyover_core::{BridgeState, InterfaceState, OvsName, PortState, Refusal, Strings, SwitchFacts};
+use flyover_core::{BridgeState, IfName, InterfaceState, OvsName, PortState, Refusal, Strings, SwitchFacts};
 
 use super::ports::check_mtu;
 use super::settle::Draft;
@@ -67,6 +67,13 @@ fn check_names(draft: &mut Draft<'_>, specs: &[BridgeSpec]) {
 }
 
 fn check(draft: &mut Draft<'_>, field: &str, spec: &BridgeSpec) {
+    if spec.name.as_str().parse::<IfName>().is_err() {
+        let what = format!(
+            "{} is no name of a network device, which a bridge is too (15 letters at most)",
+            spec.name
+        );
+        draft.refuse(Refusal::invalid(format!("{field}.name"), what));
+    }
     if let Some(mtu) = spec.mtu {
         check_mtu(draft, &format!("{field}.mtu"), mtu);
     }

@@ -19,6 +19,7 @@ mod pmd;
 mod pool;
 mod ports;
 mod release;
+mod runtime;
 mod settle;
 mod settled;
 mod sizing;

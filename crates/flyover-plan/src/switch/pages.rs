@@ -33,6 +33,16 @@ pub(super) fn settle(draft: &mut Draft<'_>, nodes: &[NodeMemory], size: Hugepage
     pages
 }
 
+/// Says where the directory that is named for pages is none.
+pub(super) fn note_mount(draft: &mut Draft<'_>) {
+    let Some(dir) = draft.spec.dpdk.hugepage_dir.clone() else { return };
+    if !draft.host.memory.mounts.iter().any(|mount| mount.path == dir) {
+        draft.note(format!(
+            "no hugepages are mounted at {dir}; without `dpdk.hugepageDir` DPDK finds them by itself"
+        ));
+    }
+}
+
 fn of_node(host: &HostFacts, node: &NodeMemory, size: HugepageSize) -> Pages {
     let needed = (node.mib * KIB).div_ceil(size.kib());
     Pages {

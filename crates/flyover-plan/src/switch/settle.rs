@@ -8,7 +8,8 @@ use flyover_core::facts::HostFacts;
 use flyover_core::{CpuSet, Refusal, SwitchFacts};
 
 use super::{
-    Release, SettledSwitch, Sizing, bridges, extra, fold, memory, options, pages, pmd, ports, uplinks,
+    Release, SettledSwitch, Sizing, bridges, extra, fold, memory, options, pages, pmd, ports, runtime,
+    uplinks,
 };
 
 /// Bytes of a page of ordinary memory.
@@ -54,8 +55,10 @@ pub fn size(spec: &SwitchSpec, host: &HostFacts, release: &Release) -> (Sizing, 
 }
 
 fn sizing(draft: &mut Draft<'_>, ways: &[uplinks::Way]) -> Sizing {
+    runtime::check(draft);
     extra::check(draft);
     ports::check(draft);
+    pages::note_mount(draft);
     let ports = ports::all(draft, ways);
     let pmd = pmd::settle(draft, &ports);
     let threads =

@@ -1,4 +1,4 @@
-//! kube-ovn's config.cfg.
+//! What becomes of kube-ovn's config.cfg, line by line.
 
 use flyover_plan::switch::import::{Imported, config_cfg};
 use flyover_plan::switch::lint::Finding;

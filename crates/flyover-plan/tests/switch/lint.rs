@@ -74,6 +74,18 @@ fn a_list_of_plugins_keeps_the_others() {
 }
 
 #[test]
+fn what_kubectl_prints_of_several_is_looked_through() {
+    let nad = |mode: &str| {
+        format!(
+            r#"{{"kind":"NetworkAttachmentDefinition","metadata":{{"name":"{mode}"}},"spec":{{"config":"{{\"cniVersion\":\"0.3.1\",\"name\":\"n\",\"type\":\"userspace\",\"host\":{{\"engine\":\"ovs-dpdk\",\"vhost\":{{\"mode\":\"{mode}\",\"group\":\"g\"}},\"bridge\":{{\"bridgeName\":\"b\"}}}}}}"}}}}"#
+        )
+    };
+    let linted = linted(&format!(r#"{{"kind":"List","items":[{},{}]}}"#, nad("server"), nad("client")));
+    assert_eq!(linted.better.len(), 2);
+    assert_eq!(linted.findings.len(), 1, "{:?}", linted.findings);
+}
+
+#[test]
 fn what_is_no_attachment_is_said_so() {
     for text in ["", "kind: Service\n", "{}", "kind: NetworkAttachmentDefinition\n", "[1]"] {
         let findings = linted(text).findings;

@@ -31,6 +31,26 @@ fn a_switch_is_the_systems_own_unless_it_is_said() {
     let own = at(&spec("runtime: {directory: /tmp/ovs, processes: {netns: lab}}").runtime, &host);
     let Keeper::Flyover(processes) = own.keeper else { panic!("{own:?}") };
     assert_eq!((processes.file.as_str(), processes.netns.as_deref()), ("/tmp/ovs/conf.db", Some("lab")));
+    assert_eq!(processes.vswitchd.as_str(), "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk");
+    host.os.id = "fedora".into();
+    let Keeper::Flyover(processes) = at(&spec("runtime: {processes: {}}").runtime, &host).keeper else {
+        panic!()
+    };
+    assert_eq!(processes.vswitchd.as_str(), "/usr/sbin/ovs-vswitchd");
+}
+
+#[test]
+fn a_place_where_no_switch_can_be_is_refused() {
+    let mut host = server(8);
+    let yaml = "runtime: {service: ovs, processes: {netns: \"a b\"}}\npmd: {maxSleepUs: 10001}\n\
+                bridges: [{name: a-bridge-of-16-ch}]";
+    let unit = "ovs-vswitchd".parse::<flyover_core::UnitName>().unwrap();
+    let facts =
+        ServiceFacts { unit: unit.clone(), enablement: Enablement::Static, active: true, fragment: None };
+    host.services.insert(unit, facts);
+    insta::assert_snapshot!(refused(yaml, &host));
+    let long = "x".repeat(90);
+    insta::assert_snapshot!(refused(&format!("runtime: {{directory: /{long}, processes: {{}}}}"), &host));
 }
 
 /// A wish a line, with the commands a person would type.

@@ -33,22 +33,42 @@ pub(super) fn config(config: &Tree) -> Tree {
 
 /// A configuration as JSON.
 pub(super) fn json(config: &Tree) -> String {
-    serde_json::to_string_pretty(config).expect("documents have texts for keys") + "\n"
+    escaped(&serde_json::to_string_pretty(config).expect("documents have texts for keys")) + "\n"
 }
 
 /// An attachment as YAML, its configuration as a block of text, which is how people write it.
 pub(super) fn attachment(document: &Tree, config: &Tree) -> String {
-    let flow = |tree: &Tree| serde_json::to_string(tree).expect("documents have texts for keys");
     let nothing = Tree::Map(Vec::new());
     let version = document.get(&["apiVersion"]).cloned().unwrap_or_else(|| "k8s.cni.cncf.io/v1".into());
     let metadata = document.get(&["metadata"]).unwrap_or(&nothing).parts(&[]);
-    let metadata: String = metadata
-        .iter()
-        .map(|(key, part)| format!("  {}: {}\n", flow(&key.as_str().into()), flow(part)))
-        .collect();
+    let metadata = metadata.iter().map(|(key, part)| format!("  {}: {}\n", name(key), flow(part)));
     let block: String = json(config).lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "apiVersion: {}\nkind: NetworkAttachmentDefinition\nmetadata:\n{metadata}spec:\n  config: |\n{block}",
-        flow(&version)
+        "apiVersion: {}\nkind: NetworkAttachmentDefinition\nmetadata:\n{}spec:\n  config: |\n{block}",
+        flow(&version),
+        metadata.collect::<String>()
     )
+}
+
+/// JSON on one line, which is YAML too.
+fn flow(tree: &Tree) -> String {
+    escaped(&serde_json::to_string(tree).expect("documents have texts for keys"))
+}
+
+/// A key as people write it, in quotes unless it is a word of Kubernetes'.
+fn name(key: &str) -> String {
+    let known = ["name", "namespace", "labels", "annotations"].contains(&key);
+    if known { key.to_owned() } else { flow(&key.into()) }
+}
+
+/// The same JSON without characters that YAML takes for ends of lines or does not take at all.
+fn escaped(json: &str) -> String {
+    let bad = |c: char| {
+        matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if bad(c) { text += &format!("\\u{:04x}", u32::from(c)) } else { text.push(c) }
+    }
+    text
 }

@@ -24,7 +24,7 @@ pub struct Linted {
 #[must_use]
 pub fn lint(documents: &[Tree]) -> Linted {
     let mut linted = Linted::default();
-    for document in documents {
+    for document in documents.iter().flat_map(members) {
         let before = linted.findings.len();
         match document.text(&["kind"]) {
             Some("NetworkAttachmentDefinition") => attachment(document, &mut linted),
@@ -40,6 +40,12 @@ pub fn lint(documents: &[Tree]) -> Linted {
         linted.findings.push(Finding::error("file", "there is nothing in it"));
     }
     linted
+}
+
+/// The objects of a list, as `kubectl get` prints several, or the document itself.
+fn members(document: &Tree) -> Vec<&Tree> {
+    let is_list = document.text(&["kind"]).is_some_and(|kind| kind.ends_with("List"));
+    if is_list { document.items(&["items"]).iter().collect() } else { vec![document] }
 }
 
 fn attachment(document: &Tree, linted: &mut Linted) {

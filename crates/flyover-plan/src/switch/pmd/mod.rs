@@ -33,6 +33,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, ports: &[Ports]) -> PmdSizing {
         draft.note("every processor polls; none is left for the host");
     }
     check_lcores(draft);
+    check_sleep(draft);
     if let Some(both) = draft
         .spec
         .dpdk
@@ -58,6 +59,16 @@ fn note_kubelet(draft: &mut Draft<'_>, cpus: &CpuSet) {
         draft.note(format!(
             "kubelet may give CPUs {open} to a pod: they poll and are not in its reservedSystemCPUs"
         ));
+    }
+}
+
+/// The longest that a thread may sleep, in microseconds.
+const LONGEST_SLEEP: u32 = 10_000;
+
+fn check_sleep(draft: &mut Draft<'_>) {
+    if let Some(us) = draft.spec.pmd.max_sleep_us.filter(|us| *us > LONGEST_SLEEP) {
+        let what = format!("{us} microseconds are longer than a thread may sleep ({LONGEST_SLEEP})");
+        draft.refuse(Refusal::invalid("pmd.maxSleepUs", what));
     }
 }
 

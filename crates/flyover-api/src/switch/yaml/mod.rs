@@ -42,34 +42,4 @@ fn leave_out(tree: &mut Tree, usual: &Tree) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const YAML: &str = "\
-dpdk:
-  socketMemory:
-  - 1024
-  - 1024
-  perPortMemory: true
-bridges:
-- name: br-dpdk0
-  uplinks:
-  - name: dpdk0
-    device: 0000:06:00.0
-  mtu: 9000
-options:
-  emc-insert-inv-prob: '0'
-";
-
-    #[test]
-    fn only_what_is_not_as_usual_is_written() {
-        let spec = SwitchSpec::from_yaml(YAML).unwrap();
-        let text = spec.to_yaml();
-        assert_eq!(SwitchSpec::from_yaml(&text).unwrap(), spec);
-        for usual in ["init", "extra", "runtime", "pmd", "expectedPorts"] {
-            assert!(!text.contains(usual), "{usual} in\n{text}");
-        }
-        assert_eq!(SwitchSpec::default().to_yaml(), "{}\n");
-        assert_eq!(SwitchSpec::from_yaml("{}\n").unwrap(), SwitchSpec::default());
-    }
-}
+mod tests;
