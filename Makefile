@@ -32,7 +32,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,12 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 	@$(FLYOVER) lab up --name $(LAB); \
 	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
 	$(FLYOVER) bench compare --lab $(LAB) --quick --report target/demo
+
+demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both documents' networks, measure, take all back
+	@scripts/install-packages $(VM_PACKAGES)
+	cargo build --release --package flyover
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask demo-switch --plugin target/cni/flyover
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF

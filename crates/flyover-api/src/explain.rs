@@ -1,22 +1,21 @@
-//! The schema of a profile, and each of its fields in words, like `kubectl explain`.
+//! The schema of a kind, and each of its fields in words, like `kubectl explain`.
 //!
 //! Invariant: both come from the doc comments of the types; there is no second text to forget.
 
 use std::fmt::Write as _;
 
-use schemars::schema_for;
+use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value};
 
-use crate::NodeProfileSpec;
 use crate::near::nearest;
 
 /// Columns of a terminal.
 const WIDTH: usize = 100;
 
-/// The JSON Schema (draft 2020-12) of a profile's spec.
+/// The JSON Schema (draft 2020-12) of a kind's spec.
 #[must_use]
-pub fn schema() -> Value {
-    schema_for!(NodeProfileSpec).to_value()
+pub fn schema<S: JsonSchema>() -> Value {
+    schema_for!(S).to_value()
 }
 
 /// A path that leads to no field.
@@ -32,8 +31,8 @@ pub struct NoSuchField {
 }
 
 /// A field and all below it: name, type, default and meaning. Without a path, all fields.
-pub fn explain(path: Option<&str>) -> Result<String, NoSuchField> {
-    let root = schema();
+pub fn explain<S: JsonSchema>(path: Option<&str>) -> Result<String, NoSuchField> {
+    let root = schema::<S>();
     let explainer = Explainer { definitions: root["$defs"].clone() };
     let path = path.unwrap_or_default().trim_matches('.');
     let path =
@@ -145,6 +144,7 @@ impl Explainer {
             one => one.as_str().unwrap_or("any"),
         };
         match name {
+            "array" if node["items"].is_null() => format!("list of {}", self.kind(&node["prefixItems"][0])),
             "array" => format!("list of {}", self.kind(&node["items"])),
             "object" if node["properties"].is_null() => {
                 format!("map to {}", self.kind(&node["additionalProperties"]))
@@ -178,10 +178,11 @@ fn wrap(words: &str, indent: &str, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{NodeProfileSpec, SwitchSpec};
 
     #[test]
     fn the_schema_refuses_unknown_fields_and_says_its_draft() {
-        let schema = schema();
+        let schema = schema::<NodeProfileSpec>();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(schema["properties"]["sysctls"]["additionalProperties"]["type"], "string");
@@ -189,16 +190,17 @@ mod tests {
 
     #[test]
     fn every_field_has_a_meaning() {
-        let schema = schema();
-        let objects = schema["$defs"].as_object().unwrap().values().chain([&schema]);
-        for (name, field) in objects.filter_map(|o| o["properties"].as_object()).flatten() {
-            assert!(field["description"].is_string(), "{name}");
+        for schema in [schema::<NodeProfileSpec>(), schema::<SwitchSpec>()] {
+            let objects = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+            for (name, field) in objects.filter_map(|o| o["properties"].as_object()).flatten() {
+                assert!(field["description"].is_string(), "{name}");
+            }
         }
     }
 
     #[test]
     fn a_field_is_explained_with_all_below_it() {
-        let text = explain(Some("hugepages.pages")).unwrap();
+        let text = explain::<NodeProfileSpec>(Some("hugepages.pages")).unwrap();
         assert_eq!(
             text,
             "spec.hugepages.pages <list of object>\n    How many of which size, and where.\n\n\
@@ -212,12 +214,12 @@ mod tests {
              \x20     - runtime: From the running kernel, now and after each boot.\n\
              \x20     - boot: By the kernel's command line.\n"
         );
-        assert_eq!(explain(Some("spec.hugepages.pages[0]")).unwrap(), text);
+        assert_eq!(explain::<NodeProfileSpec>(Some("spec.hugepages.pages[0]")).unwrap(), text);
     }
 
     #[test]
     fn without_a_path_all_fields_are_explained() {
-        let text = explain(None).unwrap();
+        let text = explain::<NodeProfileSpec>(None).unwrap();
         for line in [
             "  iommu <off | on | passthrough>",
             "  sysctls <map to string>",
@@ -229,9 +231,9 @@ mod tests {
 
     #[test]
     fn a_path_to_nowhere_is_refused_with_what_was_meant() {
-        let error = explain(Some("hugepages.page")).unwrap_err();
+        let error = explain::<NodeProfileSpec>(Some("hugepages.page")).unwrap_err();
         assert_eq!(error.to_string(), "there is no field `page` in `spec.hugepages`");
         assert_eq!(error.hint, "did you mean `pages`?");
-        assert_eq!(explain(Some("iommu.x")).unwrap_err().hint, "it has no fields");
+        assert_eq!(explain::<NodeProfileSpec>(Some("iommu.x")).unwrap_err().hint, "it has no fields");
     }
 }

@@ -8,14 +8,16 @@ mod near;
 mod node_profile;
 mod read;
 mod switch;
+mod tree;
 
 pub use explain::{NoSuchField, explain, schema};
 pub use node_profile::{
     Amount, CpuSpec, DeviceSelector, DriverSpec, FileSpec, HugepageMountSpec, HugepagePoolSpec,
     HugepagesSpec, Iommu, KernelArgsSpec, ModuleSpec, NodeProfileSpec, ServiceSpec, ServiceWish, When,
 };
-pub use read::BadProfile;
+pub use read::{BadSpec, Kind, documents};
 pub use switch::{
     BondMode, BondSpec, BridgeSpec, DpdkInit, DpdkSpec, ExpectedPorts, Lacp, PmdSpec, ProcessesSpec,
     RuntimeSpec, RxqAssign, SwitchSpec, UplinkSpec,
 };
+pub use tree::Tree;

@@ -253,6 +253,9 @@ impl Action {
             (Self::Unit(one), Self::Unit(other)) => {
                 (&one.unit, &one.enablement, one.active) == (&other.unit, &other.enablement, other.active)
             }
+            (Self::OvsDaemons(one), Self::OvsDaemons(other)) => {
+                (&one.switch, one.running) == (&other.switch, other.running)
+            }
             (Self::BootArgs(one), Self::BootArgs(other)) => match (&one.state, &other.state) {
                 (BootState::Files(one), BootState::Files(other)) => {
                     one.len() == other.len()
@@ -265,13 +268,14 @@ impl Action {
     }
 
     /// Whether what was left is still so, or is what a boot makes of it: a unit that is enabled runs after one, or
-    /// fails, and nobody changed it by that.
+    /// fails, daemons that nobody else starts do not run, and nobody changed them by that.
     #[must_use]
     pub fn stays(&self, now: &Self) -> bool {
         match (self, now) {
             (Self::Unit(left), Self::Unit(now)) if left.enablement == Enablement::Enabled => {
                 (&left.unit, &left.enablement) == (&now.unit, &now.enablement)
             }
+            (Self::OvsDaemons(left), Self::OvsDaemons(now)) if left.running => left.switch == now.switch,
             _ => self.same_state(now),
         }
     }

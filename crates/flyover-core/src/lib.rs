@@ -46,5 +46,5 @@ pub use plan::{Disturbance, Drift, Ledger, Owned, Plan, PlanHash, Refusal, Refus
 pub use size::{BadHugepageSize, HugepageSize, Kib};
 pub use switch::{
     BridgeFacts, BridgeState, InterfaceState, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart,
-    PortState, Processes, Strings, SwitchAt, SwitchFacts, VswitchdFacts,
+    PortState, Processes, Strings, SwitchAt, SwitchFacts, VswitchdFacts, is_read_at_start,
 };

@@ -57,6 +57,36 @@ pub struct OvsDaemons {
     pub switch: SwitchAt,
     /// Whether both run.
     pub running: bool,
+    /// Files and directories that were not there when they were found stopped, what is in a directory before it. They go
+    /// with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<HostPath>,
+}
+
+/// Options that `ovs-vswitchd` reads only when it starts, or when DPDK does.
+const READ_AT_START: [&str; 16] = [
+    "dpdk-alloc-mem",
+    "dpdk-extra",
+    "dpdk-hugepage-dir",
+    "dpdk-init",
+    "dpdk-lcore-mask",
+    "dpdk-probe-at-init",
+    "dpdk-socket-limit",
+    "dpdk-socket-mem",
+    "hw-offload",
+    "n-offload-threads",
+    "per-port-memory",
+    "shared-mempool-config",
+    "userspace-tso-enable",
+    "vhost-iommu-support",
+    "vhost-postcopy-support",
+    "vhost-sock-dir",
+];
+
+/// Whether an option of `Open_vSwitch.other_config` is read only when `ovs-vswitchd` starts, or when DPDK does.
+#[must_use]
+pub fn is_read_at_start(key: &str) -> bool {
+    READ_AT_START.binary_search(&key).is_ok()
 }
 
 /// One key of `Open_vSwitch.other_config`.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flyover_core::{Bytes, FileMode, FileState, HostPath};
+use flyover_ovs::OvsError;
 
 use crate::cmd::CmdError;
 
@@ -90,6 +91,17 @@ pub enum HostError {
         /// What was expected.
         expected: &'static str,
     },
+    /// A switch did not take a question or a change.
+    #[error("failed to {what}")]
+    Switch {
+        /// What was tried: `set dpdk-init`.
+        what: String,
+        /// What it said.
+        source: Box<OvsError>,
+    },
+    /// A daemon of a switch does not run as it should.
+    #[error("{0}")]
+    Daemon(String),
     /// The state found cannot be brought back by an undo, so nothing was done.
     #[error("{0}")]
     Unsupported(String),

@@ -18,13 +18,44 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{Generation, LAYOUT, Rollback};
 use crate::root::{HostError, HostRoot};
 
-const STATE: &str = "/var/lib/flyover/node";
-const LOCK: &str = "/run/flyover/node.lock";
+/// What keeps a journal of its own on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane(String);
+
+impl Lane {
+    /// The node itself.
+    #[must_use]
+    pub fn node() -> Self {
+        Self("node".to_owned())
+    }
+
+    /// A switch, by its run directory: changes of one know nothing of those of another.
+    #[must_use]
+    pub fn switch(rundir: &HostPath) -> Self {
+        Self(match rundir.as_str() {
+            "/run/openvswitch" | "/var/run/openvswitch" => "switch".to_owned(),
+            // As systemd makes names of paths, so that no two directories have one name.
+            other => {
+                format!("switch@{}", other.trim_start_matches('/').replace('-', "\\x2d").replace('/', "-"))
+            }
+        })
+    }
+
+    fn state(&self) -> HostPath {
+        HostPath::fixed("/var/lib/flyover").join(&self.0).expect("the name of a lane joins a path")
+    }
+
+    fn lock(&self) -> HostPath {
+        let name = format!("{}.lock", self.0);
+        HostPath::fixed("/run/flyover").join(&name).expect("the name of a lane joins a path")
+    }
+}
 
 /// The journal of a host, to be read.
 #[derive(Clone)]
 pub struct Store {
     host: HostRoot,
+    lane: Lane,
 }
 
 /// The journal of a host, to be written: nobody else has it.
@@ -43,15 +74,22 @@ pub enum StoreError {
         pid: String,
     },
     /// The lock could not be asked for.
-    #[error("failed to lock `{LOCK}`")]
-    Lock(#[source] io::Error),
+    #[error("failed to lock `{path}`")]
+    Lock {
+        /// Which file.
+        path: HostPath,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A document cannot be understood.
     #[error(
-        "`{path}` is damaged, so nothing was done\n  hint: put it back from a backup, or move {STATE} away and undo by hand"
+        "`{path}` is damaged, so nothing was done\n  hint: put it back from a backup, or move {state} away and undo by hand"
     )]
     Damaged {
         /// Which.
         path: HostPath,
+        /// Where all of the journal is.
+        state: HostPath,
         /// What is wrong with it.
         source: serde_json::Error,
     },
@@ -70,6 +108,9 @@ pub enum StoreError {
     Host(#[from] HostError),
 }
 
+/// The directory of the generations.
+const GENERATIONS: &str = "generations";
+
 /// The reboots that were made, by what for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reboots {
@@ -80,10 +121,16 @@ pub struct Reboots {
 }
 
 impl Store {
-    /// The journal of a host.
+    /// The journal of the node that a host is.
     #[must_use]
     pub fn at(host: &HostRoot) -> Self {
-        Self { host: host.clone() }
+        Self::of(host, Lane::node())
+    }
+
+    /// The journal of something on a host.
+    #[must_use]
+    pub fn of(host: &HostRoot, lane: Lane) -> Self {
+        Self { host: host.clone(), lane }
     }
 
     /// The host it is of.
@@ -94,24 +141,30 @@ impl Store {
 
     /// Where it is.
     #[must_use]
-    pub fn directory() -> HostPath {
-        HostPath::fixed(STATE)
+    pub fn directory(&self) -> HostPath {
+        self.lane.state()
+    }
+
+    fn below(&self, name: &str) -> HostPath {
+        self.directory().join(name).expect("a name joins a path")
     }
 
     /// Takes it for writing, or says at once who has it.
     pub fn lock(&self) -> Result<Held, StoreError> {
-        let real = self.host.path(&HostPath::fixed(LOCK));
+        let path = self.lane.lock();
+        let real = self.host.path(&path);
+        let failed = |source| StoreError::Lock { path: path.clone(), source };
         let open = || {
             real.parent().map_or(Ok(()), fs::create_dir_all)?;
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&real)
         };
-        match Flock::lock(open().map_err(StoreError::Lock)?, FlockArg::LockExclusiveNonblock) {
+        match Flock::lock(open().map_err(failed)?, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
                 let write = lock
                     .set_len(0)
                     .and_then(|()| lock.rewind())
                     .and_then(|()| write!(lock, "{}", std::process::id()));
-                write.map_err(StoreError::Lock)?;
+                write.map_err(failed)?;
                 Ok(Held { store: self.clone(), _lock: lock })
             }
             Err((mut file, Errno::EWOULDBLOCK)) => {
@@ -122,13 +175,13 @@ impl Store {
                     pid: if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() },
                 })
             }
-            Err((_, errno)) => Err(StoreError::Lock(errno.into())),
+            Err((_, errno)) => Err(failed(errno.into())),
         }
     }
 
     /// All generations, the oldest first.
     pub fn generations(&self) -> Result<Vec<Generation>, StoreError> {
-        let directory = generations_directory();
+        let directory = self.below(GENERATIONS);
         let names = self
             .host
             .names(&directory)
@@ -145,13 +198,13 @@ impl Store {
 
     /// The rollback that is under way, if one is.
     pub fn rollback(&self) -> Result<Option<Rollback>, StoreError> {
-        self.read(&below("rollback.json"))
+        self.read(&self.below("rollback.json"))
     }
 
     /// The reboots that were made.
     pub fn reboots(&self) -> Result<Reboots, StoreError> {
         let none = Reboots { layout: LAYOUT, asked: BTreeMap::new() };
-        Ok(self.read(&below("reboots.json"))?.unwrap_or(none))
+        Ok(self.read(&self.below("reboots.json"))?.unwrap_or(none))
     }
 
     /// What is ours on the host: all generations that stand, taken together.
@@ -190,7 +243,7 @@ impl Store {
 
     fn read<T: DeserializeOwned>(&self, path: &HostPath) -> Result<Option<T>, StoreError> {
         let Some(file) = self.host.file(path)? else { return Ok(None) };
-        let damaged = |source| StoreError::Damaged { path: path.clone(), source };
+        let damaged = |source| StoreError::Damaged { path: path.clone(), state: self.directory(), source };
         let value: serde_json::Value = serde_json::from_slice(&file.content.0).map_err(damaged)?;
         match value.get("layout").and_then(serde_json::Value::as_u64) {
             Some(found) if found > u64::from(LAYOUT) => Err(StoreError::Newer { path: path.clone(), found }),
@@ -203,20 +256,20 @@ impl Held {
     /// Writes a generation.
     pub(crate) fn write_generation(&self, generation: &Generation) -> Result<(), StoreError> {
         self.write(
-            &generations_directory().join(&format!("{:04}.json", generation.number)).expect("a number joins"),
+            &self.below(GENERATIONS).join(&format!("{:04}.json", generation.number)).expect("a number joins"),
             generation,
         )
     }
 
     /// Writes the rollback that is under way, or that none is.
     pub(crate) fn write_rollback(&self, rollback: Option<&Rollback>) -> Result<(), StoreError> {
-        let path = below("rollback.json");
+        let path = self.below("rollback.json");
         rollback.map_or_else(|| Ok(self.host().remove_file(&path)?), |rollback| self.write(&path, rollback))
     }
 
     /// Writes the reboots that were made.
     pub(crate) fn write_reboots(&self, reboots: &Reboots) -> Result<(), StoreError> {
-        self.write(&below("reboots.json"), reboots)
+        self.write(&self.below("reboots.json"), reboots)
     }
 
     fn write<T: Serialize>(&self, path: &HostPath, document: &T) -> Result<(), StoreError> {
@@ -238,12 +291,4 @@ impl Deref for Held {
     fn deref(&self) -> &Store {
         &self.store
     }
-}
-
-fn below(name: &str) -> HostPath {
-    HostPath::fixed(&format!("{STATE}/{name}"))
-}
-
-fn generations_directory() -> HostPath {
-    below("generations")
 }

@@ -1,38 +1,40 @@
 //! A connection that waits for its answers: for programs that make one change and end.
 //!
-//! Invariant: no call takes longer than the limit the client was given, whatever the server does.
+//! Invariant: no call takes longer than the limit the client was given, whatever the server does. After a late answer the
+//! client can be used again: what comes late is passed over.
 
-use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::OPEN_VSWITCH;
 use crate::error::OvsError;
-use crate::session::{Event, Session};
+use crate::line::Line;
+use crate::schema::Schema;
+use crate::session::Event;
 use crate::tables::Table;
 use crate::transaction::{Committed, Condition, Transaction};
 
 /// A connection to a database server.
 #[derive(Debug)]
 pub struct Client {
-    path: PathBuf,
-    stream: UnixStream,
-    session: Session,
-    limit: Duration,
+    line: Line,
+    watches: u64,
 }
 
-/// The name under which a client watches which configuration is carried out.
-const WATCH: &str = "cur_cfg";
+/// How a client learns which configuration is carried out.
+struct Watch {
+    name: Value,
+    request: u64,
+    /// The last that was told.
+    current: Option<i64>,
+}
 
 impl Client {
     /// Connects to the socket of a server.
     pub fn connect(path: &Path, limit: Duration) -> Result<Self, OvsError> {
-        let stream = UnixStream::connect(path);
-        let stream = stream.map_err(|source| OvsError::Connect { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), stream, session: Session::default(), limit })
+        Ok(Self { line: Line::connect(path, limit)?, watches: 0 })
     }
 
     /// Does a transaction.
@@ -42,32 +44,19 @@ impl Client {
 
     /// Does a transaction and waits until `ovs-vswitchd` has carried it out.
     ///
-    /// After [`OvsError::Late`] the transaction is committed: only that it was carried out is not known.
+    /// An [`OvsError::Late`] that says so comes after the transaction was committed: only that it was carried out is not
+    /// known.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<Committed, OvsError> {
         let mut transaction = transaction.clone();
         transaction.ask_to_apply();
-        let end = Instant::now() + self.limit;
-        let watch = self.watch();
-        let id = self.session.request("transact", transaction.params());
-        self.send()?;
-        let mut current = self.reply(watch, "monitor", end)?.pointer("/Open_vSwitch").and_then(cur_cfg);
-        let outcome = transaction.outcome(self.reply(id, "transact", end)?);
-        let committed = match outcome {
-            Ok(committed) => committed,
-            Err(error) => {
-                self.unwatch()?;
-                return Err(error);
-            }
-        };
-        let next = committed.next_cfg().unwrap_or(0);
-        while current.is_none_or(|current| current < next) {
-            let what = format!("apply configuration {next}");
-            if let Event::Notification { params, .. } = self.event(&what, end)? {
-                current = params.pointer("/1/Open_vSwitch").and_then(cur_cfg).or(current);
-            }
-        }
-        self.unwatch()?;
-        Ok(committed)
+        let end = self.line.end();
+        let mut watch = self.watch();
+        let id = self.line.request("transact", transaction.params());
+        let applied = self.applied(&mut watch, id, &transaction, end);
+        self.line.request("monitor_cancel", json!([watch.name]));
+        // What came of the transaction is known already. If this cannot be sent now, the next request takes it along.
+        let _sent = self.line.send(end);
+        applied
     }
 
     /// All rows of a kind that meet the conditions.
@@ -77,92 +66,71 @@ impl Client {
         self.transact(&transaction)?.rows(selection)
     }
 
+    /// Which tables and columns the server has.
+    pub fn schema(&mut self, database: &str) -> Result<Schema, OvsError> {
+        Schema::of(&self.call("get_schema", json!([database]))?)
+    }
+
     /// Asks for anything, and gives the result.
     pub fn call(&mut self, method: &str, params: Value) -> Result<Value, OvsError> {
-        let end = Instant::now() + self.limit;
-        let id = self.session.request(method, params);
-        self.send()?;
-        self.reply(id, method, end)
+        let end = self.line.end();
+        let id = self.line.request(method, params);
+        self.line.reply(id, method, end)?.map_err(|error| OvsError::refused(method, &error))
     }
 
-    fn watch(&mut self) -> u64 {
+    /// A name is never used twice, so that a watch that could not be taken back is in nobody's way.
+    fn watch(&mut self) -> Watch {
+        self.watches += 1;
+        let name = json!(["cur_cfg", self.watches]);
         let what = json!({"Open_vSwitch": [{"columns": ["cur_cfg"]}]});
-        self.session.request("monitor", json!([OPEN_VSWITCH, WATCH, what]))
+        let request = self.line.request("monitor", json!([OPEN_VSWITCH, name, what]));
+        Watch { name, request, current: None }
     }
 
-    fn unwatch(&mut self) -> Result<(), OvsError> {
-        self.call("monitor_cancel", json!([WATCH])).map(drop)
-    }
-
-    fn reply(&mut self, wanted: u64, method: &str, end: Instant) -> Result<Value, OvsError> {
-        let what = format!("answer {method}");
-        loop {
-            match self.event(&what, end)? {
-                Event::Reply { id, outcome } if id == wanted => {
-                    return outcome.map_err(|error| refused(method, &error));
+    fn applied(
+        &mut self,
+        watch: &mut Watch,
+        id: u64,
+        transaction: &Transaction,
+        end: Instant,
+    ) -> Result<Committed, OvsError> {
+        let committed = loop {
+            let event = self.line.event("answer transact", end)?;
+            match event {
+                Event::Reply { id: of, outcome } if of == id => {
+                    let result = outcome.map_err(|error| OvsError::refused("transact", &error))?;
+                    break transaction.outcome(result)?;
                 }
-                _ => {}
+                other => watch.hear(&other)?,
             }
-        }
-    }
-
-    fn event(&mut self, what: &str, end: Instant) -> Result<Event, OvsError> {
-        loop {
-            if let Some(event) = self.session.event() {
-                return Ok(event);
-            }
-            self.receive(what, end)?;
-        }
-    }
-
-    fn send(&mut self) -> Result<(), OvsError> {
-        let bytes = self.session.outgoing();
-        let sent =
-            self.stream.set_write_timeout(Some(self.limit)).and_then(|()| self.stream.write_all(&bytes));
-        sent.map_err(|source| self.lost(source, "take what was asked"))
-    }
-
-    fn receive(&mut self, what: &str, end: Instant) -> Result<(), OvsError> {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(self.late(what));
-        }
-        let mut bytes = [0; 16 << 10];
-        let read = self.stream.set_read_timeout(Some(left)).and_then(|()| self.stream.read(&mut bytes));
-        let count = match read {
-            Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into(), what)),
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(source) => return Err(self.lost(source, what)),
         };
-        let path = &self.path;
-        let received = self.session.receive(&bytes[..count]);
-        received.map_err(|source| OvsError::Malformed { path: path.clone(), source })?;
-        self.send()
-    }
-
-    fn lost(&self, source: io::Error, what: &str) -> OvsError {
-        match source.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.late(what),
-            _ => OvsError::Lost { path: self.path.clone(), source },
+        let next = committed.next_cfg().unwrap_or(0);
+        let what = format!("apply configuration {next}, which is committed,");
+        while watch.current.is_none_or(|current| current < next) {
+            watch.hear(&self.line.event(&what, end)?)?;
         }
+        Ok(committed)
     }
+}
 
-    fn late(&self, what: &str) -> OvsError {
-        OvsError::Late { path: self.path.clone(), what: what.to_owned(), limit: self.limit }
+impl Watch {
+    fn hear(&mut self, event: &Event) -> Result<(), OvsError> {
+        let told = match event {
+            Event::Reply { id, outcome } if *id == self.request => {
+                let result = outcome.as_ref().map_err(|error| OvsError::refused("monitor", error))?;
+                result.pointer("/Open_vSwitch")
+            }
+            Event::Notification { params, .. } if params.get(0) == Some(&self.name) => {
+                params.pointer("/1/Open_vSwitch")
+            }
+            _ => None,
+        };
+        self.current = told.and_then(cur_cfg).or(self.current);
+        Ok(())
     }
 }
 
 /// The configuration that is carried out, of the one row there is.
 fn cur_cfg(table: &Value) -> Option<i64> {
     table.as_object()?.values().find_map(|row| row.pointer("/new/cur_cfg")?.as_i64())
-}
-
-fn refused(request: &str, error: &Value) -> OvsError {
-    let word = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
-    OvsError::Refused {
-        request: request.to_owned(),
-        error: word("error").unwrap_or_else(|| error.to_string()),
-        details: word("details"),
-    }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::wire::BadMessage;
 
 /// Why a switch did not do what was asked.
@@ -66,6 +68,56 @@ pub enum OvsError {
         /// How many it was to touch.
         wanted: u64,
     },
+    /// The control socket of a daemon is not there.
+    #[error(
+        "found no control socket of `{daemon}`: {what}\n  hint: is it running, and is this its run directory?"
+    )]
+    NoControl {
+        /// Of which.
+        daemon: String,
+        /// What is missing.
+        what: String,
+    },
+    /// What it said of its tables is no schema.
+    #[error("the server's schema {0}")]
+    Schema(&'static str),
+    /// Its tables are not those that we can work with.
+    #[error("database {database} {version} lacks {lacks}\n  hint: Flyover knows Open vSwitch 2.17 to 4.0")]
+    Lacks {
+        /// Which database.
+        database: String,
+        /// In which version of its schema.
+        version: String,
+        /// Tables and columns.
+        lacks: String,
+    },
+    /// There is no connection, so it was not asked.
+    #[error("not connected to `{remote}`: {why}")]
+    Down {
+        /// To whom.
+        remote: String,
+        /// Why not.
+        why: String,
+    },
+    /// It is no place where a server could be.
+    #[error("remote `{text}` {why}")]
+    Remote {
+        /// What was read.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A file for TLS cannot be used.
+    #[error("failed to use `{path}` for TLS: {why}")]
+    Tls {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What it told of changed rows cannot be applied.
+    #[error("the server sent an update that {0}")]
+    Update(&'static str),
     /// A row holds what its column's type does not allow, or lacks a column.
     #[error("column `{column}` of table {table} holds {found}, not {wanted}")]
     Column {
@@ -78,6 +130,18 @@ pub enum OvsError {
         /// What it should hold.
         wanted: &'static str,
     },
+}
+
+impl OvsError {
+    /// From the error that a reply holds.
+    pub(crate) fn refused(request: &str, error: &Value) -> Self {
+        let word = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self::Refused {
+            request: request.to_owned(),
+            error: word("error").unwrap_or_else(|| error.to_string()),
+            details: word("details"),
+        }
+    }
 }
 
 fn told(details: &Option<String>) -> String {

@@ -11,8 +11,7 @@ use crate::{Observations, Settled, state, wishes};
 /// All that is not as settled.
 #[must_use]
 pub fn verify(settled: &Settled, facts: &HostFacts, observed: &Observations) -> Vec<Drift> {
-    let mut drift: Vec<Drift> =
-        wishes(settled, facts).iter().filter_map(|wish| of_wish(wish, observed)).collect();
+    let mut drift = unfulfilled(&wishes(settled, facts), observed);
     drift.extend(missing(&settled.args, facts).map(|lacks| Drift {
         subject: "running kernel".to_owned(),
         wanted: settled.args.set.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
@@ -22,6 +21,12 @@ pub fn verify(settled: &Settled, facts: &HostFacts, observed: &Observations) -> 
     drift.extend(of_iommu(settled, facts));
     drift.extend(of_isolation(settled, facts));
     drift
+}
+
+/// The wishes that do not hold.
+#[must_use]
+pub fn unfulfilled(wishes: &[Wish], observed: &Observations) -> Vec<Drift> {
+    wishes.iter().filter_map(|wish| of_wish(wish, observed)).collect()
 }
 
 fn of_wish(wish: &Wish, observed: &Observations) -> Option<Drift> {

@@ -11,10 +11,12 @@ use flyover_host::cmd::Cmd;
 use crate::built;
 
 /// What is made, and what prints it.
-const FILES: [(&str, &[&str]); 3] = [
+const FILES: [(&str, &[&str]); 5] = [
     ("docs/reference/cli.md", &["generate", "reference"]),
     ("docs/reference/node-profile.txt", &["node", "explain"]),
     ("docs/reference/node-profile.schema.json", &["node", "explain", "--schema"]),
+    ("docs/reference/switch.txt", &["switch", "explain"]),
+    ("docs/reference/switch.schema.json", &["switch", "explain", "--schema"]),
 ];
 
 /// What `cargo xtask gen` takes.

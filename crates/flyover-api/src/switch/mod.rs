@@ -5,6 +5,7 @@
 mod dpdk;
 mod ports;
 mod runtime;
+mod yaml;
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ pub struct BridgeSpec {
     /// MTU of its uplinks, and of attachments that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
-    /// VLAN of what comes without a tag over the uplinks.
+    /// VLAN of what comes without a tag over the uplinks, which then carry no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u16>,
     /// VLANs that the uplinks carry; none is all.
@@ -41,7 +41,8 @@ pub struct UplinkSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub device: Option<PciAddr>,
-    /// The network device of such a function, while the kernel has it or for drivers that share it (mlx5).
+    /// The network device of a function whose driver shares it with DPDK (mlx5). Others lose theirs with their driver:
+    /// name them by `device`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub netdev: Option<IfName>,

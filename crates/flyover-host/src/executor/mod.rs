@@ -4,6 +4,8 @@
 //! step, and what it left after it. A step that fails has its run undone in reverse; a run that was cut off is gone
 //! on with from the journal, never from a second look at what the cut-off step may have half changed.
 
+mod finish;
+mod observe;
 mod outcome;
 mod reboot;
 mod rollback;
@@ -12,8 +14,10 @@ mod validate;
 
 use flyover_core::{Action, HostPath, Plan, Step};
 
+pub use finish::finish;
+pub use observe::observe;
 pub use outcome::{ApplyError, NotUndone, Order, Outcome, Resumed, StepError};
-pub(crate) use validate::prepares;
+use validate::prepares;
 
 pub use rollback::{Kept, Report, roll_back};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use flyover_core::{Action, BootArgs, BootState, FileAt, HostPath, Module, MountAt, Subject, UnitState};
 use serde::Serialize;
 
-use super::run::{NEEDED, chain};
+use super::run::{NEEDED, chain, last};
 use super::validate::prepares;
 use super::{NotUndone, reboot};
 use crate::hands;
@@ -148,6 +148,8 @@ pub(super) fn go_on(held: &Held, mut rollback: Rollback) -> Result<Report, Store
             stuck.extend(rollback.items[at].wished.clone());
         }
     }
+    let undone = |item: &&Item| matches!(item.state, ItemState::Undone { .. });
+    failed.extend(last(held, rollback.items.iter().filter(undone).map(|item| &item.found)));
     if failed.is_empty() {
         sweep(held.host(), &rollback.items)?;
         finish(held, &rollback)?;
@@ -165,6 +167,7 @@ fn put_back(held: &Held, rollback: &mut Rollback, at: usize) -> Result<(), Store
     let ItemState::Intended { mixed } = item.state else { return Ok(()) };
     match &item.found {
         Action::BootArgs(found) if mixed => take_out(host, found, &item.wished)?,
+        found if hands::is_undone_last(found) => {}
         found => hands::of(found).act(host)?,
     }
     tracing::info!(subject = %item.found.subject(), "put back");
@@ -174,6 +177,10 @@ fn put_back(held: &Held, rollback: &mut Rollback, at: usize) -> Result<(), Store
 
 /// What is to become of a subject: it is as we left it, as it was before us, or as somebody else wants it.
 fn judge(host: &HostRoot, item: &Item) -> Result<ItemState, HostError> {
+    // Nobody else's wish can be in that.
+    if hands::is_undone_last(&item.found) {
+        return Ok(ItemState::Intended { mixed: false });
+    }
     let now = hands::of(&item.found).observe(host)?;
     Ok(match &item.left {
         // Cut off in its middle: what is there now is nobody's wish.

@@ -1,9 +1,11 @@
 //! Does the steps of a generation in order, and undoes them in reverse.
 
+use flyover_core::Action;
+
 use super::validate::prepares;
 use super::{ApplyError, NotUndone, Outcome, StepError, reboot};
 use crate::hands;
-use crate::journal::{EntryState, Generation, GenerationState};
+use crate::journal::{Entry, EntryState, Generation, GenerationState};
 use crate::store::Held;
 
 /// Why a subject is not put back although it could be.
@@ -97,6 +99,8 @@ pub(super) fn undo(held: &Held, generation: &mut Generation, why: &str) -> Vec<N
         let needed = stuck.iter().any(|other| prepares(&entry.step.action, other));
         let ended = if needed {
             Err(NEEDED.to_owned())
+        } else if hands::is_undone_last(&found) {
+            Ok(())
         } else {
             hands::of(&found).act(held.host()).map_err(|e| chain(&e))
         };
@@ -111,8 +115,22 @@ pub(super) fn undo(held: &Held, generation: &mut Generation, why: &str) -> Vec<N
             }
         }
     }
+    remains.extend(last(held, generation.steps[generation.run_from..].iter().filter_map(of_undone)));
     journal(generation, GenerationState::Stopped { why: why.to_owned() });
     remains
+}
+
+fn of_undone(entry: &Entry) -> Option<&Action> {
+    entry.found.as_ref().filter(|_| entry.state == EntryState::Undone)
+}
+
+/// What comes when all else was put back.
+pub(super) fn last<'a>(held: &Held, put_back: impl Iterator<Item = &'a Action>) -> Vec<NotUndone> {
+    let failed = hands::settle_starts(held.host(), put_back);
+    failed
+        .into_iter()
+        .map(|(action, error)| NotUndone { subject: action.subject(), why: chain(&error) })
+        .collect()
 }
 
 /// An error with its causes, in one line.

@@ -4,14 +4,14 @@ use flyover_core::{Action, Step};
 
 use super::ApplyError;
 use crate::hands::{self, has_room};
-use crate::store::{Held, Store};
+use crate::store::Held;
 
 /// How often a step is in its generation's document: as it is, as found, as left, and in a rollback.
 const COPIES: u64 = 6;
 
 pub(super) fn validate(held: &Held, steps: &[Step]) -> Result<(), ApplyError> {
     let size = serde_json::to_vec(steps).map_or(0, |written| written.len() as u64);
-    has_room(held.host(), &Store::directory(), size * COPIES).map_err(ApplyError::NoJournal)?;
+    has_room(held.host(), &held.directory(), size * COPIES).map_err(ApplyError::NoJournal)?;
     for (at, step) in steps.iter().enumerate() {
         let subject = step.action.subject();
         let hand = hands::of(&step.action);

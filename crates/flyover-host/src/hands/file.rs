@@ -9,7 +9,7 @@ use super::{Hand, QUICK, has_room, refused};
 use crate::root::{HostError, HostRoot};
 
 /// Directories above a path that are not there, the deepest first.
-pub(super) fn missing_above(host: &HostRoot, path: &HostPath) -> Vec<HostPath> {
+pub(crate) fn missing_above(host: &HostRoot, path: &HostPath) -> Vec<HostPath> {
     let mut missing = Vec::new();
     let mut next = path.parent();
     while let Some(directory) = next.filter(|directory| !host.exists(directory)) {

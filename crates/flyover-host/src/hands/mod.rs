@@ -23,6 +23,7 @@ use flyover_core::Action;
 use crate::root::{HostError, HostRoot};
 
 pub use boot::{Change, give_back, inverse};
+pub(crate) use ovs::settle_starts;
 pub use room::has_room;
 
 /// How long a command may take that does no more than talk to the kernel or a service manager.
@@ -65,6 +66,12 @@ pub fn of(action: &Action) -> &dyn Hand {
         Action::OvsPort(action) => action,
         Action::Reboot(action) => action,
     }
+}
+
+/// Whether a subject is put back by what is done when all others are, which [`settle_starts`] does.
+#[must_use]
+pub(crate) fn is_undone_last(found: &Action) -> bool {
+    matches!(found, Action::OvsRestart(_))
 }
 
 /// A refusal with something to do about it.

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use flyover_api::NodeProfileSpec;
 use flyover_core::facts::HostFacts;
-use flyover_core::{Drift, Plan, PlanHash};
+use flyover_core::{Drift, Plan};
 use flyover_plan::{plan_wishes, recall};
 use serde::Serialize;
 
 use super::{Node, NodeError, resume_unit};
-use crate::executor::{self, Order, Outcome, Report, Resumed};
+use crate::executor::{self, Order, Outcome, Report};
 use crate::journal::{Generation, GenerationState};
+use crate::past::{Past, history, last_to_stand};
 use crate::receipt::{Receipt, receipt};
 use crate::store::Held;
 
@@ -39,26 +40,11 @@ pub struct Applied {
     pub drift: Vec<Drift>,
 }
 
-/// A generation of the past, in short.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Past {
-    /// Its number.
-    pub number: u64,
-    /// When it began.
-    pub started: String,
-    /// What was wanted.
-    pub hash: PlanHash,
-    /// How many steps it has.
-    pub steps: usize,
-    /// How far it is.
-    pub state: String,
-}
-
 impl Node {
     /// Makes the node what the profile says, once all that was begun before is at an end, and looks whether it is.
     pub fn apply(&self, spec: &NodeProfileSpec, how: &How<'_>) -> Result<Applied, NodeError> {
         let held = self.store.lock()?;
-        finish(&held)?;
+        executor::finish(&held)?;
         let applied = self.apply_held(&held, spec, how);
         if applied.is_err() {
             // What failed now would fail at each boot. The first error is the one to tell of.
@@ -108,7 +94,7 @@ impl Node {
     pub fn rollback_plan(&self, to: Option<u64>) -> Result<Plan, NodeError> {
         let ledger = self.store.ledger_after(self.before(to)?)?;
         let facts: HostFacts = recall(self.facts(None)?, &ledger);
-        Ok(plan_wishes(&[], &facts, &self.observe(&[], &ledger)?, &ledger))
+        Ok(plan_wishes(&[], &facts, &executor::observe(&self.host, &[], &ledger)?, &ledger))
     }
 
     /// Goes back to after generation `to`; zero is the node as it was found.
@@ -120,14 +106,7 @@ impl Node {
 
     /// All generations, the oldest first.
     pub fn history(&self) -> Result<Vec<Past>, NodeError> {
-        let past = |generation: Generation| Past {
-            number: generation.number,
-            steps: generation.steps.len(),
-            state: generation.state.to_string(),
-            started: generation.started,
-            hash: generation.hash,
-        };
-        Ok(self.store.generations()?.into_iter().map(past).collect())
+        Ok(history(&self.store)?)
     }
 
     /// What on the node is ours.
@@ -136,37 +115,8 @@ impl Node {
     }
 
     fn before(&self, to: Option<u64>) -> Result<u64, NodeError> {
-        let generations = self.store.generations()?;
-        let newest = generations.iter().map(|generation| generation.number).max().unwrap_or_default();
-        match to {
-            Some(to) if to > newest => Err(NodeError::NoGeneration(to)),
-            Some(to) => Ok(to),
-            None => {
-                let standing = generations.iter().rev().find(|generation| stands(generation));
-                Ok(standing.map_or(0, |generation| generation.number - 1))
-            }
-        }
+        last_to_stand(&self.store, to)?.map_err(NodeError::NoGeneration)
     }
-}
-
-/// Brings to its end what a crash cut off. What waits for a reboot is planned anew by whoever goes on.
-fn finish(held: &Held) -> Result<(), NodeError> {
-    match executor::resume(held, false)? {
-        Resumed::Nothing | Resumed::AwaitingReboot { .. } => {}
-        Resumed::Finished(outcome) => tracing::info!(?outcome, "what was cut off is done"),
-        Resumed::Undone { generation, why, remains } => {
-            tracing::warn!(generation, why, ?remains, "what had failed is undone");
-        }
-        Resumed::RolledBack(report) => {
-            tracing::info!(to = report.to, "the rollback that was cut off is done")
-        }
-    }
-    Ok(())
-}
-
-/// Whether a generation is in force.
-pub(super) fn stands(generation: &Generation) -> bool {
-    !matches!(generation.state, GenerationState::Stopped { .. } | GenerationState::RolledBack)
 }
 
 /// The profile a generation was made for.

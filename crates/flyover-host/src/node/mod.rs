@@ -12,16 +12,16 @@ use std::net::IpAddr;
 
 use flyover_api::NodeProfileSpec;
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, Drift, Ledger, Plan, UnitName, Wish};
-use flyover_plan::{Observations, Observed, plan, recall, settle, verify, wishes};
+use flyover_core::{Drift, Plan, UnitName};
+use flyover_plan::{plan, recall, settle, verify, wishes};
 
-use crate::executor::prepares;
+use crate::executor;
 use crate::facts::{Inspection, inspect};
-use crate::hands;
-use crate::root::{HostError, HostRoot};
+use crate::past::stands;
+use crate::root::HostRoot;
 use crate::store::Store;
 
-pub use apply::{Applied, How, Past};
+pub use apply::{Applied, How};
 pub use error::NodeError;
 
 /// A host, seen as a node to be prepared.
@@ -61,7 +61,7 @@ impl Node {
         let ledger = self.store.ledger()?;
         let facts = recall(self.facts(Some(spec))?, &ledger);
         let settled = settle(spec, &facts).map_err(NodeError::Refused)?;
-        let observed = self.observe(&wishes(&settled, &facts), &ledger)?;
+        let observed = executor::observe(&self.host, &wishes(&settled, &facts), &ledger)?;
         let plan = plan(&settled, &facts, &observed, &ledger);
         let drift = verify(&settled, &facts, &observed);
         Ok(View { facts, plan, drift })
@@ -70,35 +70,7 @@ impl Node {
     /// The profile that was applied last and stands.
     pub fn profile(&self) -> Result<Option<NodeProfileSpec>, NodeError> {
         let generations = self.store.generations()?;
-        let last = generations.into_iter().rev().find(apply::stands);
+        let last = generations.into_iter().rev().find(stands);
         last.map(|generation| apply::profile_of(&generation)).transpose()
-    }
-
-    /// What the hands find of all that is wished, and of all that is ours. What another wish brings first, as a module
-    /// does its sysctls, is not there to be looked at; what is ours and cannot be looked at any more is left alone.
-    fn observe(&self, wishes: &[Wish], ledger: &Ledger) -> Result<Observations, NodeError> {
-        let mut observed = Observations::new();
-        for owned in ledger.values() {
-            match hands::of(&owned.wished).observe(&self.host) {
-                Ok(found) => {
-                    observed.insert(owned.wished.subject(), Observed { found, holds: false });
-                }
-                Err(HostError::Unsupported(why)) => tracing::warn!(subject = %owned.wished.subject(), why),
-                Err(other) => return Err(other.into()),
-            }
-        }
-        for wish in wishes.iter().filter(|wish| !matches!(wish.action, Action::Reboot(_))) {
-            let hand = hands::of(&wish.action);
-            let seen = hand
-                .observe(&self.host)
-                .and_then(|found| Ok(Observed { found, holds: hand.holds(&self.host)? }));
-            match seen {
-                Ok(seen) => drop(observed.insert(wish.action.subject(), seen)),
-                Err(HostError::Unsupported(_))
-                    if wishes.iter().any(|other| prepares(&other.action, &wish.action)) => {}
-                Err(other) => return Err(other.into()),
-            }
-        }
-        Ok(observed)
     }
 }

@@ -14,11 +14,11 @@ use flyover_core::{
 };
 use flyover_plan::{by_hand, plan_wishes};
 
-use super::apply::stands;
 use super::{How, Node, NodeError};
 use crate::executor::{self, Order};
 use crate::hands;
 use crate::journal::GenerationState;
+use crate::past::stands;
 use crate::root::{HostError, HostRoot};
 use crate::store::Held;
 
@@ -80,7 +80,7 @@ pub(super) fn take_away(node: &Node, held: &Held, how: &How<'_>) -> Result<(), N
     if ledger.is_empty() || generations.last().is_some_and(|last| last.state == GenerationState::Running) {
         return Ok(());
     }
-    let plan = plan_wishes(&[], &node.facts(None)?, &node.observe(&[], &ledger)?, &ledger);
+    let plan = plan_wishes(&[], &node.facts(None)?, &executor::observe(&node.host, &[], &ledger)?, &ledger);
     let standing = generations.iter().rev().find(|generation| stands(generation));
     let profile = standing.map_or_else(|| serde_json::json!({}), |generation| generation.profile.clone());
     let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: false };

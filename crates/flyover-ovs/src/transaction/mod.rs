@@ -6,6 +6,8 @@
 mod condition;
 mod outcome;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 pub use condition::{Condition, Mutation};
@@ -95,8 +97,12 @@ impl Transaction {
     }
 
     /// Reads rows; the number is for [`Committed::rows`].
+    ///
+    /// Whole rows: the name of a column that the server does not have would fail the transaction.
     pub fn select<T: Table>(&mut self, conditions: &[Condition]) -> usize {
-        self.select_columns(T::NAME, conditions, T::COLUMNS)
+        let json = json!({"op": "select", "table": T::NAME, "where": all(conditions)});
+        self.add(json, format!("selection from {}", T::NAME), Rows::Any);
+        self.operations.len() - 1
     }
 
     /// Reads columns of rows; the number is for [`Committed::raw_rows`].
@@ -115,7 +121,7 @@ impl Transaction {
         rows: &[Row],
         otherwise: impl Into<String>,
     ) {
-        let columns: Vec<&String> = rows.first().map_or_else(Vec::new, |row| row.keys().collect());
+        let columns: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
         let columns = if columns.is_empty() { json!(["_uuid"]) } else { json!(columns) };
         let json = json!({"op": "wait", "table": table, "where": all(conditions), "columns": columns, "until": "==",
             "rows": rows.iter().map(row_json).collect::<Vec<_>>(), "timeout": 0});
@@ -129,6 +135,14 @@ impl Transaction {
     /// Goes on only if no row meets the conditions.
     pub fn only_if_none(&mut self, table: &str, conditions: &[Condition], otherwise: impl Into<String>) {
         self.only_if(table, conditions, &[], otherwise);
+    }
+
+    /// Goes on only if this connection holds a lock; else the error is
+    /// [`OvsError::Changed`](crate::OvsError::Changed).
+    pub fn only_with_lock(&mut self, lock: &str) {
+        let otherwise = format!("the lock {lock} is not held");
+        let (json, what) = (json!({"op": "assert", "lock": lock}), format!("assertion of lock {lock}"));
+        self.operations.push(Operation { json, what, expects: Expects::AsBefore(otherwise) });
     }
 
     /// Says in the database's log what it is for.

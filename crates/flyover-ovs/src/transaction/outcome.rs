@@ -90,7 +90,7 @@ impl Operation {
 fn failure(answer: &Value, operation: Option<&Operation>) -> Option<OvsError> {
     let error = answer.get("error")?.as_str()?;
     Some(match operation.map(|operation| (&operation.expects, &operation.what)) {
-        Some((Expects::AsBefore(otherwise), _)) if error == "timed out" => {
+        Some((Expects::AsBefore(otherwise), _)) if matches!(error, "timed out" | "not owner") => {
             OvsError::Changed(otherwise.clone())
         }
         Some((_, what)) => refused(what, error, answer),

@@ -21,8 +21,8 @@ pub enum BadMessage {
     Json(serde_json::Error),
     /// It begins with neither a blank nor `{`.
     Start(u8),
-    /// It has no end within [`LONGEST`] bytes.
-    Long,
+    /// It has no end within so many bytes.
+    Long(usize),
     /// It is JSON, but no message.
     Shape(&'static str),
 }
@@ -32,7 +32,7 @@ impl fmt::Display for BadMessage {
         match self {
             Self::Json(e) => write!(f, "a message is no JSON: {e}"),
             Self::Start(byte) => write!(f, "a message begins with byte {byte:#04x}, not with an object"),
-            Self::Long => write!(f, "a message has more than {LONGEST} bytes"),
+            Self::Long(longest) => write!(f, "a message has more than {longest} bytes"),
             Self::Shape(what) => write!(f, "a message {what}"),
         }
     }

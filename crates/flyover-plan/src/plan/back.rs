@@ -115,7 +115,8 @@ fn stood(found: &Action, arg: &KernelArg) -> bool {
     lines.flat_map(|line| line.split([' ', '\t', '"', '\''])).any(|word| word == arg.raw())
 }
 
-/// The order in which kinds of actions are done; going back is the reverse.
+/// The order in which kinds of actions are done; going back is the reverse. A switch is restarted for its options in both
+/// directions.
 fn rank(action: &Action) -> u8 {
     match action {
         Action::File(_) => 0,
@@ -127,8 +128,8 @@ fn rank(action: &Action) -> u8 {
         Action::Driver(_) => 6,
         Action::Unit(_) => 7,
         Action::OvsDaemons(_) => 8,
-        Action::OvsOption(_) => 9,
-        Action::OvsRestart(_) => 10,
+        Action::OvsRestart(_) => 9,
+        Action::OvsOption(_) => 10,
         Action::OvsBridge(_) => 11,
         Action::OvsPort(_) => 12,
         Action::Reboot(_) => 13,

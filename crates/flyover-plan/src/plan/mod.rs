@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use flyover_core::facts::HostFacts;
-use flyover_core::{Action, ArgPattern, BootArgs, BootState, Ledger, Plan, PlanHash, Step, Subject, Wish};
+use flyover_core::{
+    Action, ArgPattern, BootArgs, BootState, Ledger, Plan, PlanHash, Step, Subject, Wish, is_read_at_start,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -94,7 +96,8 @@ impl Draft<'_> {
         let action = self.with_taken_out(&wish.action);
         let going_back = self.going_back.get(&subject).cloned();
         let observed = self.observed.get(&subject);
-        if action == wish.action && going_back.is_none() && observed.is_some_and(|o| o.holds) {
+        let stays = going_back.is_none() && !self.is_to_be_restarted(&action);
+        if action == wish.action && stays && observed.is_some_and(|o| o.holds) {
             self.fulfilled += 1;
             return;
         }
@@ -107,6 +110,15 @@ impl Draft<'_> {
             disturbs: wish.disturbs,
             after_reboot: wish.after_reboot,
         });
+    }
+
+    /// Whether an option goes back that a switch reads at its start only.
+    fn is_to_be_restarted(&self, action: &Action) -> bool {
+        let Action::OvsRestart(restart) = action else { return false };
+        self.steps.iter().any(|step| match &step.action {
+            Action::OvsOption(option) => option.switch == restart.switch && is_read_at_start(&option.key),
+            _ => false,
+        })
     }
 
     fn with_taken_out(&self, action: &Action) -> Action {

@@ -72,8 +72,8 @@ impl Rig {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         leftovers::sweep()?;
         let name = leftovers::name(COUNT.fetch_add(1, Ordering::Relaxed));
-        // A socket's path may have 107 bytes, so all of the folder's that are left are for those who put sockets there.
-        let folder = tempfile::Builder::new().prefix("fo").tempdir_in("/tmp")?;
+        let folder =
+            tempfile::Builder::new().prefix(&leftovers::folder_prefix()).tempdir_in(leftovers::PLACE)?;
         Netns::create(&name)?;
         let mut rig =
             Self { options, name, database: None, switch: None, hugepages: None, folder: Some(folder) };

@@ -35,6 +35,8 @@ pub enum Mode {
     Io,
     /// Sends what comes back, to the peer's address.
     Mac,
+    /// Answers ARP and pings, whichever address they are for.
+    IcmpEcho,
 }
 
 /// What is to be started.
@@ -162,6 +164,7 @@ fn command(pod: &Pod, name: &str, folder: &Path) -> Vec<String> {
         Mode::RxOnly => "rxonly",
         Mode::Io => "io",
         Mode::Mac => "mac",
+        Mode::IcmpEcho => "icmpecho",
     };
     let words = format!(
         "env RUNTIME_DIRECTORY={} dpdk-testpmd --lcores=0@{},1@{} --no-huge -m 128 --no-pci --file-prefix={name} \

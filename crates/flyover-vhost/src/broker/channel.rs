@@ -4,7 +4,7 @@
 //! with its first byte. Files that no message of ours may bring are closed.
 
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
 
 use super::message::{BadMessage, HEADER, Header, MOST_FILES, Message, Request, Way};
@@ -164,6 +165,15 @@ fn check_files(message: &Message<Shared>) -> Result<(), Fault> {
 fn is_event(file: &File) -> bool {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
     link.is_ok_and(|target| target.as_os_str() == "anon_inode:[eventfd]")
+}
+
+/// Wakes who waits for an event, unless the pod has filled it up, so that writing would wait.
+pub(super) fn wake(event: &Shared) {
+    let mut polled = [PollFd::new(event.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready == 1) {
+        // To whoever has been told already, this tells nothing new.
+        let _told = (&**event).write(&1_u64.to_ne_bytes());
+    }
 }
 
 /// Reads an index from the pod's memory through its file: a pod that makes the file short harms only itself.

@@ -134,6 +134,12 @@ impl<F: Clone> Memo<F> {
         messages
     }
 
+    /// The events by which the front end is told of used buffers.
+    pub fn calls(&self) -> impl Iterator<Item = F> + '_ {
+        let call = place(Request::SetCall).expect("events have places");
+        self.rings.values().filter_map(move |ring| ring.said.get(&call)).flat_map(|call| call.files.clone())
+    }
+
     /// Where a running ring is, as the pod sees it.
     fn used_index(&self, ring: &Ring<F>, reader: Reader<'_, F>) -> Option<u16> {
         let said = |request| ring.said.get(&place(request).expect("it is one of a ring"));

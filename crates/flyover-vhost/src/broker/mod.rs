@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::poll::{PollFlags, PollTimeout, poll};
 
-use self::channel::{Fault, Shared, index};
+use self::channel::{Fault, Shared, index, wake};
 use self::message::Way;
 use self::relay::{Act, Relay};
 use self::side::{Events, Side};
@@ -139,11 +139,15 @@ impl Broker {
             let (side, message) = match &act {
                 Act::ToFront(message) => (&self.front, message),
                 Act::ToBack(message) => (&self.back, message),
+                Act::Wake(event) => {
+                    wake(event);
+                    continue;
+                }
             };
             if let Err(fault) = side.send(message) {
                 match act {
-                    Act::ToFront(_) => self.drop_front(&fault),
                     Act::ToBack(_) => self.drop_back(&fault),
+                    Act::ToFront(_) | Act::Wake(_) => self.drop_front(&fault),
                 }
                 return;
             }

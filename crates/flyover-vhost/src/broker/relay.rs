@@ -24,6 +24,8 @@ pub enum Act<F> {
     ToBack(Message<F>),
     /// The front end is told this.
     ToFront(Message<F>),
+    /// The front end is woken by this event: a switch that died may have used buffers and not told.
+    Wake(F),
 }
 
 /// What the switch is doing.
@@ -128,6 +130,7 @@ impl<F: Clone> Relay<F> {
         self.back = Back::Live;
         let mut acts: Vec<Act<F>> = self.memo.replay(reader).into_iter().map(Act::ToBack).collect();
         acts.extend(self.pending.iter().cloned().map(Act::ToBack));
+        acts.extend(self.memo.calls().map(Act::Wake));
         acts
     }
 
@@ -243,7 +246,8 @@ mod tests {
         assert!(!relay.hears_front());
         let mut expected = set_up();
         expected[5] = words(Request::SetBase, &[0, 513]);
-        let expected: Vec<_> = expected.into_iter().map(Act::ToBack).collect();
+        let mut expected: Vec<_> = expected.into_iter().map(Act::ToBack).collect();
+        expected.push(Act::Wake(8));
         assert_eq!(relay.back(reply(Request::GetProtocol, 0xff), &reader).unwrap(), expected);
         assert!(relay.hears_front());
     }
@@ -277,7 +281,7 @@ mod tests {
         relay.back_came();
         relay.back(reply(Request::GetFeatures, u64::MAX), &unread).unwrap();
         let acts = relay.back(reply(Request::GetProtocol, u64::MAX), &unread).unwrap();
-        assert_eq!(acts.last(), Some(&Act::ToBack(question)));
+        assert_eq!(acts[acts.len() - 2..], [Act::ToBack(question), Act::Wake(8)]);
         let base = Message { flags: 5, ..words(Request::GetBase, &[0, 77]) };
         assert_eq!(relay.back(base.clone(), &unread).unwrap(), [Act::ToFront(base)]);
         // The ring stands still now: it keeps its place, and no event of it is told again.

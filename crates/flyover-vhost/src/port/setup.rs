@@ -3,12 +3,13 @@
 //! Invariant: no step takes longer than the port's patience: the protocol's own calls have no limit, so the connection is cut
 //! under them.
 
+use std::io::Write;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
-use std::{io::Write, net::Shutdown};
 
 use vhost::vhost_user::message::VhostUserHeaderFlag;
 use vhost::vhost_user::{

@@ -122,8 +122,10 @@ fn measure(
     deadline: Instant,
 ) -> Result<Report, ProbeError> {
     let port = |source| ProbeError::Port { bridge: bridge.to_owned(), source };
+    let patience = deadline.saturating_duration_since(Instant::now()).min(Settings::default().patience);
+    let settings = Settings { patience, ..Settings::default() };
     let listen = |socket: &PathBuf| {
-        Port::listen(socket, Settings::default())
+        Port::listen(socket, settings.clone())
             .and_then(|port| ports::give(socket, place.owner()).map(|()| port))
     };
     let [a, b] = place.sockets().map(|socket| listen(&socket));

@@ -73,3 +73,11 @@ pub(crate) fn say(error: &anyhow::Error) {
     hints.extend(error.downcast_ref::<Fault>().and_then(|fault| fault.hint.clone()));
     hints.iter().filter(|hint| !hint.is_empty()).for_each(|hint| eprintln!("  hint:  {hint}"));
 }
+
+/// Ends with an error unless the user may change machines.
+pub(crate) fn root_only(what: &str) -> anyhow::Result<()> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Fault::new(Exit::Failed, format!("only root can change {what}")).hint("run it with sudo").into())
+}

@@ -10,6 +10,8 @@ mod generate;
 mod lab;
 mod node;
 mod print;
+mod spine;
+mod switch;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,9 @@ enum Noun {
     /// Prepare this node: hugepages, drivers, kernel arguments, CPUs, services.
     #[command(subcommand)]
     Node(node::Node),
+    /// Set up the userspace switch: Open vSwitch on DPDK, its memory, threads, bridges and uplinks.
+    #[command(subcommand)]
+    Switch(switch::Switch),
     /// Measure paths beside their baseline.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -69,6 +74,7 @@ pub(crate) fn run() -> ExitCode {
         Noun::Lab(verb) => verb.run(),
         Noun::Fastpath(verb) => verb.run(),
         Noun::Node(verb) => verb.run(),
+        Noun::Switch(verb) => verb.run(),
         Noun::Bench(verb) => verb.run(),
         Noun::Generate(verb) => verb.run(Cli::command()),
     };

@@ -3,7 +3,30 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
+use clap::Args;
 use serde::Serialize;
+
+use super::Output;
+
+/// How a reading verb prints.
+#[derive(Debug, Args)]
+pub(crate) struct Printed {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// Prints for people or for programs.
+pub(crate) fn show(
+    printed: &Printed,
+    value: &impl Serialize,
+    table: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    match printed.output {
+        Output::Json => json(value),
+        Output::Table => text(&table()),
+    }
+}
 
 /// Prints a value for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {

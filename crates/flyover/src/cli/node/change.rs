@@ -10,10 +10,11 @@ use flyover_api::NodeProfileSpec;
 use flyover_host::executor::Outcome;
 use flyover_host::node::{How, Node};
 
+use super::Printed;
 use super::input::{Host, read_profile, told};
 use super::look::show;
-use super::{Printed, table};
-use crate::cli::fault::{Exit, Fault};
+use crate::cli::fault::{Exit, Fault, root_only};
+use crate::cli::spine;
 
 /// `flyover node apply`.
 #[derive(Debug, Args)]
@@ -47,13 +48,6 @@ pub(crate) struct Rollback {
     printed: Printed,
 }
 
-fn root_only() -> anyhow::Result<()> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Fault::new(Exit::Failed, "only root can change a node").hint("run it with sudo").into())
-}
-
 impl Apply {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let host = Host::here();
@@ -61,14 +55,14 @@ impl Apply {
         let spec = self.profile(&node)?;
         if self.dry_run {
             let view = node.view(&spec).map_err(told)?;
-            return show(&self.printed, &view.plan, || table::plan(&view.plan));
+            return show(&self.printed, &view.plan, || spine::plan(&view.plan));
         }
-        root_only()?;
+        root_only("a node")?;
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let how = How { allow_reboot: self.allow_reboot, now, program: &program, resumes: self.resume };
         let applied = node.apply(&spec, &how).map_err(told)?;
-        show(&self.printed, &applied, || table::applied(&applied))?;
+        show(&self.printed, &applied, || spine::applied(&applied.outcome, &applied.plan, &applied.drift))?;
         if matches!(applied.outcome, Outcome::NeedsReboot { .. }) {
             eprintln!("hint:  say it again with --allow-reboot, or reboot and say it again");
         }
@@ -89,11 +83,11 @@ impl Rollback {
         let node = host.node();
         if self.dry_run {
             let plan = node.rollback_plan(self.to).map_err(told)?;
-            return show(&self.printed, &plan, || table::plan(&plan));
+            return show(&self.printed, &plan, || spine::plan(&plan));
         }
-        root_only()?;
+        root_only("a node")?;
         let report = node.roll_back(self.to).map_err(told)?;
-        show(&self.printed, &report, || table::rolled_back(&report))?;
+        show(&self.printed, &report, || spine::rolled_back(&report, "node"))?;
         if !report.failed.is_empty() {
             return Err(Fault::new(Exit::Failed, "not all could be put back")
                 .hint("mend what is named above, and say it again")

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use flyover_api::NodeProfileSpec;
-use flyover_core::{Refusal, RefusalKind};
+use flyover_core::facts::HostFacts;
+use flyover_core::{Refusal, RefusalKind, UnitName};
+use flyover_host::facts::{Inspection, inspect};
 use flyover_host::live::Live;
 use flyover_host::node::{Node, NodeError};
 use flyover_host::root::HostRoot;
@@ -30,8 +32,8 @@ impl Profile {
     }
 }
 
-pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
-    let name = file.display();
+/// A file's text; `-` is standard input.
+pub(crate) fn read_text(file: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
         std::io::stdin().read_to_string(&mut text)
@@ -39,9 +41,15 @@ pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
         std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
     };
     read.with_context(|| {
-        Fault::new(Exit::Usage, format!("failed to read `{name}`"))
+        Fault::new(Exit::Usage, format!("failed to read `{}`", file.display()))
             .hint("name a file, or - for standard input")
     })?;
+    Ok(text)
+}
+
+pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
+    let name = file.display();
+    let text = read_text(file)?;
     NodeProfileSpec::from_yaml(&text).map_err(|bad| {
         let hint = bad.hint().unwrap_or_else(|| "`flyover node explain` lists every field".to_owned());
         anyhow::Error::new(bad)
@@ -50,6 +58,13 @@ pub(super) fn read_profile(file: &Path) -> anyhow::Result<NodeProfileSpec> {
 }
 
 impl Which {
+    /// What the host is, with units that somebody asks for besides the well-known ones.
+    pub(crate) fn facts(&self, units: Vec<UnitName>) -> anyhow::Result<HostFacts> {
+        let host = self.host()?;
+        let asked = Inspection { ssh_peers: host.ssh_peers.clone(), units };
+        inspect(&host.root, &asked).context("failed to read this host")
+    }
+
     /// The host to read: this machine, or a captured one unpacked in a directory that goes with the guard.
     pub(super) fn host(&self) -> anyhow::Result<Host> {
         let Some(file) = &self.host else { return Ok(Host::here()) };
@@ -100,14 +115,15 @@ pub(super) fn told(error: NodeError) -> anyhow::Error {
     }
 }
 
-fn refused(mut refusals: Vec<Refusal>) -> anyhow::Error {
+/// Says each refusal but the last, which is the error.
+pub(crate) fn refused(mut refusals: Vec<Refusal>) -> anyhow::Error {
     // What the user can mend in the profile alone comes last, where it is seen.
     refusals.sort_by_key(|refusal| refusal.kind == RefusalKind::Invalid);
     let last = refusals.pop();
     for refusal in refusals {
         fault::say(&fault_of(&refusal).into());
     }
-    last.map_or_else(|| anyhow::anyhow!("the profile was refused"), |last| fault_of(&last).into())
+    last.map_or_else(|| anyhow::anyhow!("it was refused"), |last| fault_of(&last).into())
 }
 
 fn fault_of(refusal: &Refusal) -> Fault {

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use comfy_table::{Table, presets};
 use flyover_api::NodeProfileSpec;
 use flyover_core::{Drift, Refusal, RefusalKind};
 use flyover_host::facts::Inspection;
@@ -16,7 +15,7 @@ use serde::Serialize;
 use super::input::{Host, Profile, read_profile, ssh_peers, told};
 use super::{Printed, Which, table};
 use crate::cli::fault::{Exit, Fault};
-use crate::cli::{Output, print};
+use crate::cli::{print, spine};
 
 /// `flyover node inspect`.
 #[derive(Debug, Args)]
@@ -89,7 +88,7 @@ impl PlanOf {
         let view = self.which.host()?.node().view(&spec).map_err(told)?;
         show(&self.printed, &view.plan, || {
             let tail = if view.plan.steps.is_empty() { "" } else { " Nothing has been changed yet." };
-            table::plan(&view.plan) + tail
+            spine::plan(&view.plan) + tail
         })
     }
 }
@@ -118,7 +117,7 @@ impl Verify {
             if drift.is_empty() {
                 "The node is what the profile says.".to_owned()
             } else {
-                table::drift(&drift)
+                spine::drift(&drift)
             }
         })?;
         Ok(if drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
@@ -138,38 +137,24 @@ fn applied(node: &flyover_host::node::Node) -> anyhow::Result<NodeProfileSpec> {
 impl History {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let history = Host::here().node().history().map_err(told)?;
-        show(&self.printed, &history, || {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header(["generation", "started", "plan", "steps", "state"]);
-            for past in &history {
-                table.add_row([
-                    past.number.to_string(),
-                    past.started.clone(),
-                    past.hash.to_string(),
-                    past.steps.to_string(),
-                    past.state.clone(),
-                ]);
-            }
-            table.to_string()
-        })
+        show(&self.printed, &history, || spine::history(&history))
     }
 }
 
 impl ReceiptOf {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let receipt = Host::here().node().receipt().map_err(told)?;
-        show(&self.printed, &receipt, || table::receipt(&receipt))
+        show(&self.printed, &receipt, || spine::receipt(&receipt, "node"))
     }
 }
 
 impl Explain {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         if self.schema {
-            print::json(&flyover_api::schema())?;
+            print::json(&flyover_api::schema::<NodeProfileSpec>())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let text = flyover_api::explain(self.field.as_deref()).with_context(|| {
+        let text = flyover_api::explain::<NodeProfileSpec>(self.field.as_deref()).with_context(|| {
             Fault::new(Exit::Usage, "there is no such field").hint("`flyover node explain` lists every field")
         })?;
         print::text(text.trim_end())?;
@@ -188,15 +173,12 @@ impl Capture {
     }
 }
 
-/// Prints for people or for programs.
+/// Prints for people or for programs, and is done.
 pub(super) fn show(
     printed: &Printed,
     value: &impl Serialize,
     table: impl FnOnce() -> String,
 ) -> anyhow::Result<ExitCode> {
-    match printed.output {
-        Output::Json => print::json(value)?,
-        Output::Table => print::text(&table())?,
-    }
+    print::show(printed, value, table)?;
     Ok(ExitCode::SUCCESS)
 }

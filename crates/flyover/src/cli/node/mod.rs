@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::print::Printed;
+
+pub(crate) use input::{read_text, refused};
 
 /// Verbs of `flyover node`.
 #[derive(Debug, Subcommand)]
@@ -64,14 +66,6 @@ pub(crate) struct Which {
     /// A host that `flyover node capture` wrote, instead of this machine. Nothing can be changed on it.
     #[arg(long, value_name = "FILE")]
     host: Option<PathBuf>,
-}
-
-/// How a reading verb prints.
-#[derive(Debug, Args)]
-pub(crate) struct Printed {
-    /// How to print.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
 }
 
 impl Node {

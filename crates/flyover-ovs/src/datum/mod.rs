@@ -1,9 +1,13 @@
 //! What columns hold: atoms, sets of them, and maps (RFC 7047, 5.1).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod column;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
+
+pub use column::{Column, Scalar};
 
 /// The name of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,91 +157,5 @@ impl From<bool> for Datum {
 impl From<Atom> for Datum {
     fn from(atom: Atom) -> Self {
         Self::Set(vec![atom])
-    }
-}
-
-/// A type of Rust that a column can be read as.
-pub trait Column: Sized {
-    /// What it is, for errors.
-    const WANTED: &'static str;
-
-    /// Reads it.
-    fn read(datum: &Datum) -> Option<Self>;
-}
-
-/// A type of Rust that a column of one atom can be read as.
-pub trait Scalar: Sized {
-    /// What it is, for errors.
-    const WANTED: &'static str;
-
-    /// Reads it.
-    fn read(atom: &Atom) -> Option<Self>;
-}
-
-macro_rules! scalar {
-    ($type:ty, $wanted:literal, $atom:pat => $value:expr) => {
-        impl Scalar for $type {
-            const WANTED: &'static str = $wanted;
-
-            fn read(atom: &Atom) -> Option<Self> {
-                if let $atom = atom { Some($value) } else { None }
-            }
-        }
-
-        impl Column for $type {
-            const WANTED: &'static str = $wanted;
-
-            fn read(datum: &Datum) -> Option<Self> {
-                match datum {
-                    Datum::Set(atoms) => match atoms.as_slice() {
-                        [atom] => Scalar::read(atom),
-                        _ => None,
-                    },
-                    Datum::Map(_) => None,
-                }
-            }
-        }
-    };
-}
-
-scalar!(String, "a string", Atom::String(text) => text.clone());
-scalar!(i64, "an integer", Atom::Integer(number) => *number);
-scalar!(bool, "a boolean", Atom::Boolean(yes) => *yes);
-scalar!(Uuid, "a row", Atom::Uuid(uuid) => uuid.clone());
-
-impl<T: Scalar> Column for Option<T> {
-    const WANTED: &'static str = T::WANTED;
-
-    fn read(datum: &Datum) -> Option<Self> {
-        match datum {
-            Datum::Set(atoms) => match atoms.as_slice() {
-                [] => Some(None),
-                [atom] => T::read(atom).map(Some),
-                _ => None,
-            },
-            Datum::Map(_) => None,
-        }
-    }
-}
-
-impl<T: Scalar + Ord> Column for BTreeSet<T> {
-    const WANTED: &'static str = "a set";
-
-    fn read(datum: &Datum) -> Option<Self> {
-        match datum {
-            Datum::Set(atoms) => atoms.iter().map(T::read).collect(),
-            Datum::Map(_) => None,
-        }
-    }
-}
-
-impl<K: Scalar + Ord, V: Scalar> Column for BTreeMap<K, V> {
-    const WANTED: &'static str = "a map";
-
-    fn read(datum: &Datum) -> Option<Self> {
-        match datum {
-            Datum::Map(pairs) => pairs.iter().map(|(k, v)| Some((K::read(k)?, V::read(v)?))).collect(),
-            Datum::Set(_) => None,
-        }
     }
 }

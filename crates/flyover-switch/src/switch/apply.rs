@@ -1,0 +1,101 @@
+//! Changing a switch: forwards by a spec, backwards by the journal.
+
+use flyover_api::SwitchSpec;
+use flyover_core::facts::HostFacts;
+use flyover_core::{Action, Drift, OvsDaemons, Plan};
+use flyover_host::executor::{self, Order, Outcome, Report};
+use flyover_host::hands;
+use flyover_host::journal::{Item, ItemState};
+use flyover_host::past::{Past, history, last_to_stand};
+use flyover_host::receipt::{Receipt, receipt};
+use flyover_host::store::Held;
+use flyover_plan::plan_wishes;
+use serde::Serialize;
+
+use super::{Switch, SwitchError};
+
+/// How a spec was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What was to be done.
+    pub plan: Plan,
+    /// What is not as the spec says all the same.
+    pub drift: Vec<Drift>,
+}
+
+impl Switch {
+    /// Makes the switch what the spec says, once all that was begun before is at an end, and looks whether it is. `now` is
+    /// the time, for the record.
+    pub fn apply(&self, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
+        let held = self.store.lock()?;
+        if is_cut_off(&held)? {
+            self.wake(&held)?;
+        }
+        executor::finish(&held)?;
+        let plan = self.view(spec)?.plan;
+        let profile = serde_json::to_value(spec).expect("a spec has string keys only");
+        let order = Order { plan: &plan, profile, now, allow_reboot: false };
+        let outcome = executor::apply(&held, &order)?;
+        let drift = self.view(spec)?.drift;
+        Ok(Applied { outcome, plan, drift })
+    }
+
+    /// What going back to after generation `to` would do; before the newest that stands unless given.
+    pub fn rollback_plan(&self, to: Option<u64>) -> Result<Plan, SwitchError> {
+        let ledger = self.store.ledger_after(self.before(to)?)?;
+        let facts: HostFacts = self.host_facts()?;
+        let observed = executor::observe(&self.host, &[], &ledger)?;
+        Ok(plan_wishes(&[], &facts, &observed, &ledger))
+    }
+
+    /// Goes back to after generation `to`; zero is the switch as it was found.
+    pub fn roll_back(&self, to: Option<u64>) -> Result<Report, SwitchError> {
+        let held = self.store.lock()?;
+        let to = self.before(to)?;
+        self.wake(&held)?;
+        Ok(executor::roll_back(&held, to)?)
+    }
+
+    /// Daemons that are ours and ended by themselves are started, for what they keep is to be put back.
+    fn wake(&self, held: &Held) -> Result<(), SwitchError> {
+        let is_put_back = |item: &Item| {
+            matches!(item.found, Action::OvsDaemons(_)) && matches!(item.state, ItemState::Undone { .. })
+        };
+        if held.rollback()?.is_some_and(|rollback| rollback.items.iter().any(is_put_back)) {
+            return Ok(());
+        }
+        for owned in held.ledger()?.into_values() {
+            let Action::OvsDaemons(daemons) = owned.wished else { continue };
+            let running = Action::OvsDaemons(OvsDaemons { running: true, ..daemons });
+            let hand = hands::of(&running);
+            if !hand.holds(&self.host)? {
+                tracing::info!(switch = %self.rundir, "starting the daemons, to put back what they keep");
+                hand.act(&self.host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All generations, the oldest first.
+    pub fn history(&self) -> Result<Vec<Past>, SwitchError> {
+        Ok(history(&self.store)?)
+    }
+
+    /// What of the switch is ours.
+    pub fn receipt(&self) -> Result<Receipt, SwitchError> {
+        Ok(receipt(&self.store)?)
+    }
+
+    fn before(&self, to: Option<u64>) -> Result<u64, SwitchError> {
+        last_to_stand(&self.store, to)?.map_err(SwitchError::NoGeneration)
+    }
+}
+
+/// Whether a crash left something half done.
+fn is_cut_off(held: &Held) -> Result<bool, SwitchError> {
+    let last = held.generations()?.pop();
+    Ok(held.rollback()?.is_some() || last.is_some_and(|last| !last.is_settled()))
+}

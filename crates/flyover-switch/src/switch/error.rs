@@ -1,0 +1,34 @@
+//! Why a switch was not made what a spec says.
+
+use flyover_core::Refusal;
+use flyover_host::executor::ApplyError;
+use flyover_host::root::HostError;
+use flyover_host::store::StoreError;
+
+/// Why a switch was not made what a spec says, or not looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// The spec contradicts itself, or does not fit the host or the switch. Nothing was changed.
+    #[error("the switch was refused: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<Refusal>),
+    /// The host or the switch could not be looked at.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The journal could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The plan was not carried out.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The journal holds a spec that this program cannot read.
+    #[error("generation {number} holds a spec that this flyover cannot read")]
+    Spec {
+        /// Which generation.
+        number: u64,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// There is no such generation.
+    #[error("there is no generation {0} of this switch\n  hint: `flyover switch history` lists them")]
+    NoGeneration(u64),
+}
