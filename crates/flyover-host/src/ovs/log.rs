@@ -40,13 +40,16 @@ impl LogMark {
         Self { offset: 0, ..Self::now(host, at) }
     }
 
-    /// The messages since of errors and warnings that have a word in them, the oldest first.
+    /// The messages since of errors and warnings that have one of the words in them, the oldest first.
     #[must_use]
-    pub fn lines_with(&self, word: &str) -> Vec<String> {
+    pub fn lines_with(&self, words: &[&str]) -> Vec<String> {
         let text = self.since().unwrap_or_default();
         let messages =
             text.lines().filter_map(parts).filter(|(_, level, _)| *level != "INFO" && *level != "DBG");
-        messages.map(|(.., message)| message.to_owned()).filter(|message| message.contains(word)).collect()
+        messages
+            .map(|(.., message)| message.to_owned())
+            .filter(|message| words.iter().any(|word| message.contains(word)))
+            .collect()
     }
 
     /// The last errors since, of DPDK if there are any of it, in one line; none where the log tells none.

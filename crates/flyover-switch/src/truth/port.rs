@@ -1,7 +1,8 @@
 //! What holds for an interface.
 
-use flyover_ovs::appctl::{Pmd, Thread};
+use flyover_ovs::appctl::{Mempool, Pmd, Thread};
 use flyover_ovs::tables::{Interface, Port};
+use flyover_plan::switch::adjusted_mtu;
 
 use super::condition::ConditionType::{MempoolReady, PeerConnected, Polled, PortInDatapath};
 use super::{Condition, Evidence, PortTruth, QueueTruth};
@@ -9,6 +10,9 @@ use super::{Condition, Evidence, PortTruth, QueueTruth};
 /// The package that brings the driver of mempools on Debian, by its version of DPDK.
 const DRIVER: &str = "no driver of DPDK's memory pools is installed, and without one no pool can be made: install it \
                       (Debian 12: librte-mempool-ring23) and restart ovs-vswitchd";
+
+/// The MTU of a port that asks for none.
+const USUAL_MTU: i64 = 1500;
 
 pub(super) fn judge(evidence: &Evidence, port: &Port, interface: &Interface) -> PortTruth {
     let mut conditions = vec![in_datapath(evidence, interface)];
@@ -69,29 +73,53 @@ fn in_datapath(evidence: &Evidence, interface: &Interface) -> Condition {
     }
 }
 
-/// A vhost port's pool is made when its peer connects: only then can its memory fail.
+/// A vhost port's pool is made when its peer connects: only then can its memory fail. Which pool is whose is not told, so
+/// it is a pool for packets of its length that is looked for, and that the datapath kept the port.
 fn pool(evidence: &Evidence, interface: &Interface) -> Condition {
     if evidence.mempool_driver == Some(false) {
         return Condition::is_not(MempoolReady, "NoDriver", DRIVER);
     }
-    match evidence.has_pool.get(&interface.name) {
-        Some(true) if is_listed(evidence, &interface.name) != Some(false) => {
-            Condition::is(MempoolReady, "Made")
+    let Some(pools) = &evidence.pools else { return Condition::unknown(MempoolReady, "NotAnswered", "") };
+    if is_vhost(interface) && !is_connected(interface) {
+        return Condition::unknown(MempoolReady, "NoPeer", "it is made when a peer connects");
+    }
+    if let Some(error) = &interface.error {
+        return Condition::unknown(MempoolReady, "NoPort", error.clone());
+    }
+    let fits = pools.iter().any(|pool| fits(pool, interface));
+    let is_down = is_vhost(interface) && interface.link_state.as_deref() == Some("down");
+    let dropped = is_listed(evidence, &interface.name) == Some(false);
+    match (fits, is_down || dropped) {
+        (true, false) => Condition::is(MempoolReady, "Made"),
+        (false, true) => Condition::is_not(MempoolReady, "NotMade", no_pool(evidence, interface)),
+        (true, true) if !complaints(evidence, interface).is_empty() => {
+            Condition::is_not(MempoolReady, "NotMade", no_pool(evidence, interface))
         }
-        None => Condition::unknown(MempoolReady, "NotAnswered", ""),
-        Some(_) if is_vhost(interface) && !is_connected(interface) => {
-            Condition::unknown(MempoolReady, "NoPeer", "it is made when a peer connects")
+        (true, true) => Condition::unknown(MempoolReady, "LinkDown", "the peer has not begun to use it"),
+        (false, false) => {
+            Condition::unknown(MempoolReady, "NotFound", "no pool for packets of its length is told of")
         }
-        Some(_) if interface.error.is_some() => {
-            Condition::unknown(MempoolReady, "NotMade", "the port was not made, so it has none")
-        }
-        Some(_) => Condition::is_not(MempoolReady, "NotMade", no_pool(evidence, interface)),
     }
 }
 
+fn fits(pool: &Mempool, interface: &Interface) -> bool {
+    let mtu = interface.mtu.filter(|mtu| *mtu > 0).or(interface.mtu_request).unwrap_or(USUAL_MTU);
+    let Ok(mtu) = u32::try_from(mtu) else { return false };
+    let node = ["numa", "numa_id"].iter().find_map(|key| interface.status.get(*key)?.parse::<i32>().ok());
+    pool.adjusted_mtu().is_none_or(|adjusted| u64::from(adjusted) == adjusted_mtu(mtu))
+        && pool.socket.zip(node).is_none_or(|(pool, port)| pool == port || pool < 0 || port < 0)
+}
+
+/// What the log says of the pool of an interface.
+fn complaints<'a>(evidence: &'a Evidence, interface: &Interface) -> Vec<&'a String> {
+    let port = format!(" {}", interface.name);
+    let names_it = |line: &&String| line.contains(&port);
+    evidence.complaints.iter().filter(names_it).collect()
+}
+
 fn no_pool(evidence: &Evidence, interface: &Interface) -> String {
-    let named = evidence.complaints.iter().rev().find(|line| line.contains(&format!(" {},", interface.name)));
-    let said = named.or(evidence.complaints.last());
+    let named = complaints(evidence, interface);
+    let said = named.last().copied().or(evidence.complaints.last());
     let said = said.map_or_else(String::new, |line| format!(" (log: {line})"));
     format!(
         "no pool could be made for its packets{said}: give DPDK more memory (flyover switch size), or ports pools of \
