@@ -1,7 +1,7 @@
 //! What is known of an attachment: one file each, written before anything is changed and removed last.
 //!
-//! Invariants: a file is replaced whole and is on the disk before the call returns; only root reads them; what stands in one
-//! is enough to undo the attachment without network, pod or runtime; two processes never work on the same attachment.
+//! Invariants: a file is replaced whole, and what is to be made is on the disk before it is made; only root reads them; what
+//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same one.
 
 mod lock;
 mod store;

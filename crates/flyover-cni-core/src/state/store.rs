@@ -61,15 +61,31 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Writes what is known, on the disk before it returns.
-    pub fn save(&self, state: &State) -> Result<(), CniError> {
+    /// Writes what will be made. It is on the disk before this returns.
+    ///
+    /// It is put in place before it is synced, which costs one commit of the file system instead of two: a power cut
+    /// in between can leave an empty file, of an attachment of which nothing was made.
+    pub fn begin(&self, state: &State) -> Result<(), CniError> {
+        let written = self.replace(state)?;
+        let synced = written.sync_all().and_then(|()| File::open(&self.path)?.sync_all());
+        synced.map_err(|e| failed("sync", &self.file(&state.id()), &e))
+    }
+
+    /// Writes what is known by now. It outlives this process; after a power cut what was known before may be there
+    /// again, which says less and nothing wrong.
+    pub fn note(&self, state: &State) -> Result<(), CniError> {
+        self.replace(state).map(drop)
+    }
+
+    fn replace(&self, state: &State) -> Result<File, CniError> {
         let id = state.id();
         let (path, new) = (self.file(&id), self.path.join(format!(".{id}.new")));
         let text = serde_json::to_vec(state).expect("a state has string keys only");
         failpoint::before("write a state");
-        write(&new, &text).map_err(|e| failed("write", &new, &e))?;
+        let file = write(&new, &text).map_err(|e| failed("write", &new, &e))?;
         failpoint::before("put a state in place");
-        fs::rename(&new, &path).and_then(|()| self.sync()).map_err(|e| failed("replace", &path, &e))
+        fs::rename(&new, &path).map_err(|e| failed("replace", &path, &e))?;
+        Ok(file)
     }
 
     /// Forgets an attachment.
@@ -112,10 +128,6 @@ impl Store {
     fn file(&self, id: &AttachmentId) -> PathBuf {
         self.path.join(format!("{id}.json"))
     }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
-    }
 }
 
 fn id_of(name: &str) -> Option<AttachmentId> {
@@ -123,7 +135,7 @@ fn id_of(name: &str) -> Option<AttachmentId> {
     id.parse().ok()
 }
 
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+fn write(path: &Path, text: &[u8]) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW;
     let mut file = OpenOptions::new()
         .write(true)
@@ -133,7 +145,7 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
         .custom_flags(flags)
         .open(path)?;
     file.write_all(text)?;
-    file.sync_data()
+    Ok(file)
 }
 
 fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {

@@ -28,7 +28,7 @@ pub(super) fn add(call: Call<'_>) -> Result<CniResult, CniError> {
     if let Some(attached) = again(call, &store, &mut client, &wanted)? {
         return Ok(attached);
     }
-    store.save(&wanted).map_err(|error| error.and(&Vec::from_iter(store.remove(&id).err())))?;
+    store.begin(&wanted).map_err(|error| error.and(&Vec::from_iter(store.remove(&id).err())))?;
     let mut touched = false;
     match attach(call, &store, &mut client, &mut wanted, (&mut touched, previous)) {
         Ok(result) => Ok(result),
@@ -63,7 +63,7 @@ fn again(
     if let Some(port) = &known.port {
         switch::attach(client, call.node, &known, port)?;
     }
-    store.save(&known)?;
+    store.note(&known)?;
     known.result.as_ref().map(CniResult::parse).transpose()
 }
 
@@ -78,7 +78,7 @@ fn attach(
     sockets::make(state)?;
     if state.sockets.broker.is_some() {
         sockets::serve(state)?;
-        store.save(state)?;
+        store.note(state)?;
     }
     result.interfaces.push(interface(state, &id));
     if let Some(ipam) = &state.ipam {
@@ -100,7 +100,7 @@ fn attach(
     }
     state.phase = Phase::Attached;
     state.result = Some(newest);
-    store.save(state)?;
+    store.note(state)?;
     Ok(result)
 }
 
