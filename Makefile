@@ -7,6 +7,10 @@ SHELL := /bin/bash
 # Everything a fresh Debian 12 lacks to build, lint, test, measure and show.
 PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc libc6-dev make \
 	iproute2 nftables iptables conntrack ethtool tcpdump procps kmod cpio sockperf iperf3 bpftool
+# Open vSwitch with DPDK, the drivers Debian keeps apart from it, and what stands at the other end of its ports. Without
+# the ring of memory pools every vhost port fails with "Invalid argument".
+SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
+	librte-net-tap23 librte-net-null23 librte-net-af-packet23
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
@@ -14,6 +18,8 @@ KERNELS ?= 6.1 6.12 7.2
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
 FUZZ_SECONDS ?= 60
+CNI_TARGET := x86_64-unknown-linux-musl
+CNI_MOST_BYTES := 4194304
 # Name of the lab that demo and bench raise.
 LAB ?= $@
 
@@ -26,14 +32,15 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo test bench lint fuzz test-kernels test-vm test-fresh clean
+.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
-	@scripts/install-packages $(PACKAGES)
+	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
+	@scripts/install-cnitool
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
@@ -41,6 +48,12 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 	@$(FLYOVER) lab up --name $(LAB); \
 	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
 	$(FLYOVER) bench compare --lab $(LAB) --quick --report target/demo
+
+demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both documents' networks, measure, take all back
+	@scripts/install-packages $(VM_PACKAGES)
+	cargo build --release --package flyover
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask demo-switch --plugin target/cni/flyover
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF
@@ -58,6 +71,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
+	cargo clippy --package flyover-vhost --test guests -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -70,14 +84,22 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 			-- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
+cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni/userspace
+	cargo build --profile cni --target $(CNI_TARGET) --package flyover-cni
+	@mkdir -p target/cni
+	@cp target/$(CNI_TARGET)/cni/flyover-cni target/cni/flyover
+	@ln -f target/cni/flyover target/cni/userspace
+	@test "$$(stat -c %s target/cni/flyover)" -le $(CNI_MOST_BYTES)
+
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
 	cargo xtask kernels $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
-test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk
+test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch
 	@scripts/install-packages $(VM_PACKAGES)
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
+	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap

@@ -19,8 +19,20 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
     timeout: Duration,
+}
+
+/// How a process ended, and what it said.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
 }
 
 /// Why a process did not do what was asked.
@@ -61,6 +73,7 @@ impl Cmd {
         Self {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
+            env: Vec::new(),
             stdin: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
         }
@@ -70,6 +83,13 @@ impl Cmd {
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable, besides those it inherits.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -90,10 +110,22 @@ impl Cmd {
     /// Runs it to its end; standard output is the result.
     pub fn run(self) -> Result<String, CmdError> {
         let command = self.to_string();
+        let Ended { status, stdout, stderr } = self.end()?;
+        if status.success() {
+            Ok(stdout)
+        } else {
+            Err(CmdError::Failed { command, status, stderr: stderr.trim().to_owned() })
+        }
+    }
+
+    /// Runs it to its end, whichever that is: for tools that say why they failed on standard output.
+    pub fn end(self) -> Result<Ended, CmdError> {
+        let command = self.to_string();
         tracing::debug!(%command, "starting");
         let started = Instant::now();
         let mut child = Command::new(&self.program)
             .args(&self.args)
+            .envs(self.env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,11 +148,7 @@ impl Cmd {
         let stdout = out.join().expect("a drain does not panic");
         let stderr = err.join().expect("a drain does not panic");
         tracing::debug!(%command, %status, elapsed = ?started.elapsed(), "ended");
-        if status.success() {
-            Ok(stdout)
-        } else {
-            Err(CmdError::Failed { command, status, stderr: stderr.trim().to_owned() })
-        }
+        Ok(Ended { status, stdout, stderr })
     }
 
     /// Runs it in the foreground on our own standard streams, without a bound in time; tells how it ended.
@@ -128,6 +156,7 @@ impl Cmd {
         let command = self.to_string();
         Command::new(&self.program)
             .args(&self.args)
+            .envs(self.env)
             .status()
             .map_err(|source| CmdError::Start { command, source })
     }
@@ -138,7 +167,7 @@ impl Cmd {
         let start = |source| CmdError::Start { command: command.clone(), source };
         let second = log.try_clone().map_err(start)?;
         let mut child = Command::new(&self.program);
-        child.args(&self.args).stdin(Stdio::null()).stdout(log).stderr(second);
+        child.args(&self.args).envs(self.env).stdin(Stdio::null()).stdout(log).stderr(second);
         std::os::unix::process::CommandExt::process_group(&mut child, 0);
         child.spawn().map_err(start)
     }
@@ -195,6 +224,12 @@ mod tests {
     #[test]
     fn the_output_of_a_tool_is_its_result() {
         assert_eq!(Cmd::new("cat").stdin("hello").run().unwrap(), "hello");
+    }
+
+    #[test]
+    fn a_tool_that_fails_has_still_said_something() {
+        let ended = Cmd::new("sh").args(["-c", "echo $WORD; exit 3"]).env("WORD", "because").end().unwrap();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "because\n"));
     }
 
     #[test]

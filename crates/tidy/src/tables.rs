@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 15] = [
+pub const FLOORS: [(&str, Floor); 18] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -28,11 +28,14 @@ pub const FLOORS: [(&str, Floor); 15] = [
     ("flyover-host", Floor::Hands),
     ("flyover-net", Floor::Hands),
     ("flyover-ovs", Floor::Hands),
+    ("flyover-cni-core", Floor::Hands),
+    ("flyover-vhost", Floor::Hands),
     ("flyover-switch", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
     ("flyover", Floor::Bins),
+    ("flyover-cni", Floor::Bins),
     ("flyover-testkit", Floor::Dev),
     ("tidy", Floor::Dev),
     ("xtask", Floor::Dev),
@@ -95,7 +98,8 @@ pub const LICENCES: [&str; 12] = [
 ];
 
 /// Crates of which two versions are linked, and why that cannot be helped today.
-pub const DUPLICATES: [(&str, &str); 4] = [
+pub const DUPLICATES: [(&str, &str); 5] = [
+    ("bitflags", "vmm-sys-util, which vhost-user's crate stands on, is still on 1"),
     ("getrandom", "ring, which TLS to a database server is done with, is still on 0.2"),
     ("syn", "derive macros move from 2 to 3 one by one; it runs at build time only"),
     ("thiserror", "ignition-config, which only tests link, is still on 1"),

@@ -2,7 +2,7 @@
 
 use flyover_core::{IfName, MacAddr};
 use futures::TryStreamExt;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use serde::Serialize;
 
 use crate::netlink::{Netlink, NetlinkError};
@@ -49,8 +49,6 @@ fn read(message: LinkMessage) -> Option<Link> {
         master: None,
         alias: None,
     };
-    let raised = message.header.flags.contains(LinkFlags::Up);
-    let mut carries = true;
     let mut named = false;
     for attribute in message.attributes {
         match attribute {
@@ -62,13 +60,12 @@ fn read(message: LinkMessage) -> Option<Link> {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Controller(index) => link.master = Some(index).filter(|i| *i != 0),
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
-            // A tunnel device and the loopback never tell more than `Unknown`.
-            LinkAttribute::OperState(state) => carries = matches!(state, State::Up | State::Unknown),
             LinkAttribute::LinkInfo(infos) => link.kind = kind_of(&infos),
             _ => {}
         }
     }
-    link.up = raised && carries;
+    // The operational state would be told late: the kernel's link watch has up to a second for it.
+    link.up = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
     named.then_some(link)
 }
 

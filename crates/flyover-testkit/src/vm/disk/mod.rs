@@ -142,7 +142,8 @@ impl DiskVm {
 
     /// Powers off by systemd.
     pub fn poweroff(&mut self) -> anyhow::Result<()> {
-        self.ok("systemctl --no-block poweroff")?;
+        // A moment later, or the machine may be off before the agent has answered.
+        self.ok("(sleep 1; systemctl poweroff) >/dev/null 2>&1 &")?;
         let mut qemu = self.qemu.take().context("the guest is off")?;
         qemu.wait(SHORT * 2)
     }

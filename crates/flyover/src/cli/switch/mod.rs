@@ -3,6 +3,7 @@
 mod change;
 mod explain;
 mod findings;
+mod gc;
 mod import;
 mod input;
 mod lint;
@@ -64,6 +65,10 @@ pub(crate) enum Switch {
     ///
     /// Example: flyover switch lint nad.yaml
     Lint(lint::Lint),
+    /// Take away attachments that neither the runtime nor the kubelet has any more.
+    ///
+    /// Example: flyover switch gc --dry-run
+    Gc(gc::Gc),
     /// Say what each field of a switch's spec means.
     ///
     /// Example: flyover switch explain dpdk.socketMemory
@@ -84,6 +89,7 @@ impl Switch {
             Self::Status(verb) => verb.run(),
             Self::Import(verb) => verb.run(),
             Self::Lint(verb) => verb.run(),
+            Self::Gc(verb) => verb.run(),
             Self::Explain(verb) => verb.run(),
         }
     }

@@ -1,0 +1,192 @@
+//! The directories, mounts and brokers of attachments.
+//!
+//! Invariants: all of an attachment lies in directories of its own, named by its short name; what lies in the pod's volume
+//! stays, but for the one socket we made there; making twice is making once, and removing what is not there is no error.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::broker::{self, Running};
+use crate::error::{CniError, Code};
+use crate::failpoint;
+use crate::files::{Beneath, graft, remove_tree, ungraft, unlink_if};
+use crate::names::AttachmentId;
+use crate::state::{Broker, Sockets, Source, State, back};
+
+/// The mode of an attachment's directory, and of the directory of all of them.
+const MODE: u32 = 0o750;
+
+/// Makes the directories of an attachment, and what is mounted on them.
+pub fn make(state: &mut State) -> Result<(), CniError> {
+    let id = state.id();
+    let sockets = &mut state.sockets;
+    let made = directories(sockets, id.as_str(), &back(&id));
+    let path = sockets.front(&id);
+    sockets.inode = Some(made.map_err(|e| failed("make", &path, &e))?);
+    Ok(())
+}
+
+fn directories(sockets: &Sockets, front: &str, back: &str) -> io::Result<crate::files::Inode> {
+    let root = Beneath::make(&sockets.root, MODE, sockets.group)?;
+    let (front, back) = (OsStr::new(front), OsStr::new(back));
+    if !root.is_covered(front).is_ok_and(|covered| covered) {
+        root.make_below(front, MODE, sockets.group)?;
+    }
+    if let Some(source) = &sockets.source {
+        let source = open(source, sockets.group)?;
+        graft(&source, &root, front)?;
+    }
+    if sockets.broker.is_some() {
+        root.make_below(back, MODE, sockets.group)?;
+    }
+    root.below(Path::new(front))?.inode()
+}
+
+/// The directory of others that the attachment's is to be a view of.
+fn open(source: &Source, group: u32) -> io::Result<Beneath> {
+    match source {
+        Source::Volume { kubelet, path } => {
+            let volume = Beneath::open(kubelet)?.below(path)?;
+            if group != 0 {
+                failpoint::before("give the pod's volume to the group");
+                volume.give_to(group)?;
+            }
+            Ok(volume)
+        }
+        Source::Shared { base, name } => {
+            Beneath::open(base)?.make_below(OsStr::new(name.as_str()), MODE, group)
+        }
+    }
+}
+
+/// Starts the broker of an attachment that has none.
+pub fn serve(state: &mut State) -> Result<(), CniError> {
+    let id = state.id();
+    let (Some(broker), Some(file)) = (&state.sockets.broker, &state.sockets.file) else { return Ok(()) };
+    let (front, back) =
+        (state.sockets.front(&id).join(file.as_str()), state.sockets.back(&id).join(file.as_str()));
+    if running(broker).is_some_and(broker::runs) {
+        return Ok(());
+    }
+    // One that was started and never written down holds the sockets.
+    broker::end(&state.sockets.front(&id), None)?;
+    let running = broker::start(&front, &back)?;
+    let directory = Beneath::open(&state.sockets.front(&id));
+    let socket = directory.and_then(|directory| directory.inode_below(OsStr::new(file.as_str())));
+    let socket = socket.map_err(|e| failed("find", &front, &e))?;
+    state.sockets.broker = Some(Broker { pid: Some(running.pid), started: Some(running.started), socket });
+    Ok(())
+}
+
+/// What differs from what was made, each in a sentence.
+#[must_use]
+pub fn differences(state: &State) -> Vec<String> {
+    let id = state.id();
+    let (sockets, path) = (&state.sockets, state.sockets.front(&id));
+    let seen = Beneath::open(&sockets.root).and_then(|root| {
+        let inode = root.below(Path::new(id.as_str()))?.inode()?;
+        Ok((inode, root.is_covered(OsStr::new(id.as_str()))?))
+    });
+    let mut found = Vec::new();
+    match seen {
+        Err(e) => found.push(format!("directory `{}` cannot be opened: {e}", path.display())),
+        Ok((inode, covered)) => {
+            if sockets.inode.is_some_and(|made| made != inode) {
+                found.push(format!("directory `{}` is another one than ADD left", path.display()));
+            }
+            if covered != sockets.source.is_some() {
+                let what = if covered { "something is" } else { "the pod's volume is not" };
+                found.push(format!("{what} mounted on `{}`", path.display()));
+            }
+        }
+    }
+    if let Some(broker) = &sockets.broker
+        && !running(broker).is_some_and(broker::runs)
+    {
+        found.push(format!("the broker of `{}` does not run", path.display()));
+    }
+    found
+}
+
+/// Removes all of it, and tells what could not be.
+pub fn remove(state: &State) -> Vec<CniError> {
+    let mut errors = Vec::new();
+    errors.extend(end(state).err());
+    errors.extend(clear(&state.sockets.root, &state.id()));
+    if let Some(Source::Shared { base, name }) = &state.sockets.source {
+        let removed = leave(base, OsStr::new(name.as_str()));
+        errors.extend(removed.err().map(|e| failed("remove", &base.join(name.as_str()), &e)));
+    }
+    errors
+}
+
+/// Removes the directories of an attachment of which nothing but its short name may be known.
+pub fn clear(root: &Path, id: &AttachmentId) -> Vec<CniError> {
+    let opened = match Beneath::open(root) {
+        Ok(opened) => opened,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(e) => return vec![failed("open", root, &e)],
+    };
+    let removed = directories_of(id).map(|name| {
+        let name = OsStr::new(&name);
+        let removed = ungraft(&opened, name).and_then(|()| remove_tree(&opened, name));
+        removed.err().map(|e| failed("remove", &root.join(name), &e))
+    });
+    removed.into_iter().flatten().collect()
+}
+
+/// The attachments that have directories.
+pub fn list(root: &Path) -> Vec<AttachmentId> {
+    let names = Beneath::open(root).and_then(|root| root.names()).unwrap_or_default();
+    let id = |name: &std::ffi::OsString| {
+        let name = name.to_str()?;
+        name.strip_suffix(".back").unwrap_or(name).parse().ok()
+    };
+    names.iter().filter_map(id).collect()
+}
+
+/// The names of the directories that an attachment may have.
+fn directories_of(id: &AttachmentId) -> [String; 2] {
+    [id.to_string(), back(id)]
+}
+
+/// Ends the broker, and removes the socket it made in the pod's volume.
+fn end(state: &State) -> Result<(), CniError> {
+    let id = state.id();
+    let Some(broker) = &state.sockets.broker else { return Ok(()) };
+    broker::end(&state.sockets.front(&id), running(broker))?;
+    let (Some(socket), Some(file)) = (broker.socket, &state.sockets.file) else { return Ok(()) };
+    let removed = Beneath::open(&state.sockets.root)
+        .and_then(|root| root.below(Path::new(id.as_str())))
+        .and_then(|directory| unlink_if(&directory, OsStr::new(file.as_str()), socket));
+    match removed {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(failed("remove", &state.sockets.front(&id).join(file.as_str()), &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A directory that all attachments of a container share goes with the last of them.
+fn leave(base: &Path, name: &OsStr) -> io::Result<()> {
+    let base = match Beneath::open(base) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        base => base?,
+    };
+    failpoint::before("remove the container's directory");
+    match unlinkat(&base, name, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTEMPTY) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn running(broker: &Broker) -> Option<Running> {
+    Some(Running { pid: broker.pid?, started: broker.started? })
+}
+
+fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {
+    CniError::new(Code::Socket, format!("failed to {verb} `{}`", path.display())).because(cause)
+}

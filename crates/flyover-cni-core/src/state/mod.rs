@@ -1,0 +1,168 @@
+//! What is known of an attachment: one file each, written before anything is changed and removed last.
+//!
+//! Invariants: a file is replaced whole, and what is to be made is on the disk before it is made; only root reads them; what
+//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same one.
+
+mod lock;
+mod store;
+
+use std::path::PathBuf;
+
+use flyover_core::OvsName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use lock::Lock;
+pub use store::{Found, Store};
+
+use crate::files::Inode;
+use crate::names::{Attachment, AttachmentId, PluginName};
+use crate::netconf::Wish;
+use crate::request::Pod;
+
+/// The form of the file.
+pub const SCHEMA: u32 = 1;
+
+/// How far an attachment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// ADD began; any part of it may be there.
+    Adding,
+    /// ADD ended well.
+    Attached,
+    /// DEL began; any part of it may be gone.
+    Deleting,
+}
+
+/// What is known of an attachment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Who is attached to what.
+    pub attachment: Attachment,
+    /// How far.
+    pub phase: Phase,
+    /// When ADD began, in seconds since 1970.
+    pub began: u64,
+    /// The container's network namespace.
+    pub netns: Option<PathBuf>,
+    /// The pod.
+    pub pod: Option<Pod>,
+    /// Where in the switch; none when only the runtime's names are known.
+    pub port: Option<Port>,
+    /// The database of the switch.
+    pub database: PathBuf,
+    /// The sockets.
+    pub sockets: Sockets,
+    /// Who gave addresses.
+    pub ipam: Option<Ipam>,
+    /// The file that tells the runtime of the device, if we wrote it: its path below the node's directory.
+    pub device_info: Option<PathBuf>,
+    /// What ADD answered, in the newest version.
+    pub result: Option<Value>,
+    /// What the pod's annotations are to say; `flyover switch run` writes them.
+    pub publish: Option<Value>,
+}
+
+/// A port of the switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name.
+    pub name: OvsName,
+    /// What it was asked to be.
+    pub wish: Wish,
+    /// The socket that the switch connects to.
+    pub server_path: PathBuf,
+}
+
+/// The sockets of an attachment, and what they lie in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sockets {
+    /// Below it the attachments have their directories.
+    pub root: PathBuf,
+    /// The name of the socket.
+    pub file: Option<OvsName>,
+    /// The directory that the pod finds its socket in, where it is not our own.
+    pub source: Option<Source>,
+    /// The directory as it was made, or as what was mounted on it.
+    pub inode: Option<Inode>,
+    /// The group of the directories.
+    pub group: u32,
+    /// The process between the pod and the switch, where the host serves.
+    pub broker: Option<Broker>,
+}
+
+/// A directory of others that ours is a view of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// An emptyDir volume: what lies below the kubelet's directory.
+    Volume {
+        /// The kubelet's directory.
+        kubelet: PathBuf,
+        /// Below it.
+        path: PathBuf,
+    },
+    /// A directory of the container's own, below one that the node allows.
+    Shared {
+        /// The one that the node allows, or one below it.
+        base: PathBuf,
+        /// The container's.
+        name: OvsName,
+    },
+}
+
+/// A process between the pod and the switch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broker {
+    /// Its number, once it runs.
+    pub pid: Option<u32>,
+    /// When it was started, in the kernel's ticks; a number alone may be somebody else's by now.
+    pub started: Option<u64>,
+    /// The socket it made for the pod.
+    pub socket: Option<Inode>,
+}
+
+/// Who gave addresses, and how to ask for them to be taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ipam {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Where plugins are.
+    pub path: Vec<PathBuf>,
+    /// `CNI_ARGS` as they were.
+    pub args: String,
+    /// The network's configuration as it was.
+    pub configuration: Value,
+}
+
+impl State {
+    /// The short name.
+    #[must_use]
+    pub fn id(&self) -> AttachmentId {
+        self.attachment.id()
+    }
+}
+
+impl Sockets {
+    /// The directory that the pod's socket lies in.
+    #[must_use]
+    pub fn front(&self, id: &AttachmentId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// The directory that the switch's socket lies in, where there is a broker.
+    #[must_use]
+    pub fn back(&self, id: &AttachmentId) -> PathBuf {
+        self.root.join(back(id))
+    }
+}
+
+/// The name of the directory between a broker and the switch.
+#[must_use]
+pub fn back(id: &AttachmentId) -> String {
+    format!("{id}.back")
+}

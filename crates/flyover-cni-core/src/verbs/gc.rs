@@ -1,0 +1,76 @@
+//! GC: takes away what is attached to this network and not on the runtime's list.
+
+use std::collections::BTreeSet;
+
+use crate::error::CniError;
+use crate::ipam;
+use crate::lot::{self, Call};
+use crate::names::{Attachment, AttachmentId};
+use crate::request::Verb;
+use crate::state::{Found, Ipam, Store};
+use crate::switch;
+use crate::teardown::{Switch, teardown};
+
+/// Goes on after each failure, and tells of all.
+pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
+    let network = &call.network.name;
+    let named = |(container, ifname)| Attachment { network: network.clone(), container, ifname };
+    let valid: BTreeSet<AttachmentId> = call.network.valid()?.into_iter().map(|of| named(of).id()).collect();
+    let store = Store::open(&call.node.state_dir)?;
+    let mut errors = Vec::new();
+    for (id, found) in store.all()? {
+        let goes = match &found {
+            Some(Found::State(state)) => state.attachment.network == *network && !valid.contains(&id),
+            Some(Found::Unreadable(_)) => false,
+            // Half-written, and so the first thing that was done: whoever writes it now has the lock.
+            None => true,
+        };
+        if goes {
+            errors.extend(forget(call, &store, &id));
+        }
+    }
+    errors.extend(rows(call, &store, &valid));
+    if let Some(plugin) = &call.network.ipam {
+        let path = if call.node.ipam_path.is_empty() { &call.request.path } else { &call.node.ipam_path };
+        let ipam = Ipam {
+            plugin: plugin.clone(),
+            path: path.clone(),
+            args: String::new(),
+            configuration: call.network.raw.clone(),
+        };
+        errors.extend(ipam::forward(&ipam, Verb::Gc).err());
+    }
+    CniError::all(&errors).map_or(Ok(()), Err)
+}
+
+/// What is known of it is read again under the lock: an ADD may have come in between.
+fn forget(call: Call<'_>, store: &Store, id: &AttachmentId) -> Vec<CniError> {
+    let forget = || {
+        let _lock = store.lock(id)?;
+        match store.load(id)? {
+            Some(mut state) => Ok(teardown(call.node, store, &mut state, true, Switch::Ask)),
+            None => store.remove(id).map(|()| Vec::new()),
+        }
+    };
+    forget().unwrap_or_else(|error: CniError| vec![error])
+}
+
+/// Ports of this network that no state tells of.
+fn rows(call: Call<'_>, store: &Store, valid: &BTreeSet<AttachmentId>) -> Vec<CniError> {
+    let of_this = |attachment: &Attachment| {
+        attachment.network == call.network.name && !valid.contains(&attachment.id())
+    };
+    let remove = || {
+        let mut client = switch::connect(&call.node.database, call.node)?;
+        let mut errors = Vec::new();
+        for attachment in
+            switch::all(&mut client)?.into_iter().filter_map(|owned| owned.attachment).filter(of_this)
+        {
+            let _lock = store.lock(&attachment.id())?;
+            let mut state = lot::bare(call.node, attachment);
+            errors.extend(teardown(call.node, store, &mut state, false, Switch::Connected(&mut client)));
+        }
+        Ok(errors)
+    };
+    remove().unwrap_or_else(|error: CniError| vec![error])
+}

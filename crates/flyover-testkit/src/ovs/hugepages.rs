@@ -1,0 +1,55 @@
+//! Hugepages lent by the machine for as long as a rig stands.
+//!
+//! Invariant: what is given back is what was taken. Others may raise the number as well, so it is changed by a
+//! difference, under a lock that all rigs of the machine take.
+
+use std::fs::{self, File};
+
+use anyhow::{Context, bail};
+
+const NUMBER: &str = "/proc/sys/vm/nr_hugepages";
+const LOCK: &str = "/run/lock/flyover-testkit-hugepages";
+
+/// Hugepages of 2 MiB.
+#[derive(Debug)]
+pub(super) struct Hugepages(u64);
+
+impl Hugepages {
+    /// Takes so many more.
+    pub(super) fn raise(count: u64) -> anyhow::Result<Self> {
+        let _lock = lock()?;
+        let before = read()?;
+        write(before + count)?;
+        let got = read()?;
+        if got < before + count {
+            write(before)?;
+            bail!(
+                "the machine has no {count} hugepages of 2 MiB to lend, only {}",
+                got.saturating_sub(before)
+            );
+        }
+        Ok(Self(count))
+    }
+
+    /// Gives them back.
+    pub(super) fn give_back(self) -> anyhow::Result<()> {
+        let _lock = lock()?;
+        let before = read()?;
+        write(before.saturating_sub(self.0))
+    }
+}
+
+fn lock() -> anyhow::Result<File> {
+    let file = File::create(LOCK).with_context(|| format!("failed to create `{LOCK}`"))?;
+    file.lock().with_context(|| format!("failed to lock `{LOCK}`"))?;
+    Ok(file)
+}
+
+fn read() -> anyhow::Result<u64> {
+    let text = fs::read_to_string(NUMBER).with_context(|| format!("failed to read `{NUMBER}`"))?;
+    text.trim().parse().with_context(|| format!("failed to read `{NUMBER}`"))
+}
+
+fn write(number: u64) -> anyhow::Result<()> {
+    fs::write(NUMBER, number.to_string()).with_context(|| format!("failed to write `{NUMBER}`"))
+}

@@ -1,0 +1,105 @@
+//! One side of the broker: its socket, and the connection of whoever came.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::BrokerError;
+use super::channel::{Channel, Fault, Shared};
+use super::message::{Message, Way};
+
+/// Whoever may look into the directory may connect.
+const MODE: u32 = 0o660;
+
+/// One side: where it comes from, and who is there.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) path: PathBuf,
+    listener: UnixListener,
+    channel: Option<Channel>,
+    way: Way,
+}
+
+/// What happened to a side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Events {
+    pub(super) comes: bool,
+    pub(super) speaks: bool,
+    pub(super) went: bool,
+}
+
+impl Events {
+    pub(super) fn of(side: &Side, happened: PollFlags) -> Self {
+        let there = side.channel.is_some();
+        let ends = PollFlags::POLLHUP | PollFlags::POLLERR;
+        Self {
+            comes: !there && happened.contains(PollFlags::POLLIN),
+            speaks: there && happened.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR),
+            went: there && happened.intersects(ends),
+        }
+    }
+}
+
+impl Side {
+    /// Makes its socket; one of a dead broker is replaced.
+    pub(super) fn bind(path: &Path, way: Way) -> Result<Self, BrokerError> {
+        let failed = |source| BrokerError::Listen { path: path.to_owned(), source };
+        if path.exists() && UnixStream::connect(path).is_err() {
+            fs::remove_file(path).map_err(failed)?;
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        // The directory says who may use it; the socket says the same.
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let of = fs::metadata(directory).map_err(failed)?;
+        chown(path, Some(of.uid()), Some(of.gid())).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), listener, channel: None, way })
+    }
+
+    /// What is to be waited for: what it says, or that somebody comes. Who comes while another is there waits its turn.
+    pub(super) fn polled(&self, events: PollFlags) -> PollFd<'_> {
+        match &self.channel {
+            Some(channel) => PollFd::new(channel.fd(), events),
+            None => PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+        }
+    }
+
+    /// Closes its connection, if there is one.
+    pub(super) fn drop_channel(&mut self) {
+        self.channel = None;
+    }
+
+    /// Takes who comes; says whether there was somebody.
+    pub(super) fn accept(&mut self) -> Result<bool, BrokerError> {
+        let accepted = self.listener.accept().and_then(|(stream, _)| Channel::new(stream, self.way));
+        match accepted {
+            Ok(channel) => self.channel = Some(channel),
+            Err(error) if is_over(&error) => return Ok(false),
+            Err(source) => return Err(BrokerError::Wait { path: self.path.clone(), source }),
+        }
+        Ok(true)
+    }
+
+    /// What it says, if that is whole.
+    pub(super) fn receive(&mut self) -> Result<Option<Message<Shared>>, Fault> {
+        self.channel.as_mut().map_or(Ok(None), Channel::receive)
+    }
+
+    /// Says something to it.
+    pub(super) fn send(&self, message: &Message<Shared>) -> Result<(), Fault> {
+        // A side that has gone is noticed when it is heard.
+        self.channel.as_ref().map_or(Ok(()), |channel| channel.send(message))
+    }
+}
+
+/// Whether who came is gone again.
+fn is_over(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted)
+}
