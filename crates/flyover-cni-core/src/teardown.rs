@@ -27,7 +27,7 @@ pub fn teardown(node: &Node, store: &Store, state: &mut State, known: bool, of: 
     let mut errors = Vec::new();
     if known && state.phase != Phase::Deleting {
         state.phase = Phase::Deleting;
-        errors.extend(store.note(state).err());
+        errors.extend(store.save(state).err());
     }
     let id = state.id();
     let removed = match of {

@@ -118,6 +118,8 @@ pub enum Source {
 /// A process between the pod and the switch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
+    /// The program it is: the plugin that did ADD, whoever starts it again.
+    pub program: PathBuf,
     /// Its number, once it runs.
     pub pid: Option<u32>,
     /// When it was started, in the kernel's ticks; a number alone may be somebody else's by now.

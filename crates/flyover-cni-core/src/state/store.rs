@@ -73,7 +73,7 @@ impl Store {
 
     /// Writes what is known by now. It outlives this process; after a power cut what was known before may be there
     /// again, which says less and nothing wrong.
-    pub fn note(&self, state: &State) -> Result<(), CniError> {
+    pub fn save(&self, state: &State) -> Result<(), CniError> {
         self.replace(state).map(drop)
     }
 

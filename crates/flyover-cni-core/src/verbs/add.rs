@@ -63,7 +63,7 @@ fn again(
     if let Some(port) = &known.port {
         switch::attach(client, call.node, &known, port)?;
     }
-    store.note(&known)?;
+    store.save(&known)?;
     known.result.as_ref().map(CniResult::parse).transpose()
 }
 
@@ -78,7 +78,7 @@ fn attach(
     sockets::make(state)?;
     if state.sockets.broker.is_some() {
         sockets::serve(state)?;
-        store.note(state)?;
+        store.save(state)?;
     }
     result.interfaces.push(interface(state, &id));
     if let Some(ipam) = &state.ipam {
@@ -100,7 +100,7 @@ fn attach(
     }
     state.phase = Phase::Attached;
     state.result = Some(newest);
-    store.note(state)?;
+    store.save(state)?;
     Ok(result)
 }
 
