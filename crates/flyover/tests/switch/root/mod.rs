@@ -26,6 +26,7 @@ fn alone(script: &str) -> String {
         EOF\n\
         }\n\
         U='{name: up0, devargs: \"eth_null0,no-rx=1\"}'\n\
+        killed() { timeout -s KILL \"$@\" >/dev/null 2>&1 || true; while pgrep flyover >/dev/null; do sleep 0.01; done; }\n\
         links() { ip -n sw -br link | grep -v '^lo ' || true; }\n\
         daemons() { pgrep ovs-vswitch || true; pgrep ovsdb-server || true; }\n\
         status() { want=$1; shift; set +e; \"$@\" >$W/said 2>&1; got=$?; set -e; [ $got = $want ] || { echo \"$* ended with $got\"; cat $W/said; tail -20 $R/ovs-vswitchd.log; exit 9; }; }\n\
