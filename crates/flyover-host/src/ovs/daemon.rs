@@ -98,7 +98,9 @@ fn started_at(host: &HostRoot, pid: u32) -> Option<u64> {
     let text = host.text(&HostPath::fixed(&format!("/proc/{pid}/stat")))?;
     // The name, in parentheses, may hold anything; fields are counted from behind it, the state being the third.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    if matches!(fields.first(), Some(&("Z" | "X"))) {
+    // The first thread may be gone while others hold on to files, and their locks.
+    let is_last = fields.get(20 - 3).and_then(|threads| threads.parse::<u32>().ok()).is_none_or(|n| n <= 1);
+    if matches!(fields.first(), Some(&("Z" | "X"))) && is_last {
         return None;
     }
     fields.get(22 - 3)?.parse().ok()

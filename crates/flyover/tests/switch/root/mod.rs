@@ -14,7 +14,7 @@ use flyover_host::cmd::Cmd;
 /// namespace `sw`. `spec NAME MIB MTU [OPTION…]` writes a spec, `status WANTED COMMAND…` runs a command that is to end so
 /// and keeps what it says in `said`.
 fn alone(script: &str) -> String {
-    let prepare = "set -eu\nW=$(mktemp -d /tmp/swXXXXXX); trap 'cd /; umount -l /run /var/lib || true; rm -rf $W || true' EXIT\n\
+    let prepare = "set -eu; exec 1>&2\nW=$(mktemp -d /tmp/swXXXXXX); trap 'cd /; umount -l /run /var/lib || true; rm -rf $W || true' EXIT\n\
         mkdir $W/lib $W/run; mount --bind $W/lib /var/lib; mount --bind $W/run /run; cd $W; R=/run/sw\n\
         export NO_COLOR=1 FLYOVER_LOG=error; ip netns add sw; D=unix:$R/db.sock\n\
         vsctl() { ovs-vsctl --timeout=20 --db=$D \"$@\"; }\n\
