@@ -7,9 +7,9 @@ fn a_kill_at_any_moment_is_gone_on_from() {
     alone(
         "spec 384 1500 true \"$U\"\n\
          for t in 0.01 0.05 0.1 0.2 0.4 0.6 0.8 1.0; do\n\
-           timeout -s KILL $t $F switch apply -f spec >/dev/null 2>&1 || true\n\
+           killed $t $F switch apply -f spec\n\
            status 0 $F switch apply -f spec; status 0 $F switch verify -f spec\n\
-           timeout -s KILL $t $F switch rollback --at $R --to 0 >/dev/null 2>&1 || true\n\
+           killed $t $F switch rollback --at $R --to 0\n\
            status 0 $F switch rollback --at $R --to 0; nothing\n\
          done\n",
     );

@@ -14,7 +14,7 @@ use flyover_host::cmd::Cmd;
 /// namespace `sw`. `spec NAME MIB MTU [OPTION…]` writes a spec, `status WANTED COMMAND…` runs a command that is to end so
 /// and keeps what it says in `said`.
 fn alone(script: &str) -> String {
-    let prepare = "set -eu\nW=$(mktemp -d /tmp/swXXXXXX); trap 'cd /; umount -l /run /var/lib || true; rm -rf $W || true' EXIT\n\
+    let prepare = "set -eu; exec 1>&2\nW=$(mktemp -d /tmp/swXXXXXX); trap 'cd /; umount -l /run /var/lib || true; rm -rf $W || true' EXIT\n\
         mkdir $W/lib $W/run; mount --bind $W/lib /var/lib; mount --bind $W/run /run; cd $W; R=/run/sw\n\
         export NO_COLOR=1 FLYOVER_LOG=error; ip netns add sw; D=unix:$R/db.sock\n\
         vsctl() { ovs-vsctl --timeout=20 --db=$D \"$@\"; }\n\
@@ -26,6 +26,7 @@ fn alone(script: &str) -> String {
         EOF\n\
         }\n\
         U='{name: up0, devargs: \"eth_null0,no-rx=1\"}'\n\
+        killed() { timeout -s KILL \"$@\" >/dev/null 2>&1 || true; while pgrep flyover >/dev/null; do sleep 0.01; done; }\n\
         links() { ip -n sw -br link | grep -v '^lo ' || true; }\n\
         daemons() { pgrep ovs-vswitch || true; pgrep ovsdb-server || true; }\n\
         status() { want=$1; shift; set +e; \"$@\" >$W/said 2>&1; got=$?; set -e; [ $got = $want ] || { echo \"$* ended with $got\"; cat $W/said; tail -20 $R/ovs-vswitchd.log; exit 9; }; }\n\
