@@ -27,11 +27,11 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// The part at a path of names.
+    /// The part at a path of names; of several of one name the last, which is the one that others read.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<&Self> {
         path.iter().try_fold(self, |at, name| match at {
-            Self::Map(parts) => parts.iter().find(|(key, _)| key == name).map(|(_, part)| part),
+            Self::Map(parts) => parts.iter().rev().find(|(key, _)| key == name).map(|(_, part)| part),
             _ => None,
         })
     }
@@ -70,22 +70,36 @@ impl Tree {
             return;
         };
         let Self::Map(parts) = self else { return };
-        let place = parts.iter().position(|(key, _)| key == name).unwrap_or_else(|| {
+        let place = parts.iter().rposition(|(key, _)| key == name).unwrap_or_else(|| {
             parts.push(((*name).to_owned(), Self::Map(Vec::new())));
             parts.len() - 1
         });
         parts[place].1.set(rest, part);
     }
 
-    /// Takes away the part at a path; says whether it was there.
+    /// Takes away what is at a path; says whether it was there.
     pub fn remove(&mut self, path: &[&str]) -> bool {
         let (Some((name, rest)), Self::Map(parts)) = (path.split_first(), self) else { return false };
-        let Some(place) = parts.iter().position(|(key, _)| key == name) else { return false };
+        let before = parts.len();
         if rest.is_empty() {
-            parts.remove(place);
-            return true;
+            parts.retain(|(key, _)| key != name);
+            return parts.len() < before;
         }
-        parts[place].1.remove(rest)
+        parts.iter_mut().filter(|(key, _)| key == name).fold(false, |any, (_, part)| part.remove(rest) || any)
+    }
+
+    /// The same with each name once, in every map: the last of several.
+    #[must_use]
+    pub fn without_repeats(&self) -> Self {
+        match self {
+            Self::List(items) => Self::List(items.iter().map(Self::without_repeats).collect()),
+            Self::Map(parts) => {
+                let last = |i: usize, key: &str| !parts[i + 1..].iter().any(|(other, _)| other == key);
+                let kept = parts.iter().enumerate().filter(|(i, (key, _))| last(*i, key));
+                Self::Map(kept.map(|(_, (key, part))| (key.clone(), part.without_repeats())).collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// All texts in it, with the path of each: `spec.volumes[0].name`. A name of a map counts too.
@@ -229,6 +243,15 @@ mod tests {
         assert!(host.remove(&["list"]) && !host.remove(&["list"]) && !host.remove(&["vhost", "x", "y"]));
         host.set(&["vhost", "mode", "below", "text"], "nowhere".into());
         assert_eq!(host, tree(r#"{"vhost":{"mode":"client"},"bridge":{"bridgeName":"br0"}}"#));
+    }
+
+    #[test]
+    fn of_several_parts_of_one_name_the_last_counts() {
+        let mut host = tree(r#"{"a":1,"b":{"c":1,"c":2},"a":"x"}"#);
+        assert_eq!(host.text(&["a"]), Some("x"));
+        assert_eq!(host.without_repeats(), tree(r#"{"b":{"c":2},"a":"x"}"#));
+        assert!(host.remove(&["a"]) && host.remove(&["b", "c"]));
+        assert_eq!(host, tree(r#"{"b":{}}"#));
     }
 
     #[test]

@@ -40,15 +40,14 @@ pub struct Running {
 }
 
 /// Starts a broker between two sockets, and waits until it has made both.
-pub fn start(front: &Path, back: &Path) -> Result<Running, CniError> {
-    launch(front, back).map_err(|e| {
+pub fn start(program: &Path, front: &Path, back: &Path) -> Result<Running, CniError> {
+    launch(program, front, back).map_err(|e| {
         CniError::new(Code::Socket, format!("failed to start the broker of `{}`", front.display()))
             .because(&e)
     })
 }
 
-fn launch(front: &Path, back: &Path) -> io::Result<Running> {
-    let program = std::env::current_exe()?;
+fn launch(program: &Path, front: &Path, back: &Path) -> io::Result<Running> {
     // What it says goes into a pipe that we hold the other end of: a word when it is ready, the end when it died.
     let (said, say) = pipe2(OFlag::O_CLOEXEC)?;
     failpoint::before("start a broker");

@@ -46,7 +46,7 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
         root: node.socket_root.clone(),
         source: source(node, &wish, args.pod().as_ref(), &state.attachment)?,
         group: group.map_or(Ok(0), |name| group::id_of(&node.root, name))?,
-        broker: (wish.mode == Mode::Server).then(Broker::default),
+        broker: (wish.mode == Mode::Server).then(broker).transpose()?,
         file: Some(file.clone()),
         inode: None,
     };
@@ -61,6 +61,14 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
     state.port = Some(Port { name, wish, server_path });
     state.publish = legacy::publication(node, &state);
     Ok(state)
+}
+
+/// A broker of this very program.
+fn broker() -> Result<Broker, CniError> {
+    let program = std::env::current_exe();
+    let program =
+        program.map_err(|e| CniError::new(Code::Io, "failed to find our own program").because(&e))?;
+    Ok(Broker { program, ..Broker::default() })
 }
 
 /// What may be there of an attachment of which only the runtime's names are known.

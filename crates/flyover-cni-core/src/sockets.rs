@@ -73,11 +73,13 @@ pub fn serve(state: &mut State) -> Result<(), CniError> {
     }
     // One that was started and never written down holds the sockets.
     broker::end(&state.sockets.front(&id), None)?;
-    let running = broker::start(&front, &back)?;
+    let program = broker.program.clone();
+    let running = broker::start(&program, &front, &back)?;
     let directory = Beneath::open(&state.sockets.front(&id));
     let socket = directory.and_then(|directory| directory.inode_below(OsStr::new(file.as_str())));
     let socket = socket.map_err(|e| failed("find", &front, &e))?;
-    state.sockets.broker = Some(Broker { pid: Some(running.pid), started: Some(running.started), socket });
+    state.sockets.broker =
+        Some(Broker { program, pid: Some(running.pid), started: Some(running.started), socket });
     Ok(())
 }
 

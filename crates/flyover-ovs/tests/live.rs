@@ -16,14 +16,20 @@ use rig::{Database, LIMIT, add_bridge, add_port, interface};
 
 const PATIENCE: Patience = Patience {
     limit: LIMIT,
-    probe: Duration::from_millis(500),
+    probe: LIMIT,
     shortest_pause: Duration::from_millis(20),
     longest_pause: Duration::from_millis(100),
 };
 
+const PROBING: Patience = Patience { probe: Duration::from_millis(500), ..PATIENCE };
+
 fn to(remote: Remote) -> Live {
+    with(remote, PATIENCE)
+}
+
+fn with(remote: Remote, patience: Patience) -> Live {
     let cache = Cache::of(OPEN_VSWITCH).watching::<Bridge>().watching::<Port>().watching::<Interface>();
-    Live::start(remote, cache, PATIENCE).0
+    Live::start(remote, cache, patience).0
 }
 
 fn live(database: &Database) -> Live {
@@ -123,7 +129,7 @@ async fn another_database_is_told_apart_from_the_same_one_restarted() {
 #[tokio::test]
 async fn a_server_that_falls_silent_is_left_and_taken_up_again_when_it_wakes() {
     let database = Database::start();
-    let live = live(&database);
+    let live = with(Remote::Unix(database.socket()), PROBING);
     live.ready().await.unwrap();
     database.server().signal(Signal::SIGSTOP);
     let down = news_until(&live, "the silence to be noticed", |news| news.link != Link::Up).await;
@@ -138,7 +144,7 @@ async fn a_server_that_falls_silent_is_left_and_taken_up_again_when_it_wakes() {
 #[tokio::test]
 async fn a_quiet_connection_is_kept() {
     let database = Database::start();
-    let live = live(&database);
+    let live = with(Remote::Unix(database.socket()), PROBING);
     live.ready().await.unwrap();
     news_until(&live, "the connection", |news| news.link == Link::Up).await;
     let quiet = tokio::time::timeout(Duration::from_millis(1600), live.news()).await;

@@ -35,11 +35,12 @@ pub(crate) fn of_daemon(host: &HostRoot, daemon: &Daemon, found: Option<&Snapsho
     let linked = said.lines().find_map(|line| line.strip_prefix("DPDK ")).map(|word| word.trim().to_owned());
     let dpdk_version =
         row.and_then(|row| row.dpdk_version.clone()).or(linked).filter(|version| version != "none");
-    let lists_it = row.is_some_and(|row| row.iface_types.contains("dpdk"));
+    // A row that the daemon has not written to yet says nothing, and is no reason to refuse.
+    let may_have = row.is_none_or(|row| row.iface_types.is_empty() || row.iface_types.contains("dpdk"));
     VswitchdFacts {
         pid: daemon.pid,
         version: version.to_owned(),
-        has_dpdk: dpdk_version.is_some() || lists_it,
+        has_dpdk: dpdk_version.is_some() || may_have,
         dpdk_version,
         dpdk_initialized: row.is_some_and(|row| row.dpdk_initialized),
         allowed_cpus: allowed_cpus(host, daemon.pid),

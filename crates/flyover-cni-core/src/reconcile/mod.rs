@@ -131,7 +131,8 @@ fn remove(
     grace: Duration,
 ) -> Result<Option<Vec<CniError>>, CniError> {
     let _lock = store.lock(id)?;
-    if let Some(mut state) = store.load(id)? {
+    // What cannot be read is judged by its port, and goes by its short name.
+    if let Some(mut state) = store.load(id).unwrap_or_default() {
         let now = Traces { state: Some(Found::State(Box::new(state.clone()))), ..Traces::default() };
         let still =
             matches!(verdict(&sight(node, Some(&state.attachment), &now), grace), Verdict::Stale { .. });

@@ -43,7 +43,7 @@ pub(super) struct Sight {
 pub(super) fn verdict(sight: &Sight, grace: Duration) -> Verdict {
     let keep = |because| Verdict::Keep { because };
     let stale = |because| Verdict::Stale { because };
-    if sight.unreadable {
+    if sight.unreadable && sight.phase.is_none() {
         return keep("its state cannot be read");
     }
     let Some(phase) = sight.phase else {

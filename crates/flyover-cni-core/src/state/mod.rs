@@ -1,7 +1,7 @@
 //! What is known of an attachment: one file each, written before anything is changed and removed last.
 //!
-//! Invariants: a file is replaced whole and is on the disk before the call returns; only root reads them; what stands in one
-//! is enough to undo the attachment without network, pod or runtime; two processes never work on the same attachment.
+//! Invariants: a file is replaced whole, and what is to be made is on the disk before it is made; only root reads them; what
+//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same one.
 
 mod lock;
 mod store;
@@ -118,6 +118,8 @@ pub enum Source {
 /// A process between the pod and the switch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
+    /// The program it is: the plugin that did ADD, whoever starts it again.
+    pub program: PathBuf,
     /// Its number, once it runs.
     pub pid: Option<u32>,
     /// When it was started, in the kernel's ticks; a number alone may be somebody else's by now.

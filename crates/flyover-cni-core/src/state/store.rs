@@ -49,6 +49,10 @@ impl Store {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(failed("read", &path, &e)),
         };
+        if text.is_empty() {
+            // The power was cut before anything was made.
+            return Ok(None);
+        }
         let wrong = |what: String| CniError::new(Code::Io, format!("`{}` {what}", path.display()));
         let state: State =
             serde_json::from_slice(&text).map_err(|e| wrong("holds no state".to_owned()).because(&e))?;
@@ -61,15 +65,30 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Writes what is known, on the disk before it returns.
+    /// Writes what will be made. It is on the disk before this returns.
+    ///
+    /// It is put in place before it is synced: the commit of the file system that holds the file then holds its name too,
+    /// and one wait does for both. A power cut in between leaves at most an empty file, and nothing was made yet.
+    pub fn begin(&self, state: &State) -> Result<(), CniError> {
+        let written = self.replace(state)?;
+        written.sync_all().map_err(|e| failed("sync", &self.file(&state.id()), &e))
+    }
+
+    /// Writes what is known by now. It outlives this process; after a power cut what was known before may be there
+    /// again, which says less and nothing wrong.
     pub fn save(&self, state: &State) -> Result<(), CniError> {
+        self.replace(state).map(drop)
+    }
+
+    fn replace(&self, state: &State) -> Result<File, CniError> {
         let id = state.id();
         let (path, new) = (self.file(&id), self.path.join(format!(".{id}.new")));
         let text = serde_json::to_vec(state).expect("a state has string keys only");
         failpoint::before("write a state");
-        write(&new, &text).map_err(|e| failed("write", &new, &e))?;
+        let file = write(&new, &text).map_err(|e| failed("write", &new, &e))?;
         failpoint::before("put a state in place");
-        fs::rename(&new, &path).and_then(|()| self.sync()).map_err(|e| failed("replace", &path, &e))
+        fs::rename(&new, &path).map_err(|e| failed("replace", &path, &e))?;
+        Ok(file)
     }
 
     /// Forgets an attachment.
@@ -112,10 +131,6 @@ impl Store {
     fn file(&self, id: &AttachmentId) -> PathBuf {
         self.path.join(format!("{id}.json"))
     }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
-    }
 }
 
 fn id_of(name: &str) -> Option<AttachmentId> {
@@ -123,7 +138,7 @@ fn id_of(name: &str) -> Option<AttachmentId> {
     id.parse().ok()
 }
 
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+fn write(path: &Path, text: &[u8]) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW;
     let mut file = OpenOptions::new()
         .write(true)
@@ -133,9 +148,37 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
         .custom_flags(flags)
         .open(path)?;
     file.write_all(text)?;
-    file.sync_data()
+    Ok(file)
 }
 
 fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {
     CniError::new(Code::Io, format!("failed to {verb} `{}`", path.display())).because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lot;
+    use crate::names::Attachment;
+    use crate::node::Node;
+
+    #[test]
+    fn what_is_written_is_found_until_it_is_removed_and_an_empty_file_is_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(&root.path().join("a/b")).unwrap();
+        let attachment = Attachment {
+            network: "net".parse().unwrap(),
+            container: "c1".parse().unwrap(),
+            ifname: "net1".parse().unwrap(),
+        };
+        let state = lot::bare(&Node::default(), attachment);
+        store.begin(&state).unwrap();
+        assert_eq!(store.load(&state.id()), Ok(Some(state.clone())));
+        fs::write(store.file(&state.id()), "").unwrap();
+        assert_eq!(store.all(), Ok(vec![(state.id(), None)]));
+        fs::write(store.file(&state.id()), "{").unwrap();
+        assert!(matches!(store.all().unwrap().as_slice(), [(_, Some(Found::Unreadable(_)))]));
+        store.remove(&state.id()).unwrap();
+        assert_eq!(store.list(), Ok(Vec::new()));
+    }
 }

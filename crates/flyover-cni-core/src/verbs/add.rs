@@ -28,7 +28,7 @@ pub(super) fn add(call: Call<'_>) -> Result<CniResult, CniError> {
     if let Some(attached) = again(call, &store, &mut client, &wanted)? {
         return Ok(attached);
     }
-    store.save(&wanted).map_err(|error| error.and(&Vec::from_iter(store.remove(&id).err())))?;
+    store.begin(&wanted).map_err(|error| error.and(&Vec::from_iter(store.remove(&id).err())))?;
     let mut touched = false;
     match attach(call, &store, &mut client, &mut wanted, (&mut touched, previous)) {
         Ok(result) => Ok(result),

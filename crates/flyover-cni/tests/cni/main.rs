@@ -16,6 +16,7 @@ mod root {
     mod documents;
     mod faults;
     mod hostile;
+    mod repair;
     mod rig;
     mod storm;
 }

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use flyover_core::{Action, BootArgs, BootState, FileAt, HostPath, Module, MountAt, Subject, UnitState};
+use flyover_core::{
+    Action, BootArgs, BootState, FileAt, HostPath, Module, MountAt, OvsBridge, OvsDaemons, Subject, UnitState,
+};
 use serde::Serialize;
 
 use super::run::{NEEDED, chain, last};
@@ -96,7 +98,7 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
     let is_ours = |item: &Item| item.left.as_ref().is_none_or(|left| !left.same_state(&item.found));
     items.retain(|item| is_ours(item) || !made_for(&item.found).is_empty());
     items.reverse();
-    // A later generation may have touched a file again and not its unit.
+    // A later generation may have touched a file again and not its unit, or started daemons again.
     items.sort_by_key(|item| order(&item.found));
     items
 }
@@ -104,8 +106,12 @@ fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
 /// What others stand upon comes back before them, and goes after them.
 fn order(found: &Action) -> u8 {
     match found {
-        Action::File(FileAt { file: Some(_), .. }) | Action::Module(Module { loaded: true, .. }) => 0,
-        Action::File(_) | Action::Module(_) => 2,
+        Action::File(FileAt { file: Some(_), .. })
+        | Action::Module(Module { loaded: true, .. })
+        | Action::OvsBridge(OvsBridge { bridge: Some(_), .. })
+        | Action::OvsDaemons(OvsDaemons { running: true, .. }) => 0,
+        Action::File(_) | Action::Module(_) | Action::OvsBridge(_) => 2,
+        Action::OvsDaemons(_) => 3,
         _ => 1,
     }
 }

@@ -62,6 +62,31 @@ fn find(host: &HostRoot, rundir: &HostPath, name: &str) -> Option<Daemon> {
     })
 }
 
+/// Processes that were started as that daemon, whether or not they listen yet: who starts one may be killed before it does.
+pub(crate) fn started_as(host: &HostRoot, at: &SwitchAt, name: &str) -> Vec<Daemon> {
+    let Ok(control) = at.rundir.join(&format!("{name}.ctl")) else { return Vec::new() };
+    let socket = host.path(&control);
+    let word = format!("--unixctl={}", socket.display());
+    let of = |pid: &String| {
+        let path = |file: &str| HostPath::fixed("/proc").join(&format!("{pid}/{file}")).ok();
+        let has_word = host.text(&path("cmdline")?)?.split('\0').any(|each| each == word);
+        let program = host.link_name(&path("exe")?)?;
+        // The tools that become it.
+        let is_it = program.starts_with(name) || matches!(program.as_str(), "env" | "coreutils" | "nsenter");
+        let pid: u32 = pid.parse().ok()?;
+        let daemon = || Daemon {
+            pid,
+            started: started_at(host, pid),
+            control: control.clone(),
+            socket: socket.clone(),
+        };
+        (has_word && is_it).then(daemon)
+    };
+    let numbers =
+        host.names_like(&HostPath::fixed("/proc"), &|name| name.bytes().all(|b| b.is_ascii_digit()));
+    numbers.iter().filter_map(of).filter(|daemon| daemon.started.is_some()).collect()
+}
+
 /// The process that listens on a socket.
 fn listener(socket: &Path) -> Option<u32> {
     let stream = UnixStream::connect(socket).ok()?;
@@ -73,7 +98,9 @@ fn started_at(host: &HostRoot, pid: u32) -> Option<u64> {
     let text = host.text(&HostPath::fixed(&format!("/proc/{pid}/stat")))?;
     // The name, in parentheses, may hold anything; fields are counted from behind it, the state being the third.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    if matches!(fields.first(), Some(&("Z" | "X"))) {
+    // The first thread may be gone while others hold on to files, and their locks.
+    let is_last = fields.get(20 - 3).and_then(|threads| threads.parse::<u32>().ok()).is_none_or(|n| n <= 1);
+    if matches!(fields.first(), Some(&("Z" | "X"))) && is_last {
         return None;
     }
     fields.get(22 - 3)?.parse().ok()

@@ -12,6 +12,7 @@ mod states;
 
 use flyover_ovs::OvsError;
 
+pub(crate) use daemon::started_as;
 pub use daemon::{Daemon, ovsdb_server, vswitchd};
 pub use database::{Snapshot, connect, snapshot};
 pub use log::LogMark;

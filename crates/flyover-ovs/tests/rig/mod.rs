@@ -112,7 +112,9 @@ impl Database {
         let command =
             Cmd::new("ovsdb-server").args(remotes).args(options).args(["--no-chdir", "-vconsole:info"]);
         self.server = Some(Daemon::start(command.args([at("conf.db")]), &self.dir().join("ovsdb.log")));
-        wait_for("the server to listen", || Client::connect(&self.socket(), LIMIT).is_ok());
+        // It listens before its control socket is there; it answers after.
+        let answers = |mut client: Client| client.call("list_dbs", serde_json::json!([])).is_ok();
+        wait_for("the server to answer", || Client::connect(&self.socket(), LIMIT).is_ok_and(answers));
     }
 
     /// Takes the database away and starts the server on a new one.

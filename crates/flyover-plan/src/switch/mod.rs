@@ -13,6 +13,7 @@ mod fold;
 pub mod import;
 pub mod lint;
 mod memory;
+pub mod mempool;
 mod options;
 mod pages;
 mod pmd;

@@ -46,6 +46,11 @@ pub(super) fn object_bytes(adjusted_mtu: u64, overhead: u64) -> u64 {
     adjusted_mtu + HEADER + overhead
 }
 
+/// What such a packet has beside its buffer; none where it is smaller than that.
+pub(super) fn overhead_of(object_bytes: u64, adjusted_mtu: u64) -> Option<u64> {
+    object_bytes.checked_sub(adjusted_mtu + HEADER)
+}
+
 /// Packets of a pool that all ports of that MTU on a NUMA node share.
 #[must_use]
 pub fn objects_shared(mtu: u32) -> u64 {

@@ -4,7 +4,6 @@
 //! the user can mend it, a hint; the exit code is that of [`fault::Exit`].
 
 mod bench;
-mod broker;
 mod fastpath;
 mod fault;
 mod generate;
@@ -43,9 +42,6 @@ enum Noun {
     /// Measure paths beside their baseline.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Stand between a pod that connects and a switch that connects: started by `flyover switch run`.
-    #[command(hide = true)]
-    Broker(broker::Broker),
     /// Write the reference, manual pages and completions.
     #[command(subcommand, hide = true)]
     Generate(generate::Generate),
@@ -80,7 +76,6 @@ pub(crate) fn run() -> ExitCode {
         Noun::Node(verb) => verb.run(),
         Noun::Switch(verb) => verb.run(),
         Noun::Bench(verb) => verb.run(),
-        Noun::Broker(verb) => verb.run(),
         Noun::Generate(verb) => verb.run(Cli::command()),
     };
     match done {

@@ -8,5 +8,6 @@
 mod explain;
 mod import;
 mod lint;
+mod root;
 mod run;
 mod size;

@@ -30,8 +30,11 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(tree: &'a Tree) -> Self {
         let rust = tree.ending(&["rs"]).flat_map(|f| f.text.lines());
-        let functions =
-            rust.filter_map(|line| line.trim_start().strip_prefix("fn ")?.split(['(', '<']).next());
+        let named = |line: &'a str| {
+            let line = line.trim_start();
+            line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?.split(['(', '<']).next()
+        };
+        let functions = rust.filter_map(named);
         let makefile = tree.file("Makefile").map_or("", |f| f.text.as_str());
         let targets = makefile.lines().filter_map(|line| Some(line.split_once(':')?.0));
         Self { tests: functions.collect(), targets: targets.collect() }
@@ -71,7 +74,7 @@ mod tests {
             ("Makefile", "demo: setup ## Show\n"),
             (
                 "crates/a/src/lib.rs",
-                "    fn a_packet_arrives() {\n    fn any_packet_arrives(p in packet()) {\n",
+                "    fn a_packet_arrives() {\n    fn any_packet_arrives(p in packet()) {\nasync fn a_server_answers() {\n",
             ),
         ]);
         check(&tree).iter().map(Fault::to_string).collect()
@@ -82,6 +85,7 @@ mod tests {
         for good in [
             "`a_packet_arrives`",
             "`lab::tests::any_packet_arrives`, `make demo`",
+            "`a_server_answers`",
             "`flyover lab up`",
             "missing",
         ] {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::broker;
+use flyover_host::cmd::Cmd;
 use flyover_ovs::Condition;
 use flyover_ovs::tables::Interface;
 use flyover_vhost::{Port, Settings};
@@ -111,4 +112,40 @@ fn a_broker_that_died_is_found_by_check_and_started_by_the_same_add() {
     rig.call("CHECK", &with).of("c1", "net1").run().good();
     rig.call("DEL", &network).of("c1", "net1").run().good();
     assert_eq!(rig.traces(), Vec::<String>::new());
+}
+
+/// Both documents' networks by the runtime of the CNI project, as they stand there.
+#[test]
+fn cnitool_attaches_and_detaches_both_documents_networks() {
+    let rig = Rig::new();
+    rig.bridge("br-dpdk0", "netdev");
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/cnitool");
+    assert!(tool.exists(), "`scripts/install-cnitool` makes `{}`", tool.display());
+    let (bin, networks) = (rig.path("bin"), rig.path("net.d"));
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir_all(&networks).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_flyover-cni"), bin.join("userspace")).unwrap();
+    Cmd::new("ip").args(["netns", "add", "pod"]).run().unwrap();
+    for (name, network) in [("ovs-dpdk-br0", KUBE_OVN), ("userspace-ovs-net-1", KUBEVIRT)] {
+        std::fs::write(networks.join(format!("{name}.conf")), network).unwrap();
+        let run = |verb: &str| {
+            let call = Cmd::new(&tool).args([verb, name, "/run/netns/pod"]);
+            let call =
+                call.env("NETCONFPATH", &networks).env("FLYOVER_ROOT", rig.root()).env("CNI_IFNAME", "net1");
+            call.env("CNI_PATH", format!("{}:/usr/lib/cni", bin.display())).end().unwrap()
+        };
+        let added = run("add");
+        assert!(added.status.success(), "{added:?}");
+        let result: Value = serde_json::from_str(&added.stdout).unwrap();
+        assert_eq!(
+            (&result["cniVersion"], &result["interfaces"][0]["name"]),
+            (&json!("0.3.1"), &json!("net1"))
+        );
+        assert_eq!(result["ips"].as_array().map_or(0, Vec::len), usize::from(name == "userspace-ovs-net-1"));
+        for _ in 0..2 {
+            let deleted = run("del");
+            assert!(deleted.status.success(), "{deleted:?}");
+        }
+        assert_eq!(rig.traces(), Vec::<String>::new());
+    }
 }

@@ -125,3 +125,39 @@ fn the_collection_leaves_alone_what_the_runtime_or_a_pod_has() {
     std::fs::remove_dir_all(rig.path("var/lib/kubelet/pods/uid-1")).unwrap();
     collect(&rig);
 }
+
+#[test]
+fn what_is_lost_under_a_running_pod_can_be_made_again_by_another_program() {
+    use flyover_cni_core::state::Store;
+    use flyover_cni_core::{broker, sockets, switch};
+    let rig = Rig::new();
+    rig.pod("uid-1");
+    let mut network = rig.network("net");
+    network["host"]["vhost"]["mode"] = "server".into();
+    network["container"]["vhost"]["mode"] = "client".into();
+    let args = "IgnoreUnknown=1;K8S_POD_UID=uid-1";
+    let of = |verb: &str, network: &serde_json::Value| {
+        rig.call(verb, network).of("c1", "net1").with("CNI_ARGS", args)
+    };
+    let result = of("ADD", &network).run().good();
+    let mut with = network.clone();
+    with["prevResult"] = result.clone();
+    let socket = std::path::PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap());
+    let directory = socket.parent().unwrap();
+    rig.tear_out("c1-net1");
+    broker::end(directory, None).unwrap();
+    nix::mount::umount2(directory, nix::mount::MntFlags::MNT_DETACH).unwrap();
+    assert_eq!(of("CHECK", &with).run().code(), 101);
+    // This program is not the plugin, and the broker has to be.
+    let node = Node::load(rig.root()).unwrap();
+    let store = Store::open(&node.state_dir).unwrap();
+    let mut state = store.load(&store.list().unwrap()[0]).unwrap().unwrap();
+    assert_eq!(sockets::differences(&state).len(), 3);
+    sockets::make(&mut state).unwrap();
+    sockets::serve(&mut state).unwrap();
+    switch::attach(&mut rig.client(), &node, &state, state.port.as_ref().unwrap()).unwrap();
+    store.save(&state).unwrap();
+    of("CHECK", &with).run().good();
+    of("DEL", &network).run().good();
+    assert_eq!(rig.traces(), Vec::<String>::new());
+}

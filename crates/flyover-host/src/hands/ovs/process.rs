@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{LogMark, SLOW, because, before};
-use crate::ovs::{Daemon, ovsdb_server, vswitchd};
+use crate::ovs::{Daemon, ovsdb_server, started_as, vswitchd};
 use crate::root::{HostError, HostRoot};
 
 /// How long a daemon may take to end after each way of asking.
@@ -65,6 +65,7 @@ fn command(host: &HostRoot, processes: &Processes, program: [String; 3]) -> Vec<
 }
 
 fn start(host: &HostRoot, at: &SwitchAt, name: &str, command: Vec<String>) -> Result<(), HostError> {
+    end_strays(host, at, name)?;
     let rundir = host.path(&at.rundir).display().to_string();
     let file = |ending: &str| format!("{rundir}/{name}.{ending}");
     // DPDK keeps its files where the last of them says, and two switches would meet in /run/dpdk.
@@ -93,12 +94,14 @@ pub(super) enum Parting {
 /// Ends `ovs-vswitchd`, if it runs.
 pub(super) fn stop_vswitchd(host: &HostRoot, at: &SwitchAt, parting: Parting) -> Result<(), HostError> {
     let words: &[&str] = if parting == Parting::ForGood { &["--cleanup"] } else { &[] };
-    vswitchd(host, at).map_or(Ok(()), |daemon| stop(host, at, (&daemon, "ovs-vswitchd"), words))
+    vswitchd(host, at).map_or(Ok(()), |daemon| stop(host, at, (&daemon, "ovs-vswitchd"), words))?;
+    end_strays(host, at, "ovs-vswitchd")
 }
 
 /// Ends `ovsdb-server`, if it runs.
 pub(super) fn stop_ovsdb_server(host: &HostRoot, at: &SwitchAt) -> Result<(), HostError> {
-    ovsdb_server(host, at).map_or(Ok(()), |daemon| stop(host, at, (&daemon, "ovsdb-server"), &[]))
+    ovsdb_server(host, at).map_or(Ok(()), |daemon| stop(host, at, (&daemon, "ovsdb-server"), &[]))?;
+    end_strays(host, at, "ovsdb-server")
 }
 
 fn stop(
@@ -126,6 +129,24 @@ fn stop(
         }
     }
     Err(HostError::Daemon(format!("{who} does not end")))
+}
+
+/// Ends what a Flyover that was killed had begun to start, and that does not listen yet.
+fn end_strays(host: &HostRoot, at: &SwitchAt, name: &str) -> Result<(), HostError> {
+    for stray in started_as(host, at, name) {
+        before(host, at, &format!("end {name} (process {}), which was being started", stray.pid))?;
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            if stray.is_alive(host) {
+                // One that has just ended is what is wanted.
+                let _ = kill(Pid::from_raw(i32::try_from(stray.pid).unwrap_or_default()), signal);
+                ends(host, &stray);
+            }
+        }
+        if stray.is_alive(host) {
+            return Err(HostError::Daemon(format!("{name} (process {}) does not end", stray.pid)));
+        }
+    }
+    Ok(())
 }
 
 fn is_program(host: &HostRoot, daemon: &Daemon, name: &str) -> bool {

@@ -200,6 +200,10 @@ fn daemons_that_were_killed_are_started_and_nothing_is_left_of_them_all_the_same
     }
     world.apply(&everything(&world)).unwrap();
     world.assert_holds(&everything(&world), "healed");
+    // The bridge is touched again, after the port that goes before it.
+    let mut again = bridge(&world, "br0");
+    again.bridge.as_mut().unwrap().other_config.insert("mac-table-size".to_owned(), "8192".to_owned());
+    world.apply(&[Action::OvsBridge(again)]).unwrap();
     let report = world.roll_back();
     assert!(report.failed.is_empty() && report.kept.is_empty(), "{report:?}");
     assert_eq!(world.tree(), found);

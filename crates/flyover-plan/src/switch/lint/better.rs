@@ -7,7 +7,7 @@ const GROUP: &str = "hugetlbfs";
 
 /// The same configuration, without what a node decides, and with the socket made by the application.
 pub(super) fn config(config: &Tree) -> Tree {
-    let mut better = config.clone();
+    let mut better = config.without_repeats();
     for field in ["kubeconfig", "sharedDir", "logFile", "logLevel"] {
         better.remove(&[field]);
     }

@@ -78,10 +78,10 @@ fn plugins(at: &str, config: &Tree, findings: &mut Vec<Finding>) -> Option<Tree>
     let better = listed.iter().enumerate().map(|(i, one)| {
         let better = plugin(&format!("{at}: plugins[{i}]"), one, findings);
         some |= better.is_some();
-        better.unwrap_or_else(|| one.clone())
+        better.unwrap_or_else(|| one.without_repeats())
     });
     let better: Vec<Tree> = better.collect();
-    let mut list = config.clone();
+    let mut list = config.without_repeats();
     list.set(&["plugins"], Tree::List(better));
     some.then_some(list)
 }

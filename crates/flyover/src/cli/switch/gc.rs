@@ -8,10 +8,9 @@ use anyhow::Context;
 use flyover_cni_core::node::Node;
 use flyover_cni_core::reconcile::{Finding, Options, Verdict, reconcile};
 
-use crate::cli::fault::root_only;
-use crate::cli::{Output, print};
+use crate::cli::print::{Printed, show};
 
-/// Take away attachments that neither the runtime nor the kubelet has any more.
+/// `flyover switch gc`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Gc {
     /// Only tell what would be taken away.
@@ -20,27 +19,20 @@ pub(crate) struct Gc {
     /// How long an ADD may take before its attachment counts as left behind.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     grace: Duration,
-    /// Directory below which the node's files are.
+    /// Directory below which the host is.
     #[arg(long, env = "FLYOVER_ROOT", default_value = "/")]
     root: PathBuf,
-    /// How to print.
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Output,
+    #[command(flatten)]
+    printed: Printed,
 }
 
 impl Gc {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        if !self.dry_run {
-            root_only("attachments")?;
-        }
         let node =
             Node::load(&self.root).context("failed to read the node's configuration for attachments")?;
         let options = Options { dry_run: self.dry_run, grace: self.grace };
         let found = reconcile(&node, options).context("failed to look at the node's attachments")?;
-        match self.output {
-            Output::Json => print::json(&found)?,
-            Output::Table => print::text(&table(&found, self.dry_run))?,
-        }
+        show(&self.printed, &found, || table(&found, self.dry_run))?;
         let failed = found.iter().any(|finding| !finding.errors.is_empty());
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -55,10 +55,6 @@ pub(crate) enum Switch {
     ///
     /// Example: flyover switch status --watch
     Status(status::StatusOf),
-    /// Take away attachments that neither the runtime nor the kubelet has any more.
-    ///
-    /// Example: flyover switch gc --dry-run
-    Gc(gc::Gc),
     /// Run the node's process in the foreground: it watches, heals, collects, and serves metrics.
     ///
     /// What of the applied spec or of a pod's attachment somebody else undid is made again, also after the switch's
@@ -78,6 +74,10 @@ pub(crate) enum Switch {
     ///
     /// Example: flyover switch lint nad.yaml
     Lint(lint::Lint),
+    /// Take away attachments that neither the runtime nor the kubelet has any more.
+    ///
+    /// Example: flyover switch gc --dry-run
+    Gc(gc::Gc),
     /// Say what each field of a switch's spec means.
     ///
     /// Example: flyover switch explain dpdk.socketMemory
@@ -96,10 +96,10 @@ impl Switch {
             Self::History(verb) => verb.run(),
             Self::Receipt(verb) => verb.run(),
             Self::Status(verb) => verb.run(),
-            Self::Gc(verb) => verb.run(),
             Self::Run(verb) => verb.run(),
             Self::Import(verb) => verb.run(),
             Self::Lint(verb) => verb.run(),
+            Self::Gc(verb) => verb.run(),
             Self::Explain(verb) => verb.run(),
         }
     }

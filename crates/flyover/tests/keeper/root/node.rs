@@ -116,10 +116,10 @@ impl Keeper {
         line.rsplit(' ').next()?.trim().parse().ok()
     }
 
-    /// Mebibytes of memory that it has.
+    /// Mebibytes of memory that it has for itself alone: pages of the program are the build's, and given back at will.
     pub(super) fn resident(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 

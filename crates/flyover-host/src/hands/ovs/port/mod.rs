@@ -5,6 +5,8 @@
 
 mod rows;
 
+use std::time::{Duration, Instant};
+
 use flyover_core::{Action, OvsPort, PortState};
 use flyover_ovs::Transaction;
 
@@ -12,6 +14,11 @@ use super::{Change, SLOW, because, needs_vswitchd, no_row, refused};
 use crate::hands::Hand;
 use crate::ovs::{LogMark, Snapshot, connect, port_state, snapshot, vswitchd};
 use crate::root::{HostError, HostRoot};
+
+/// How long the daemon may take to tell of an MTU: it looks each five seconds at least.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+const OTHER_MTU: &str = " was to have an MTU of ";
 
 fn look(wish: &OvsPort, host: &HostRoot) -> Result<Snapshot, HostError> {
     let found = snapshot(&mut connect(host, &wish.switch, super::QUICK)?)?;
@@ -81,10 +88,23 @@ fn wrong(wish: &OvsPort, found: &Snapshot) -> Option<String> {
         } else if interface.ofport.is_none_or(|number| number < 0) {
             wrong.push(format!("interface {name} was not made"));
         } else if let Some((wanted, has)) = mtu.zip(interface.mtu).filter(|(wanted, has)| wanted != has) {
-            wrong.push(format!("interface {name} was to have an MTU of {wanted}, and has {has}"));
+            wrong.push(format!("interface {name}{OTHER_MTU}{wanted}, and has {has}"));
         }
     }
     (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+/// What is wrong once the daemon has had time to tell the MTU, which it does some moments after it has changed it.
+fn settled(wish: &OvsPort, host: &HostRoot) -> Result<Option<String>, HostError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let wrong = wrong(wish, &look(wish, host)?);
+        let may_come = wrong.as_ref().is_some_and(|wrong| wrong.contains(OTHER_MTU));
+        if !may_come || Instant::now() > end {
+            return Ok(wrong);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Names the interfaces of a port, for errors of DPDK that name none.
@@ -126,7 +146,7 @@ impl Hand for OvsPort {
         if vswitchd(host, &self.switch).is_none() {
             return Ok(());
         }
-        match (&self.port, wrong(self, &look(self, host)?)) {
+        match (&self.port, settled(self, host)?) {
             (Some(state), Some(wrong)) => {
                 Err(HostError::Daemon(format!("{wrong}{}\n  hint: {}", because(&log), hint_of(state))))
             }

@@ -1,0 +1,55 @@
+//! From nothing to a switch that forwards, through its changes, and back to nothing.
+
+use super::alone;
+
+#[test]
+fn a_switch_is_applied_verified_changed_restarted_once_and_taken_back() {
+    alone(
+        "spec 384 1500 true \"$U\"\n\
+         status 0 $F switch plan -f spec; says 'daemons of /run/sw  stopped -> running'; nothing\n\
+         status 0 $F switch apply -f spec; says 'Done: generation 1'\n\
+         status 0 $F switch verify -f spec; status 0 $F switch verify --at $R\n\
+         status 0 $F switch apply -f spec; says 'Nothing to do'\n\
+         status 0 $F switch status --at $R; says 'Packets can pass'; says 'up0 *dpdk *yes *yes'\n\
+         status 0 $F switch status --at $R -o json; says '\"healthy\": true'; P=$(cat $R/ovs-vswitchd.pid)\n\
+         spec 384 3000 true \"$U\"\n\
+         status 3 $F switch verify -f spec; says 'MTU 3000'; ID=$(vsctl get interface up0 _uuid)\n\
+         status 0 $F switch apply -f spec; [ $(vsctl get interface up0 mtu) = 3000 ]\n\
+         [ \"$ID\" = \"$(vsctl get interface up0 _uuid)\" ] && [ $P = $(cat $R/ovs-vswitchd.pid) ]\n\
+         spec 400 3000 true \"$U\"\n\
+         status 0 $F switch plan -f spec; says 'start options of /run/sw  as started -> started with'; says 'workloads may notice'\n\
+         status 0 $F switch apply -f spec; [ $P != $(cat $R/ovs-vswitchd.pid) ]; P=$(cat $R/ovs-vswitchd.pid)\n\
+         status 0 $F switch status --at $R; says 'up0 *dpdk *yes *yes .* 3000'\n\
+         status 0 $F switch apply -f spec; says 'Nothing to do'; [ $P = $(cat $R/ovs-vswitchd.pid) ]\n\
+         status 0 $F switch history --at $R; [ $(grep -c done said) = 3 ]; status 0 $F switch receipt --at $R; says 'bridge br0'\n\
+         status 0 $F switch rollback --at $R --to 1; [ $(vsctl get interface up0 mtu) = 1500 ]\n\
+         vsctl get Open_vSwitch . other_config:dpdk-extra | grep -q 'm 384'; [ $P != $(cat $R/ovs-vswitchd.pid) ]\n\
+         [ \"$(vsctl get Open_vSwitch . external_ids)\" = '{}' ]\n\
+         status 0 $F switch rollback --at $R --to 0; says 'The switch is as it was found'; nothing\n",
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_changes() {
+    alone(
+        "spec 384 1500 true \"$U\"; sed -i \"s/cpus: '0'/cpus: '0-8190'/\" spec\n\
+         status 4 $F switch apply -f spec || true; nothing\n\
+         spec 384 1500 true \"$U\"; sed -i 's/pmd:/pmdd:/' spec; status 2 $F switch apply -f spec; says 'pmd'; nothing\n\
+         spec 384 1500 true \"$U\"; sed -i 's/netns: sw/netns: other/' spec\n\
+         status 1 $F switch apply -f spec; says 'there is no network namespace `other`'; nothing\n\
+         spec 384 1500 true '{name: up0, devargs: nothing_like_it}'\n\
+         status 1 $F switch apply -f spec; says 'up0'; says 'everything this run had changed was put back'; nothing\n",
+    );
+}
+
+#[test]
+fn a_dpdk_that_does_not_start_is_told_with_what_its_log_says_and_taken_back() {
+    alone(
+        "bad() { spec 384 1500 true \"$U\"; sed -i 's/--no-pci/--no-pci, --vdev=nothing_like_it0/' spec; }\n\
+         bad; status 1 $F switch apply -f spec; says 'dpdk-init'; says 'its log says.*nothing_like_it0'; nothing\n\
+         spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec\n\
+         bad; status 1 $F switch apply -f spec; says 'does not start'; says 'was put back'\n\
+         status 0 $F switch status --at $R; says 'Packets can pass'\n\
+         status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
