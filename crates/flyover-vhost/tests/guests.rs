@@ -2,6 +2,8 @@
 //!
 //! It needs QEMU and a kernel, so `make test-vm` runs it, not `make test`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 /// Needs root: a network namespace, Open vSwitch and QEMU.
 mod root {
     use std::path::{Path, PathBuf};

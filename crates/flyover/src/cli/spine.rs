@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
-use flyover_core::{Disturbance, Drift, Plan, Step};
+use flyover_core::{Action, Disturbance, Drift, Plan, Step};
 use flyover_host::executor::{Outcome, Report};
 use flyover_host::past::Past;
 use flyover_host::receipt::Receipt;
@@ -43,8 +43,12 @@ fn one(number: usize, step: &Step) -> String {
 }
 
 fn undo(step: &Step) -> Vec<String> {
-    let Some(found) = &step.found else { return vec!["none".into()] };
-    by_hand(found, Some(&step.action))
+    match (&step.found, &step.action) {
+        (Some(found), action) => by_hand(found, Some(action)),
+        (None, Action::Reboot(_)) => vec!["none".into()],
+        // It could not be asked yet: what it belongs to does not run.
+        (None, _) => vec!["what is found when its turn comes".into()],
+    }
 }
 
 fn disturbance(disturbs: Disturbance) -> &'static str {

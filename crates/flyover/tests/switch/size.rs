@@ -13,7 +13,7 @@ expectedPorts: [{count: 8}]
 
 #[test]
 fn the_documents_server_gets_the_documents_mask_and_memory() {
-    let ran = on_server(8, &["size", "-f", "-", "--ovs", "3.1.0"], DOCUMENT);
+    let ran = on_server(8, &["size", "-f", "-", "--ovs-version", "3.1.0"], DOCUMENT);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(
         ran.out,
@@ -28,7 +28,7 @@ fn the_documents_server_gets_the_documents_mask_and_memory() {
 
 #[test]
 fn every_bit_and_mebibyte_has_its_reason() {
-    let ran = on_server(8, &["size", "-f", "-", "--ovs", "3.1.0", "--explain"], DOCUMENT);
+    let ran = on_server(8, &["size", "-f", "-", "--ovs-version", "3.1.0", "--explain"], DOCUMENT);
     insta::assert_snapshot!(ran.out);
 }
 
@@ -72,7 +72,7 @@ fn what_is_no_switch_is_refused_with_its_place() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{text}");
         assert!(ran.err.contains(what) && ran.err.contains(hint), "{text}: {}", ran.err);
     }
-    let ran = switch(&["size", "-f", "-", "--ovs", "new"], "{}");
+    let ran = switch(&["size", "-f", "-", "--ovs-version", "new"], "{}");
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("`new` is no version of Open vSwitch"), "{}", ran.err);
 }

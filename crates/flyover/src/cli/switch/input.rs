@@ -63,7 +63,7 @@ pub(super) fn told(error: SwitchError) -> anyhow::Error {
 pub(super) struct Version {
     /// The version of Open vSwitch that is, or will be, installed.
     #[arg(long, value_name = "VERSION")]
-    ovs: Option<String>,
+    ovs_version: Option<String>,
     /// Bytes of a packet in a pool beside its buffer, where they are known better: `total_obj_size` of
     /// `netdev-dpdk/get-mempool-info` less the buffer's.
     #[arg(long, value_name = "BYTES")]
@@ -75,8 +75,8 @@ const MOST_OVERHEAD: u64 = 1 << 16;
 
 impl Version {
     pub(super) fn release(&self) -> anyhow::Result<Release> {
-        let release = Release::of(self.ovs.as_deref());
-        if let Some(bad) = self.ovs.as_deref().filter(|_| release.version.is_none()) {
+        let release = Release::of(self.ovs_version.as_deref());
+        if let Some(bad) = self.ovs_version.as_deref().filter(|_| release.version.is_none()) {
             let what = format!("`{bad}` is no version of Open vSwitch");
             return Err(Fault::new(Exit::Usage, what).hint("such as 3.1 or 3.5.1").into());
         }

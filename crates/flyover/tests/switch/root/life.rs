@@ -53,3 +53,28 @@ fn a_dpdk_that_does_not_start_is_told_with_what_its_log_says_and_taken_back() {
          status 0 $F switch rollback --at $R --to 0; nothing\n",
     );
 }
+
+#[test]
+fn a_switch_that_runs_is_imported_as_a_spec_that_holds_there() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec\n\
+         mkdir -m 0777 $W/open; chmod 0777 $W/open\n\
+         vsctl add-port br0 vhu0 -- set Interface vhu0 type=dpdkvhostuserclient options:vhost-server-path=$W/open/vhu0\n\
+         status 0 $F switch import --ovs --at $R; says 'name: up0'; says 'eth_null0,no-rx=1'; says 'count: 1'\n\
+         says \"# .*$W/open has mode 0777: every user of the host reaches the sockets in it\"\n\
+         grep -v '^#' said >imported; status 0 $F switch plan -f imported; says 'Nothing to do'\n\
+         status 4 $F switch import --ovs --at $W; says 'no database answers'; status 2 $F switch import\n\
+         vsctl del-port vhu0; status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
+
+#[test]
+fn frames_pass_the_bridges_of_a_switch_or_it_is_said() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec\n\
+         status 0 $F switch status --at $R --probe; says 'br0'\n\
+         status 0 $F switch status --at $R --probe -o json; says 'median'\n\
+         [ \"$(vsctl list-ports br0)\" = up0 ]\n\
+         status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}

@@ -4,6 +4,7 @@
 
 mod crash;
 mod life;
+mod pools;
 mod trap;
 
 use std::time::Duration;
