@@ -93,8 +93,9 @@ fn at_once(node: &Path) -> anyhow::Result<Duration> {
     let container = |number: usize| format!("{number:064x}");
     let all = |verb: &'static str| {
         std::thread::scope(|scope| {
-            let calls: Vec<_> =
-                (0..AT_ONCE).map(|number| scope.spawn(move || call(node, verb, &container(number)).run())).collect();
+            let calls: Vec<_> = (0..AT_ONCE)
+                .map(|number| scope.spawn(move || call(node, verb, &container(number)).run()))
+                .collect();
             calls.into_iter().try_for_each(|call| call.join().expect("a call does not panic").map(drop))
         })
     };
