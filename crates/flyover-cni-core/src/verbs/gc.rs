@@ -26,7 +26,7 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
             None => true,
         };
         if goes {
-            errors.extend(forget(call, &store, &id));
+            errors.extend(forget(call, &store, &id, &valid));
         }
     }
     errors.extend(rows(call, &store, &valid));
@@ -43,12 +43,15 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
     CniError::all(&errors).map_or(Ok(()), Err)
 }
 
-/// What is known of it is read again under the lock: an ADD may have come in between.
-fn forget(call: Call<'_>, store: &Store, id: &AttachmentId) -> Vec<CniError> {
+/// What is known of it is read again under the lock: an ADD may have come in between, and then it is that one's.
+fn forget(call: Call<'_>, store: &Store, id: &AttachmentId, valid: &BTreeSet<AttachmentId>) -> Vec<CniError> {
     let forget = || {
         let _lock = store.lock(id)?;
         match store.load(id)? {
-            Some(mut state) => Ok(teardown(call.node, store, &mut state, true, Switch::Ask)),
+            Some(mut state) if state.attachment.network == call.network.name && !valid.contains(id) => {
+                Ok(teardown(call.node, store, &mut state, true, Switch::Ask))
+            }
+            Some(_) => Ok(Vec::new()),
             None => store.remove(id).map(|()| Vec::new()),
         }
     };
@@ -67,6 +70,10 @@ fn rows(call: Call<'_>, store: &Store, valid: &BTreeSet<AttachmentId>) -> Vec<Cn
             switch::all(&mut client)?.into_iter().filter_map(|owned| owned.attachment).filter(of_this)
         {
             let _lock = store.lock(&attachment.id())?;
+            // With a state it is no port without one: an ADD came in between, or nobody can say whose it is.
+            if !matches!(store.load(&attachment.id()), Ok(None)) {
+                continue;
+            }
             let mut state = lot::bare(call.node, attachment);
             errors.extend(teardown(call.node, store, &mut state, false, Switch::Connected(&mut client)));
         }

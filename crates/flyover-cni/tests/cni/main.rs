@@ -14,6 +14,7 @@ mod root {
     mod conformance;
     mod crash;
     mod documents;
+    mod doubt;
     mod faults;
     mod hostile;
     mod repair;
