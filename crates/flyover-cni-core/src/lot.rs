@@ -37,6 +37,7 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
     let mut state = presumed(call, request.of()?);
     let id = state.id();
     allowed(node, &wish)?;
+    network.good_ipam()?;
     if let Some(ipam) = &state.ipam {
         ipam::find(&ipam.plugin, &ipam.path)?;
     }
@@ -156,17 +157,18 @@ fn source(
 ) -> Result<Option<Source>, CniError> {
     if let Some(base) = &wish.shared_dir {
         let base = PathBuf::from(base);
-        if !is_straight(&base) || !node.shared_dirs.iter().any(|prefix| base.starts_with(prefix)) {
+        let prefix = node.shared_dirs.iter().find(|prefix| base.starts_with(prefix));
+        let Some(prefix) = prefix.filter(|_| is_straight(&base)) else {
             return Err(CniError::new(
                 Code::Config,
                 "sharedDir is not below a directory that this node allows",
             )
             .details("hint: sharedDirs in the node's configuration, /etc/flyover/cni.json"));
-        }
+        };
         let name = attachment.container.short().parse().map_err(|bad| {
             CniError::new(Code::Environment, "the container's id cannot name a directory").because(&bad)
         })?;
-        return Ok(Some(Source::Shared { base, name }));
+        return Ok(Some(Source::Shared { prefix: Some(prefix.clone()), base, name }));
     }
     let Some(uid) = pod.and_then(|pod| pod.uid.as_ref()) else { return Ok(None) };
     let path =
@@ -202,7 +204,7 @@ fn fits(path: &Path) -> Result<(), CniError> {
 }
 
 /// Where the device-info file lies below the node's directory for them.
-fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
+pub fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
     let below = Path::new(path).strip_prefix(&node.device_info_dir).ok();
     let straight = |below: &&Path| is_straight(&Path::new("/").join(below)) && below.components().count() > 0;
     below.filter(straight).map(Path::to_owned).ok_or_else(|| {

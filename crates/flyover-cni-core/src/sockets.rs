@@ -19,6 +19,10 @@ use crate::state::{Broker, Sockets, Source, State, back};
 /// The mode of an attachment's directory, and of the directory of all of them.
 const MODE: u32 = 0o750;
 
+/// Anybody may pass through the directory of all attachments, and nobody may list it: whose group the first of them has
+/// says nothing of the others.
+const ROOT_MODE: u32 = 0o711;
+
 /// Makes the directories of an attachment, and what is mounted on them.
 pub fn make(state: &mut State) -> Result<(), CniError> {
     let id = state.id();
@@ -30,7 +34,7 @@ pub fn make(state: &mut State) -> Result<(), CniError> {
 }
 
 fn directories(sockets: &Sockets, front: &str, back: &str) -> io::Result<crate::files::Inode> {
-    let root = Beneath::make(&sockets.root, MODE, sockets.group)?;
+    let root = Beneath::make(&sockets.root, ROOT_MODE, 0)?;
     let (front, back) = (OsStr::new(front), OsStr::new(back));
     if !root.is_covered(front).is_ok_and(|covered| covered) {
         root.make_below(front, MODE, sockets.group)?;
@@ -56,9 +60,18 @@ fn open(source: &Source, group: u32) -> io::Result<Beneath> {
             }
             Ok(volume)
         }
-        Source::Shared { base, name } => {
-            Beneath::open(base)?.make_below(OsStr::new(name.as_str()), MODE, group)
+        Source::Shared { prefix, base, name } => {
+            shared(prefix.as_deref(), base)?.make_below(OsStr::new(name.as_str()), MODE, group)
         }
+    }
+}
+
+/// A directory that a network names: below what the node allows, pods may write, so no link of theirs is followed.
+fn shared(prefix: Option<&Path>, base: &Path) -> io::Result<Beneath> {
+    let below = prefix.and_then(|prefix| Some((prefix, base.strip_prefix(prefix).ok()?)));
+    match below {
+        Some((prefix, below)) if !below.as_os_str().is_empty() => Beneath::open(prefix)?.below(below),
+        _ => Beneath::open(base),
     }
 }
 
@@ -118,8 +131,8 @@ pub fn remove(state: &State) -> Vec<CniError> {
     let mut errors = Vec::new();
     errors.extend(end(state).err());
     errors.extend(clear(&state.sockets.root, &state.id()));
-    if let Some(Source::Shared { base, name }) = &state.sockets.source {
-        let removed = leave(base, OsStr::new(name.as_str()));
+    if let Some(Source::Shared { prefix, base, name }) = &state.sockets.source {
+        let removed = leave(prefix.as_deref(), base, OsStr::new(name.as_str()));
         errors.extend(removed.err().map(|e| failed("remove", &base.join(name.as_str()), &e)));
     }
     errors
@@ -173,9 +186,10 @@ fn end(state: &State) -> Result<(), CniError> {
 }
 
 /// A directory that all attachments of a container share goes with the last of them.
-fn leave(base: &Path, name: &OsStr) -> io::Result<()> {
-    let base = match Beneath::open(base) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+fn leave(prefix: Option<&Path>, base: &Path, name: &OsStr) -> io::Result<()> {
+    let base = match shared(prefix, base) {
+        // Where a pod has put something else there is nothing of ours.
+        Err(e) if is_another(&e) => return Ok(()),
         base => base?,
     };
     failpoint::before("remove the container's directory");
@@ -183,6 +197,11 @@ fn leave(base: &Path, name: &OsStr) -> io::Result<()> {
         Ok(()) | Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTEMPTY) => Ok(()),
         Err(e) => Err(e.into()),
     }
+}
+
+fn is_another(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 fn running(broker: &Broker) -> Option<Running> {

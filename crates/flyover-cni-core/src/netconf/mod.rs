@@ -45,9 +45,15 @@ impl Network {
         let name = text_at(&raw, "name").unwrap_or_default();
         let name = name.parse().map_err(|bad| config("the network has no good name").because(&bad))?;
         let ipam = raw.pointer("/ipam/type").and_then(Value::as_str).filter(|kind| !kind.is_empty());
-        let ipam =
-            ipam.map(|kind| kind.parse().map_err(|bad| config("ipam.type names no plugin").because(&bad)));
-        Ok(Self { version, name, ipam: ipam.transpose()?, raw })
+        let ipam = ipam.and_then(|kind| kind.parse().ok());
+        Ok(Self { version, name, ipam, raw })
+    }
+
+    /// Whether who gives addresses is named in a way that ADD can take. DEL forgives it: nothing was given.
+    pub fn good_ipam(&self) -> Result<(), CniError> {
+        let kind = self.raw.pointer("/ipam/type").and_then(Value::as_str).filter(|kind| !kind.is_empty());
+        let parsed = kind.map(str::parse::<PluginName>).transpose();
+        parsed.map(drop).map_err(|bad| config("ipam.type names no plugin").because(&bad))
     }
 
     /// What ADD left, as CHECK is told it.
@@ -58,8 +64,12 @@ impl Network {
     /// The attachments of this network that GC is to keep.
     pub fn valid(&self) -> Result<Vec<(ContainerId, IfName)>, CniError> {
         let missing = || config("GC was not told which attachments are valid (cni.dev/valid-attachments)");
-        let list = self.raw.get("cni.dev/valid-attachments").and_then(Value::as_array).ok_or_else(missing)?;
-        list.iter().map(valid).collect()
+        match self.raw.get("cni.dev/valid-attachments") {
+            Some(Value::Array(list)) => list.iter().map(valid).collect(),
+            // An empty list, as libcni writes it.
+            Some(Value::Null) => Ok(Vec::new()),
+            _ => Err(missing()),
+        }
     }
 
     /// Where the runtime wants to be told of the device.

@@ -128,13 +128,15 @@ fn a_configuration_that_is_none_is_told_with_the_right_code() {
     assert_eq!(code(r#"{"name": "a"}"#), 1);
     assert_eq!(code(r#"{"cniVersion": "1.0.0"}"#), 7);
     assert_eq!(code(r#"{"cniVersion": "1.0.0", "name": "../a"}"#), 7);
-    assert_eq!(code(r#"{"cniVersion": "1.0.0", "name": "a", "ipam": {"type": "../../bin/sh"}}"#), 7);
 }
 
 #[test]
 fn a_network_that_add_refuses_is_still_one_that_del_can_read() {
     let text = r#"{"cniVersion": "0.3.1", "name": "a", "host": {"engine": "vpp"}, "mtu": "x"}"#;
     assert!(Network::parse(text.as_bytes()).is_ok());
+    let text = r#"{"cniVersion": "1.0.0", "name": "a", "ipam": {"type": "../../bin/sh"}}"#;
+    let network = Network::parse(text.as_bytes()).unwrap();
+    assert_eq!((network.ipam.clone(), network.good_ipam().unwrap_err().code), (None, 7));
 }
 
 #[test]
@@ -147,5 +149,7 @@ fn the_valid_attachments_of_a_collection_are_read() {
     let one = vec![("c".parse().unwrap(), "e".parse().unwrap())];
     assert_eq!(of(json!([{"containerID": "c", "ifname": "e"}])), Ok(one));
     assert_eq!(of(json!([{"containerID": "c"}])).unwrap_err().code, 7);
-    assert_eq!(of(Value::Null).unwrap_err().code, 7);
+    assert_eq!(of(Value::Null), Ok(Vec::new()));
+    let untold = Network::parse(br#"{"cniVersion": "1.1.0", "name": "a"}"#).unwrap().valid();
+    assert_eq!(untold.unwrap_err().code, 7);
 }

@@ -108,7 +108,10 @@ pub enum Source {
     },
     /// A directory of the container's own, below one that the node allows.
     Shared {
-        /// The one that the node allows, or one below it.
+        /// The one that the node allows: below it, links are not followed.
+        #[serde(default)]
+        prefix: Option<PathBuf>,
+        /// That one, or one below it.
         base: PathBuf,
         /// The container's.
         name: OvsName,

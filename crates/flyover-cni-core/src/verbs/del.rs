@@ -18,14 +18,15 @@ pub(super) fn del(call: Call<'_>) -> Result<(), CniError> {
         Err(error) => (presumed, false, Some(error)),
     };
     if !known && let Some(path) = call.network.device_info() {
-        let below = std::path::Path::new(path).strip_prefix(&call.node.device_info_dir);
-        state.device_info = below.ok().map(std::path::Path::to_owned);
+        // One that ADD refuses was never written.
+        state.device_info = lot::device_info(call.node, path).ok();
     }
     // An ADD that failed may have failed by a configuration that was mended since.
     if known && state.result.is_none() {
         state.ipam = lot::presumed(call, call.request.of()?).ipam;
     }
-    let errors = teardown(call.node, &store, &mut state, known, Switch::Ask);
+    let switch = if unreadable.is_some() { Switch::Insist } else { Switch::Ask };
+    let errors = teardown(call.node, &store, &mut state, known, switch);
     let unreadable = unreadable.filter(|_| !errors.is_empty());
     CniError::all(&[errors, unreadable.into_iter().collect()].concat()).map_or(Ok(()), Err)
 }

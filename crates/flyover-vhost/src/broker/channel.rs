@@ -18,6 +18,9 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, 
 
 use super::message::{BadMessage, HEADER, Header, MOST_FILES, Message, Request, Way};
 
+/// The most files that the kernel lets one message bring.
+const SCM_MAX_FD: usize = 253;
+
 /// A side that does not read for so long has stopped working.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -116,7 +119,8 @@ impl Channel {
     /// Reads at most so many bytes; says whether there were any.
     fn read(&mut self, most: usize) -> Result<bool, Fault> {
         let mut bytes = vec![0; most];
-        let mut space = cmsg_space!([RawFd; MOST_FILES]);
+        // Room for all that a message can bring: the kernel makes those it cuts off too, and tells nobody their numbers.
+        let mut space = cmsg_space!([RawFd; SCM_MAX_FD]);
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         let read = recvmsg::<UnixAddr>(self.stream.as_raw_fd(), &mut parts, Some(&mut space), flags);
@@ -181,4 +185,26 @@ pub(super) fn index(file: &Shared, offset: u64) -> Option<u16> {
     let mut bytes = [0; 2];
     file.read_exact_at(&mut bytes, offset).ok()?;
     Some(u16::from_le_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn files_that_are_too_many_are_closed() {
+        let (pod, broker) = UnixStream::pair().unwrap();
+        let mut channel = Channel::new(broker, Way::Request).unwrap();
+        let (mut witness, held) = UnixStream::pair().unwrap();
+        let files = [held.as_raw_fd(); MOST_FILES + 1];
+        let (part, rights) = ([IoSlice::new(&[0; HEADER])], [ControlMessage::ScmRights(&files)]);
+        sendmsg::<UnixAddr>(pod.as_raw_fd(), &part, &rights, MsgFlags::empty(), None).unwrap();
+        drop(held);
+        assert!(matches!(channel.receive(), Err(Fault::Socket(Errno::EMSGSIZE))));
+        drop(channel);
+        witness.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(witness.read(&mut [0]).unwrap(), 0, "nobody holds the other end any more");
+    }
 }

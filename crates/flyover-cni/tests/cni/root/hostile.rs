@@ -223,3 +223,51 @@ fn a_container_with_a_short_name_and_one_with_a_long_one_are_attached() {
     rig.call("DEL", &network).of("a", "net@1").run().good();
     assert_eq!(rig.traces(), Vec::<String>::new());
 }
+
+#[test]
+fn a_link_below_a_shared_directory_leads_nowhere() {
+    let rig = Rig::new();
+    let treasure = treasure(&rig);
+    let before = witness(&treasure);
+    let shared = rig.path("shared");
+    fs::create_dir_all(&shared).unwrap();
+    rig.node(&json!({"sharedDirs": [shared]}));
+    symlink(&treasure, shared.join("x")).unwrap();
+    let mut network = rig.network("net");
+    network["sharedDir"] = json!(shared.join("x"));
+    assert_eq!(rig.call("ADD", &network).of("c1", "net1").run().code(), 103);
+    rig.call("DEL", &network).of("c1", "net1").run().good();
+    fs::remove_file(shared.join("x")).unwrap();
+    fs::create_dir(shared.join("x")).unwrap();
+    rig.call("ADD", &network).of("c1", "net1").run().good();
+    // What was a directory is a link by the time it is left.
+    fs::rename(shared.join("x"), shared.join("y")).unwrap();
+    symlink(&treasure, shared.join("x")).unwrap();
+    fs::create_dir(treasure.join("c1")).unwrap();
+    let before_leaving = witness(&treasure);
+    let _told = rig.call("DEL", &network).of("c1", "net1").run();
+    assert_eq!(witness(&treasure), before_leaving);
+    fs::remove_dir(treasure.join("c1")).unwrap();
+    assert_eq!(witness(&treasure), before);
+}
+
+#[test]
+fn what_add_refused_is_detached_all_the_same() {
+    let rig = Rig::new();
+    for (key, value) in [
+        ("ipam", json!({"type": "../x"})),
+        ("ipam", json!({"type": "nobody-has-it"})),
+        ("runtimeConfig", json!({"CNIDeviceInfoFile": rig.path("var/run/k8s.cni.cncf.io/devinfo")})),
+        ("runtimeConfig", json!({"CNIDeviceInfoFile": rig.path("var/run/k8s.cni.cncf.io/devinfo/../x")})),
+    ] {
+        let mut network = rig.network("net");
+        network[key] = value;
+        assert!(!rig.call("ADD", &network).of("c1", "net1").run().status.success(), "{network}");
+        rig.call("DEL", &network).of("c1", "net1").run().good();
+    }
+    // Whoever has the first attachment decides nothing for others: the root is open to pass through.
+    rig.call("ADD", &rig.network("net")).of("c1", "net1").run().good();
+    assert_eq!(fs::metadata(rig.path("run/flyover/vhost")).unwrap().mode() & 0o7777, 0o711);
+    rig.call("DEL", &rig.network("net")).of("c1", "net1").run().good();
+    assert_eq!(rig.traces(), Vec::<String>::new());
+}
