@@ -3,6 +3,7 @@
 //! Invariants: the plugin gets the network's configuration as it came; what it fails with is passed on with its code and
 //! its words; asking it to take back an address that it never gave is no error of ours.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct For<'a> {
 /// Where a plugin is.
 pub fn find(plugin: &PluginName, path: &[PathBuf]) -> Result<PathBuf, CniError> {
     let files = path.iter().map(|dir| dir.join(plugin.as_str()));
-    files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+    files.into_iter().find(|file| file.is_file() && !is_ourselves(file)).ok_or_else(|| {
         CniError::new(Code::Environment, format!("there is no plugin `{plugin}` for addresses")).details(
             format!(
                 "looked in {}",
@@ -39,6 +40,12 @@ pub fn find(plugin: &PluginName, path: &[PathBuf]) -> Result<PathBuf, CniError> 
             ),
         )
     })
+}
+
+/// A network that names us for addresses, under whichever name, would have us call ourselves for ever.
+fn is_ourselves(file: &Path) -> bool {
+    let inode = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    inode(file).is_some_and(|of_file| inode(Path::new("/proc/self/exe")) == Some(of_file))
 }
 
 /// Asks for addresses.

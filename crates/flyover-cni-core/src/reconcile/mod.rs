@@ -59,6 +59,9 @@ pub struct Finding {
     pub errors: Vec<String>,
 }
 
+/// Where Multus keeps the results of its delegates, beside the runtime's.
+const MULTUS: &str = "multus/results";
+
 /// What is there of an attachment.
 #[derive(Debug, Default)]
 struct Traces {
@@ -168,7 +171,8 @@ impl Traces {
 
 fn sight(node: &Node, attachment: Option<&Attachment>, traces: &Traces) -> Sight {
     let file = |of: &Attachment| format!("{}-{}-{}", of.network, of.container, of.ifname);
-    let cached = |of: &Attachment| node.runtime_cache.join(file(of)).exists();
+    let caches = [Some(node.runtime_cache.clone()), node.runtime_cache.parent().map(|cni| cni.join(MULTUS))];
+    let cached = |of: &Attachment| caches.iter().flatten().any(|cache| cache.join(file(of)).exists());
     let pods = node.kubelet_root.join("pods");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Sight {
@@ -179,7 +183,8 @@ fn sight(node: &Node, attachment: Option<&Attachment>, traces: &Traces) -> Sight
             .map(|state| state.phase)
             .or_else(|| traces.row.as_ref().map(|_| Phase::Attached)),
         age: traces.state().map(|state| now.saturating_sub(Duration::from_secs(state.began))),
-        cached: attachment.filter(|_| node.runtime_cache.is_dir()).map(cached),
+        cached: attachment.filter(|_| caches.iter().flatten().any(|cache| cache.is_dir())).map(cached),
+        netns: traces.state().and_then(|state| state.netns.as_ref()).is_some_and(|netns| netns.exists()),
         pod: traces.pod_uid().filter(|_| pods.is_dir()).map(|uid| pods.join(uid.as_str()).exists()),
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Sight {
     pub(super) age: Option<Duration>,
     /// Whether the runtime knows it; none is that the runtime cannot be asked.
     pub(super) cached: Option<bool>,
+    /// Whether the pod's network namespace is there still.
+    pub(super) netns: bool,
     /// Whether its pod is there; none is that no pod is known or the kubelet cannot be asked.
     pub(super) pod: Option<bool>,
 }
@@ -60,6 +62,8 @@ pub(super) fn verdict(sight: &Sight, grace: Duration) -> Verdict {
         (_, Some(true)) => keep("the runtime knows it"),
         (Some(true), _) if phase == Phase::Attached => keep("its pod is there"),
         (Some(true), _) => stale("ADD did not come to its end, and the runtime does not know it"),
+        // Multus keeps what it knows elsewhere than the runtime does, and does not always say which pod it is.
+        (None, Some(false)) if sight.netns => keep("its network namespace is there"),
         (None, Some(false)) => stale("the runtime does not know it"),
         (None, None) => keep("neither the runtime nor the kubelet can be asked"),
     }
@@ -77,7 +81,7 @@ mod tests {
         cached: Option<bool>,
         pod: Option<bool>,
     ) -> bool {
-        let sight = Sight { unreadable: false, phase, age, cached, pod };
+        let sight = Sight { unreadable: false, phase, age, cached, netns: false, pod };
         matches!(verdict(&sight, Duration::from_secs(60)), Verdict::Stale { .. })
     }
 
@@ -98,6 +102,21 @@ mod tests {
         for (cached, pod, expected) in table {
             assert_eq!(is_stale(attached, OLD, cached, pod), expected, "{cached:?} {pod:?}");
         }
+    }
+
+    #[test]
+    fn what_has_its_namespace_still_is_not_gone_because_a_cache_does_not_tell() {
+        let sight = Sight {
+            phase: Some(Phase::Attached),
+            age: OLD,
+            cached: Some(false),
+            netns: true,
+            ..Sight::default()
+        };
+        let keep = Verdict::Keep { because: "its network namespace is there" };
+        assert_eq!(verdict(&sight, Duration::from_secs(60)), keep);
+        let of_a_pod = Sight { pod: Some(false), ..sight };
+        assert!(matches!(verdict(&of_a_pod, Duration::from_secs(60)), Verdict::Stale { .. }));
     }
 
     #[test]

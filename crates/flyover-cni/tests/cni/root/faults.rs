@@ -143,3 +143,16 @@ fn a_wiped_database_is_filled_again_by_the_same_add() {
     rig.call("DEL", &network).of("c1", "net1").run().good();
     clean(&rig);
 }
+
+#[test]
+fn a_network_that_names_the_plugin_itself_for_addresses_does_not_call_it_for_ever() {
+    let rig = Rig::new();
+    let mut network = rig.network("net");
+    network["ipam"] = json!({"type": "flyover-cni"});
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_flyover-cni")).parent().unwrap();
+    let call = |verb| rig.call(verb, &network).of("c1", "net1").with("CNI_PATH", programs.to_str().unwrap());
+    assert_eq!(call("ADD").run().code(), 4);
+    call("DEL").run().good();
+    assert!(!call("STATUS").run().status.success());
+    clean(&rig);
+}
