@@ -130,6 +130,10 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
     if !node.bridges.is_empty() && !node.bridges.iter().any(|bridge| bridge == wish.bridge.as_str()) {
         return refused(format!("bridge `{}`", wish.bridge));
     }
+    // Whoever has a logical port gets what is meant for it.
+    if let Some(port) = wish.ovn_port.as_ref().filter(|_| !node.ovn_ports) {
+        return refused(format!("ovnPort `{port}`"));
+    }
     match &wish.group {
         Some(group) if !node.groups.contains(group) && node.group.as_ref() != Some(group) => {
             refused(format!("vhost.group `{}`", group.escape_default()))

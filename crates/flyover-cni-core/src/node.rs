@@ -58,6 +58,8 @@ pub struct Node {
     pub bridges: Vec<String>,
     /// Whether a bridge that is not there is made.
     pub create_bridges: bool,
+    /// Whether a network may bind a logical port of OVN: any, another pod's too.
+    pub ovn_ports: bool,
     /// The kubeconfigs a network may name.
     pub kubeconfigs: Vec<PathBuf>,
     /// How long the switch may take to carry out a change.
@@ -95,6 +97,7 @@ impl Node {
             groups: Vec::new(),
             bridges: Vec::new(),
             create_bridges: false,
+            ovn_ports: false,
             kubeconfigs: Vec::new(),
             apply_timeout_ms: 5000,
             ipam_path: Vec::new(),

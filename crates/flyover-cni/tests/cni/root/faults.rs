@@ -108,6 +108,9 @@ fn add_while_the_daemon_is_away_is_told_in_time_and_undone() {
 fn every_extension_reaches_the_switch_and_is_checked() {
     let rig = Rig::new();
     let mut network = rig.network("net");
+    network["ovnPort"] = "ls1.vm1".into();
+    assert_eq!(rig.call("ADD", &network).of("c1", "net1").run().code(), 7, "another pod's port");
+    rig.node(&json!({"group": "hugetlbfs", "ovnPorts": true}));
     let extensions = json!({"mtu": 2000, "vlan": 7, "trunks": [8, {"minID": 10, "maxID": 11}], "queues": 4,
         "ingressPolicing": {"rate": 1000, "burst": 100}, "ovnPort": "ls1.vm1", "mac": "02:00:00:00:00:09"});
     network.as_object_mut().unwrap().extend(extensions.as_object().unwrap().clone());
