@@ -65,8 +65,8 @@ fn bare(rig: &Rig, times: &mut Times) -> anyhow::Result<()> {
 }
 
 fn by_plugin(node: &Path, times: &mut Times) -> anyhow::Result<()> {
-    times.add.push(timed(|| call(node, "ADD", "0123456789abcdef").run().map(drop))?);
-    times.delete.push(timed(|| call(node, "DEL", "0123456789abcdef").run().map(drop))?);
+    times.add.push(timed(|| done(call(node, "ADD", "0123456789abcdef")))?);
+    times.delete.push(timed(|| done(call(node, "DEL", "0123456789abcdef")))?);
     Ok(())
 }
 
@@ -83,20 +83,20 @@ fn by_vsctl(rig: &Rig, times: &mut Times) -> anyhow::Result<()> {
 
 /// What the executable itself takes.
 fn start_alone(node: &Path, rounds: usize) -> anyhow::Result<Duration> {
-    let once = |_| timed(|| call(node, "VERSION", "0").run().map(drop));
+    let once = |_| timed(|| done(call(node, "VERSION", "0")));
     let mut times = (0..rounds.max(1)).map(once).collect::<anyhow::Result<Vec<_>>>()?;
     times.sort();
     Ok(quantile(&times, 0.5))
 }
 
 fn at_once(node: &Path) -> anyhow::Result<Duration> {
-    let container = |number: usize| format!("{number:064x}");
+    let container = |number: usize| format!("{number:012x}{number:052x}");
     let all = |verb: &'static str| {
         std::thread::scope(|scope| {
             let calls: Vec<_> = (0..AT_ONCE)
-                .map(|number| scope.spawn(move || call(node, verb, &container(number)).run()))
+                .map(|number| scope.spawn(move || done(call(node, verb, &container(number)))))
                 .collect();
-            calls.into_iter().try_for_each(|call| call.join().expect("a call does not panic").map(drop))
+            calls.into_iter().try_for_each(|call| call.join().expect("a call does not panic"))
         })
     };
     let took = timed(|| all("ADD"))?;
@@ -119,6 +119,13 @@ fn call(node: &Path, verb: &str, container: &str) -> Cmd {
         .env("CNI_NETNS", "/proc/self/ns/net")
         .env("CNI_IFNAME", "net1")
         .env("CNI_PATH", "/usr/lib/cni")
+}
+
+/// Runs it to its end; a plugin says on standard output why it failed.
+fn done(call: Cmd) -> anyhow::Result<()> {
+    let ended = call.end()?;
+    anyhow::ensure!(ended.status.success(), "{}{}", ended.stdout, ended.stderr);
+    Ok(())
 }
 
 fn timed<E: Into<anyhow::Error>>(work: impl FnOnce() -> Result<(), E>) -> anyhow::Result<Duration> {
