@@ -123,48 +123,28 @@ impl Node {
         let fields: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
         // What is not written is the default below this root, which serde cannot know.
-        let said: Self = serde_json::from_value(fields.clone().into()).map_err(|error| error.to_string())?;
-        let mut node = Self::below(root);
-        let written = |name: &str| fields.contains_key(name);
+        let mut node: Self =
+            serde_json::from_value(fields.clone().into()).map_err(|error| error.to_string())?;
+        let usual = Self::below(root);
+        node.root = usual.root;
         let paths: [(&str, &mut PathBuf, PathBuf); 7] = [
-            ("database", &mut node.database, said.database),
-            ("rundir", &mut node.rundir, said.rundir),
-            ("socketRoot", &mut node.socket_root, said.socket_root),
-            ("stateDir", &mut node.state_dir, said.state_dir),
-            ("kubeletRoot", &mut node.kubelet_root, said.kubelet_root),
-            ("deviceInfoDir", &mut node.device_info_dir, said.device_info_dir),
-            ("runtimeCache", &mut node.runtime_cache, said.runtime_cache),
+            ("database", &mut node.database, usual.database),
+            ("rundir", &mut node.rundir, usual.rundir),
+            ("socketRoot", &mut node.socket_root, usual.socket_root),
+            ("stateDir", &mut node.state_dir, usual.state_dir),
+            ("kubeletRoot", &mut node.kubelet_root, usual.kubelet_root),
+            ("deviceInfoDir", &mut node.device_info_dir, usual.device_info_dir),
+            ("runtimeCache", &mut node.runtime_cache, usual.runtime_cache),
         ];
         for (name, place, path) in paths {
-            if written(name) {
+            if !fields.contains_key(name) {
                 *place = path;
             }
             if !is_straight(place) {
                 return Err(format!("{name} is no absolute path without `..`"));
             }
         }
-        let Self {
-            database,
-            rundir,
-            socket_root,
-            state_dir,
-            kubelet_root,
-            device_info_dir,
-            runtime_cache,
-            root,
-            ..
-        } = node;
-        Ok(Self {
-            database,
-            rundir,
-            socket_root,
-            state_dir,
-            kubelet_root,
-            device_info_dir,
-            runtime_cache,
-            root,
-            ..said
-        })
+        Ok(node)
     }
 
     /// How long the switch may take.

@@ -1,27 +1,15 @@
-//! The books as Prometheus metrics, and the small server that hands them out.
+//! The books as Prometheus metrics.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 
 use crate::books::{Books, BooksError};
 use crate::instance::Instance;
 use crate::report::Report;
 use crate::view;
-
-/// Content type of the OpenMetrics text format.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// How many single flows a scrape shows: each is a series of its own to who stores them.
 const BUSIEST: usize = 100;
@@ -153,50 +141,4 @@ pub fn text(instance: &Instance) -> Result<String, BooksError> {
     let mut out = String::new();
     encode(&mut out, &registry).expect("writing to a string cannot fail");
     Ok(out)
-}
-
-/// Listens there; from then on anybody who can reach the address may read the metrics.
-pub(crate) async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
-}
-
-/// Serves until the process ends. A connection's failure is its own.
-pub(crate) async fn serve(listener: TcpListener, instance: Instance) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: others will be closed meanwhile.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            continue;
-        };
-        let instance = instance.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, instance.clone()));
-            let served = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a reader of metrics went away");
-            }
-        });
-    }
-}
-
-async fn answer(request: Request<Incoming>, instance: Instance) -> Result<Response<Full<Bytes>>, Infallible> {
-    let reply = |status: StatusCode, kind: &str, body: String| {
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
-        if let Ok(kind) = kind.parse() {
-            response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
-        }
-        Ok(response)
-    };
-    if request.method() != Method::GET || request.uri().path() != "/metrics" {
-        return reply(StatusCode::NOT_FOUND, "text/plain", "metrics are at /metrics\n".into());
-    }
-    // Tens of thousands of flows take a while to read: not on the thread that follows the kernel's events.
-    match tokio::task::spawn_blocking(move || text(&instance)).await {
-        Ok(Ok(body)) => reply(StatusCode::OK, OPENMETRICS, body),
-        Ok(Err(error)) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
-        Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
-    }
 }

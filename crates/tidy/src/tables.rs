@@ -20,12 +20,13 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 18] = [
+pub const FLOORS: [(&str, Floor); 19] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
     ("flyover-render", Floor::Thought),
     ("flyover-host", Floor::Hands),
+    ("flyover-metrics", Floor::Hands),
     ("flyover-net", Floor::Hands),
     ("flyover-ovs", Floor::Hands),
     ("flyover-cni-core", Floor::Hands),

@@ -12,7 +12,7 @@ mod status;
 pub use attach::attach;
 pub(crate) use attach::mac;
 pub use inspect::{changes, differences};
-pub use owner::{Owned, all, owned};
+pub use owner::{Owned, all};
 pub use remove::remove;
 pub use status::{daemon, status};
 

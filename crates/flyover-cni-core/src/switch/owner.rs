@@ -70,7 +70,7 @@ pub fn all(client: &mut Client) -> Result<Vec<Owned>, CniError> {
 }
 
 /// What a row says, if it says that it is ours.
-pub fn owned(port: &str, external_ids: &Strings) -> Option<Owned> {
+fn owned(port: &str, external_ids: &Strings) -> Option<Owned> {
     let said = |key: &str| external_ids.get(key).map(String::as_str);
     if said(KEY_OWNER) != Some(OWNER) {
         return None;

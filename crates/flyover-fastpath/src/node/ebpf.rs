@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flyover_core::Flow;
 use flyover_net::watch::{Event, Heard, LinkChange, Watch};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::scene::{Scene, Wanted};
@@ -61,8 +62,9 @@ pub(super) async fn run(
 ) -> Result<(), NodeError> {
     if let Some(address) = settings.metrics {
         let listener =
-            metrics::listen(address).await.map_err(|source| NodeError::Metrics { address, source })?;
-        tokio::spawn(metrics::serve(listener, instance.clone()));
+            TcpListener::bind(address).await.map_err(|source| NodeError::Metrics { address, source })?;
+        let instance = instance.clone();
+        tokio::spawn(flyover_metrics::serve(listener, move || metrics::text(&instance)));
     }
     let devices = devices(handle, &settings).await?;
     let routes = route_mtus(handle).await?;

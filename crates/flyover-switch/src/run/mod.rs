@@ -11,7 +11,6 @@ mod counts;
 mod heap;
 mod metrics;
 mod round;
-mod serve;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -123,7 +122,14 @@ async fn serve(
     Ok(tokio::spawn(async move {
         watch.settled().await;
         match listener {
-            Some(listener) => serve::serve(listener, move || text(&settings, &counts)).await,
+            Some(listener) => {
+                let text = move || {
+                    let text = text(&settings, &counts);
+                    heap::give_back();
+                    text
+                };
+                flyover_metrics::serve(listener, text).await;
+            }
             None => std::future::pending().await,
         }
     }))

@@ -1,29 +1,36 @@
-//! The small server that hands out metrics.
+//! The small server that hands out a process's metrics; what they are, the process knows.
+//!
+//! Invariants: only `GET /metrics` is answered with them; they are read on a thread of their own, since reading takes a while
+//! and the caller's thread has events to follow; a reader's failure is its own.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::switch::SwitchError;
-
 /// Content type of the OpenMetrics text format.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves until the process ends. A connection's failure is its own.
-pub(super) async fn serve<F>(listener: TcpListener, text: F)
+/// How long to wait where no connection can be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves what `text` reads, until the process ends.
+pub async fn serve<F, E>(listener: TcpListener, text: F)
 where
-    F: Fn() -> Result<String, SwitchError> + Clone + Send + 'static,
+    F: Fn() -> Result<String, E> + Clone + Send + 'static,
+    E: Display + Send + 'static,
 {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: others will be closed meanwhile.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(PAUSE).await;
             continue;
         };
         let text = text.clone();
@@ -39,20 +46,15 @@ where
     }
 }
 
-async fn answer<F>(request: Request<Incoming>, text: F) -> Result<Response<Full<Bytes>>, Infallible>
+async fn answer<F, E>(request: Request<Incoming>, text: F) -> Result<Response<Full<Bytes>>, Infallible>
 where
-    F: Fn() -> Result<String, SwitchError> + Send + 'static,
+    F: Fn() -> Result<String, E> + Send + 'static,
+    E: Display + Send + 'static,
 {
     if request.method() != Method::GET || request.uri().path() != "/metrics" {
         return Ok(reply(StatusCode::NOT_FOUND, "text/plain", "metrics are at /metrics\n".into()));
     }
-    // The switch takes a while to answer: not on the thread that hears of its changes.
-    let read = tokio::task::spawn_blocking(move || {
-        let text = text();
-        super::heap::give_back();
-        text
-    });
-    Ok(match read.await {
+    Ok(match tokio::task::spawn_blocking(text).await {
         Ok(Ok(body)) => reply(StatusCode::OK, OPENMETRICS, body),
         Ok(Err(error)) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
         Err(error) => reply(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("{error}\n")),
@@ -62,7 +64,6 @@ where
 fn reply(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static(kind);
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
