@@ -4,6 +4,7 @@
 //! Invariants: DPDK is told to leave PCI alone; hugepages are asked for only where a test wants them, and given back; when
 //! a rig goes, its processes, its namespace and its folder go, and a test whose rig left anything fails.
 
+pub mod frames;
 mod guest;
 mod hugepages;
 mod leftovers;

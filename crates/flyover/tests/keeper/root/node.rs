@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::plugin;
-use flyover_testkit::ovs::{Options, Rig};
+use flyover_testkit::ovs::{Options, Rig, frames};
 use flyover_vhost::{Port, Settings};
 use serde_json::{Value, json};
 
@@ -138,23 +138,9 @@ impl Drop for Keeper {
     }
 }
 
-/// Sends until a frame comes out at the other end.
+/// That a text passes from one pod to another.
 pub(super) fn passes(from: &mut Port, to: &mut Port, text: &str) {
-    let end = Instant::now() + LIMIT;
-    let frame =
-        [[0xff; 6].as_slice(), &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5], text.as_bytes(), &[0; 46]].concat();
-    from.ready(end).unwrap();
-    to.ready(end).unwrap();
-    while Instant::now() < end {
-        let _sent = from.send(&frame);
-        let soon = Instant::now() + Duration::from_millis(100);
-        while let Some(came) = to.receive(soon).unwrap() {
-            if came == frame {
-                return;
-            }
-        }
-    }
-    panic!("`{text}` did not pass");
+    frames::passes(from, to, &frames::broadcast(text), LIMIT).unwrap();
 }
 
 pub(super) fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
