@@ -39,10 +39,14 @@ impl Counts {
             .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
     }
 
-    /// Leaks that were found, and those that were taken away.
-    pub(super) fn leaked(&self) -> [(&'static str, u64); 2] {
-        [("found", &self.found), ("collected", &self.collected)]
-            .map(|(state, count)| (state, count.load(Ordering::Relaxed)))
+    /// Leaks that were found.
+    pub(super) fn found(&self) -> u64 {
+        self.found.load(Ordering::Relaxed)
+    }
+
+    /// Leaks that were taken away.
+    pub(super) fn collected(&self) -> u64 {
+        self.collected.load(Ordering::Relaxed)
     }
 
     /// Leaks that are there.

@@ -19,7 +19,7 @@ use flyover_ovs::appctl::{Mempool, Thread};
 use serde::Serialize;
 
 pub use condition::{Condition, ConditionType, Status};
-pub use evidence::{Evidence, evidence};
+pub use evidence::{Evidence, evidence, evidence_within};
 
 /// A switch and all in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

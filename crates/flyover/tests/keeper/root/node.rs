@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::plugin;
+use flyover_host::cmd::Cmd;
 use flyover_testkit::ovs::{Options, Rig, frames};
 use flyover_vhost::{Port, Settings};
 use serde_json::{Value, json};
@@ -62,25 +63,69 @@ impl Node {
         answer.text.unwrap_or_default()
     }
 
-    /// Attaches a pod, which opens its socket.
-    pub(super) fn pod(&self, container: &str) -> Port {
+    /// Attaches a pod, which the runtime then knows, and gives its socket.
+    pub(super) fn attach(&self, container: &str) -> PathBuf {
         let result = self.call("ADD", container);
         fs::write(self.path(&format!("var/lib/cni/results/net-{container}-net1")), "{}").unwrap();
-        let socket = PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap());
-        Port::listen(&socket, Settings::default()).unwrap()
+        PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap())
     }
 
-    pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flyover"));
-        command.args(["switch", "run", "--root"]).arg(self.root.path());
+    /// Attaches a pod, which opens its socket.
+    pub(super) fn pod(&self, container: &str) -> Port {
+        Port::listen(&self.attach(container), Settings::default()).unwrap()
+    }
+
+    /// The runtime no longer knows of a pod.
+    pub(super) fn forget(&self, container: &str) {
+        fs::remove_file(self.path(&format!("var/lib/cni/results/net-{container}-net1"))).unwrap();
+    }
+
+    /// Changes the node's configuration.
+    pub(super) fn configure(&self, key: &str, value: Value) {
+        let file = self.path("etc/flyover/cni.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        config[key] = value;
+        fs::write(file, config.to_string()).unwrap();
+    }
+
+    /// `flyover switch` on this node, with a `/var/lib` that is the node's own: what was applied to a switch is noted there.
+    pub(super) fn flyover(&self, arguments: &[&str]) -> Command {
+        let own = "mount --bind \"$0\" /var/lib && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", own]).arg(self.path("var/lib"));
+        command.args([env!("CARGO_BIN_EXE_flyover"), "switch"]).args(arguments);
+        command.env("FLYOVER_ROOT", self.root.path()).env("NO_COLOR", "1");
         command
+    }
+
+    /// Applies a spec to the switch, which must be all that is to be done.
+    pub(super) fn apply(&self, spec: &str) {
+        let file = self.path("switch.yaml");
+        let directory = self.rig.folder().display();
+        fs::write(&file, format!("runtime: {{directory: {directory}}}\n{spec}")).unwrap();
+        let ran = self.flyover(&["apply", "-f"]).arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(0), "{said}");
+    }
+
+    /// What `ovs-vsctl` says.
+    pub(super) fn vsctl(&self, arguments: &[&str]) -> String {
+        let database = format!("--db=unix:{}", self.rig.database().display());
+        let command = Cmd::new("ovs-vsctl").args(["--timeout=20", &database]);
+        command.args(arguments).run().unwrap().trim().to_owned()
     }
 
     /// Starts the process that keeps the node.
     pub(super) fn keep(&self) -> Keeper {
+        self.keep_with("1s", &[])
+    }
+
+    /// Starts it with another period, and further arguments.
+    pub(super) fn keep_with(&self, each: &str, arguments: &[&str]) -> Keeper {
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = self.command();
-        command.args(["--each", "1s", "--grace", "0s", "--metrics", &metrics.to_string()]);
+        let metrics_at = metrics.to_string();
+        let mut command = self.flyover(&["run", "--each", each, "--grace", "0s", "--metrics", &metrics_at]);
+        command.args(arguments);
         let log = fs::File::create(self.path("log")).unwrap();
         let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
         let keeper = Keeper { child, metrics };
