@@ -11,11 +11,13 @@ mod counts;
 mod heap;
 mod keeper;
 mod metrics;
+mod publish;
 mod round;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub each: Duration,
     /// How long an ADD may take before its attachment counts as left behind.
     pub grace: Duration,
+    /// By which to write annotations that pods read; none is that no pod gets any.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Why the process ended.
@@ -78,10 +82,12 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let (watch, watching) = Watch::start(&settings.node.database);
     let serving = serve(&settings, &counts, watch.clone()).await?;
     tracing::info!(database = %settings.node.database.display(), "watching");
+    let publishing = publish::publish(Arc::clone(&settings), Arc::clone(&counts));
     let keeper = Keeper::of(settings, counts, watch);
     let ended = tokio::select! {
         () = stop => Ok(()),
         ended = keeper.keep() => ended,
+        never = publishing => match never {},
         ended = serving => ended.map_err(RunError::Died),
         ended = watching => ended.map_err(RunError::Died),
     };

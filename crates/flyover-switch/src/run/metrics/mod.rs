@@ -85,6 +85,9 @@ impl Scrape {
         let by = |(result, count): (&str, u64)| ([("result", result.to_owned())], count);
         let rounds = self.counts.rounds().into_iter().map(by);
         counters(to, "flyover_switch_reconciliations", "Rounds, by how they ended", rounds)?;
+        let annotations = self.counts.annotations().into_iter().map(by);
+        let help = "Attempts to annotate pods, by how they ended";
+        counters(to, "flyover_switch_pod_annotations", help, annotations)?;
         let help = "Attachments that nobody had any more, when they were found";
         single(to, "flyover_switch_leaks_found", help, &ConstCounter::new(self.counts.found()))?;
         let help = "Attachments that nobody had any more, and were taken away";

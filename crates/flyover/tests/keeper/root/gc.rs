@@ -7,7 +7,7 @@ use super::node::Node;
 
 /// What the verb ended with, and what it told.
 fn gc(node: &Node, arguments: &[&str]) -> (Option<i32>, Value) {
-    let ran = node.flyover(&["gc", "-o", "json", "--grace", "0s"]).args(arguments).output().unwrap();
+    let ran = node.flyover(&[&["gc", "-o", "json", "--grace", "0s"], arguments].concat());
     let told = serde_json::from_slice(&ran.stdout);
     (ran.status.code(), told.unwrap_or_else(|_| json!(String::from_utf8_lossy(&ran.stderr))))
 }
@@ -40,7 +40,7 @@ fn the_verb_names_what_was_left_behind_and_takes_it_away_unless_it_only_looks() 
     assert_eq!((code, findings(&told)), (Some(0), both.to_vec()));
     assert_eq!(told[0]["network"], "net");
     assert!(node.has("kept") && node.has("left"));
-    let table = node.flyover(&["gc", "--dry-run", "--grace", "0s"]).output().unwrap();
+    let table = node.flyover(&["gc", "--dry-run", "--grace", "0s"]);
     let table = String::from_utf8(table.stdout).unwrap();
     assert!(
         table.contains("would go: the runtime does not know it (")
@@ -48,7 +48,7 @@ fn the_verb_names_what_was_left_behind_and_takes_it_away_unless_it_only_looks() 
     );
     assert!(table.ends_with("2 attachments, 1 would go\n"), "{table}");
     // An ADD that may be under way is left alone.
-    let young = node.flyover(&["gc", "-o", "json"]).output().unwrap();
+    let young = node.flyover(&["gc", "-o", "json"]);
     let young: Value = serde_json::from_slice(&young.stdout).unwrap();
     assert_eq!(findings(&young).iter().filter(|finding| finding.1 == "stale").count(), 0);
 

@@ -74,7 +74,7 @@ fn what_was_left_behind_is_collected_when_it_is_found_again_and_not_before() {
     ];
     leak.external_ids = marks.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     node.rig.add_port("br0", &leak).unwrap();
-    let ran = node.flyover(&["run", "--once", "-o", "json"]).output().unwrap();
+    let ran = node.flyover(&["run", "--once", "-o", "json"]);
     let round: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(round["leftBehind"][0]["id"], json!(id));
     assert_eq!(

@@ -4,13 +4,15 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::plugin;
 use flyover_host::cmd::Cmd;
 use flyover_testkit::ovs::{Options, Rig, frames};
 use flyover_vhost::{Port, Settings};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
 /// For anything that the process does.
@@ -45,11 +47,21 @@ impl Node {
         self.root.path().join(below)
     }
 
-    pub(super) fn call(&self, verb: &str, container: &str) -> Value {
-        let network = json!({"cniVersion": "1.1.0", "name": "net", "type": "userspace",
+    /// The network of all pods that have no other.
+    pub(super) fn network() -> Value {
+        json!({"cniVersion": "1.1.0", "name": "net", "type": "userspace",
             "host": {"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "bridge", "vhost": {"mode": "client"},
-                "bridge": {"bridgeName": "br0"}}});
+                "bridge": {"bridgeName": "br0"}}})
+    }
+
+    pub(super) fn call(&self, verb: &str, container: &str) -> Value {
+        self.ask(verb, container, &Self::network(), "")
+    }
+
+    /// Calls the plugin for a network, with `CNI_ARGS`.
+    pub(super) fn ask(&self, verb: &str, container: &str, network: &Value, args: &str) -> Value {
         let variables = [
+            ("CNI_ARGS", args),
             ("CNI_COMMAND", verb),
             ("CNI_CONTAINERID", container),
             ("CNI_IFNAME", "net1"),
@@ -88,14 +100,30 @@ impl Node {
         fs::write(file, config.to_string()).unwrap();
     }
 
-    /// `flyover switch` on this node, with a `/var/lib` that is the node's own: what was applied to a switch is noted there.
-    pub(super) fn flyover(&self, arguments: &[&str]) -> Command {
-        let own = "mount --bind \"$0\" /var/lib && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", own]).arg(self.path("var/lib"));
-        command.args([env!("CARGO_BIN_EXE_flyover"), "switch"]).args(arguments);
-        command.env("FLYOVER_ROOT", self.root.path()).env("NO_COLOR", "1");
+    /// Runs `flyover switch` on this node to its end.
+    pub(super) fn flyover(&self, arguments: &[&str]) -> Output {
+        self.within(|| self.command(arguments).output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flyover"));
+        command.arg("switch").args(arguments);
+        command.env("FLYOVER_ROOT", self.root.path()).env("NO_COLOR", "1").stdin(Stdio::null());
         command
+    }
+
+    /// Starts something with a `/var/lib` that is the node's own: what was applied to a switch is noted there. That is a
+    /// thread's matter, so it has one.
+    fn within<T: Send>(&self, start: impl FnOnce() -> T + Send) -> T {
+        let own = self.path("var/lib");
+        let begin = || {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+            mount(Some(&own), "/var/lib", none, MsFlags::MS_BIND, none).unwrap();
+            start()
+        };
+        std::thread::scope(|scope| scope.spawn(begin).join().unwrap())
     }
 
     /// Applies a spec to the switch, which must be all that is to be done.
@@ -103,7 +131,7 @@ impl Node {
         let file = self.path("switch.yaml");
         let directory = self.rig.folder().display();
         fs::write(&file, format!("runtime: {{directory: {directory}}}\n{spec}")).unwrap();
-        let ran = self.flyover(&["apply", "-f"]).arg(&file).output().unwrap();
+        let ran = self.flyover(&["apply", "-f", file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
         assert_eq!(ran.status.code(), Some(0), "{said}");
     }
@@ -124,10 +152,12 @@ impl Node {
     pub(super) fn keep_with(&self, each: &str, arguments: &[&str]) -> Keeper {
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let metrics_at = metrics.to_string();
-        let mut command = self.flyover(&["run", "--each", each, "--grace", "0s", "--metrics", &metrics_at]);
-        command.args(arguments);
         let log = fs::File::create(self.path("log")).unwrap();
-        let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.within(|| {
+            let mut command =
+                self.command(&["run", "--each", each, "--grace", "0s", "--metrics", &metrics_at]);
+            command.args(arguments).stderr(log).spawn().unwrap()
+        });
         let keeper = Keeper { child, metrics };
         wait("the process", || keeper.scrape().filter(|text| text.contains("reconciliations_total")));
         keeper
@@ -173,6 +203,17 @@ impl Keeper {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the log of the process:\n{}",
+                fs::read_to_string(self.path("log")).unwrap_or_default()
+            );
+        }
     }
 }
 
