@@ -15,9 +15,13 @@ SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plu
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
+# --brief runs there only what a kernel's own ways decide.
+BRIEF ?=
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
 FUZZ_SECONDS ?= 60
+# Where the demo of the switch finds the command line: target/debug is built sooner.
+PROGRAMS ?= target/release
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
 # Name of the lab that demo and bench raise.
@@ -51,9 +55,9 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 
 demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both documents' networks, measure, take all back
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo build --release --package flyover
+	cargo build $(if $(filter target/release,$(PROGRAMS)),--release) --package flyover
 	cargo build --package xtask
-	@$(SUDO) target/debug/xtask demo-switch --plugin target/cni/flyover
+	@$(SUDO) target/debug/xtask demo-switch --programs $(PROGRAMS) --plugin target/cni/flyover
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF
@@ -93,7 +97,7 @@ cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni
 
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo xtask kernels $(KERNELS)
+	cargo xtask kernels $(BRIEF) $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
 test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch
