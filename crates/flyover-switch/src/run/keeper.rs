@@ -55,6 +55,7 @@ impl Keeper {
     /// Keeps until the process ends.
     pub(super) async fn keep(mut self) -> Result<(), RunError> {
         self.watch.settled().await;
+        self.watch.forget();
         let mut due = Instant::now();
         let mut task = self.look();
         loop {

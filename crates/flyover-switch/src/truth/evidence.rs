@@ -43,7 +43,7 @@ pub fn evidence(host: &HostRoot, at: &SwitchAt) -> Result<Evidence, HostError> {
 /// Asks a switch. A daemon that does not answer the first question in time is asked no other.
 pub fn evidence_within(host: &HostRoot, at: &SwitchAt, limit: Duration) -> Result<Evidence, HostError> {
     let snapshot = match ovs::connect(host, at, ANSWER) {
-        Ok(mut client) => Some(ovs::snapshot(&mut client)?),
+        Ok(mut client) => Some(ovs::snapshot_in_parts(&mut client)?),
         Err(HostError::Unsupported(_)) => None,
         Err(other) => return Err(other),
     };

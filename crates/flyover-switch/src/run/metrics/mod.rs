@@ -47,7 +47,8 @@ pub(super) fn text(settings: &Settings, counts: &Arc<Counts>) -> Result<String, 
 impl Scrape {
     fn read(settings: &Settings, counts: Arc<Counts>) -> Result<Self, SwitchError> {
         let evidence = evidence_within(settings.switch.host(), &settings.switch.at()?, PATIENCE)?;
-        Ok(Self { truth: judge(&evidence), work: evidence.work, counts })
+        let work = evidence.work.clone();
+        Ok(Self { truth: judge(evidence), work, counts })
     }
 
     fn ports(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::plugin;
@@ -191,10 +192,29 @@ impl Keeper {
         line.rsplit(' ').next()?.trim().parse().ok()
     }
 
-    /// Mebibytes of memory that it has for itself alone: pages of the program are the build's, and given back at will.
-    pub(super) fn resident(&self) -> f64 {
+    /// The most mebibytes that it had for itself alone while something was done: pages of the program are the build's, and
+    /// given back at will.
+    pub(super) fn peak_while(&self, does: impl FnOnce()) -> f64 {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let sampled = scope.spawn(|| {
+                let mut most = self.memory("RssAnon");
+                while !done.load(Ordering::Relaxed) {
+                    most = most.max(self.memory("RssAnon"));
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                most
+            });
+            does();
+            done.store(true, Ordering::Relaxed);
+            sampled.join().unwrap()
+        })
+    }
+
+    /// Mebibytes, by what the kernel calls them.
+    pub(super) fn memory(&self, key: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
