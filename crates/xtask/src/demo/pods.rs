@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(3);
 pub(super) fn two_pods(switch: &Switch, plugin: &Plugin) -> anyhow::Result<()> {
     say("== two pods with DPDK by the network `ovs-dpdk-br0`");
     let pods = [plugin.attach("testpmd-a", FIRST)?, plugin.attach("testpmd-b", FIRST)?];
-    let pair = Pair { sockets: [&pods[0].socket, &pods[1].socket], listen: false };
+    let pair = Pair { sockets: [&pods[0].socket, &pods[1].socket], macs: MACS, listen: false };
     for (from, to) in [(0, 1), (1, 0)] {
         let rates = stream(switch, &pair, from, to)?;
         say(format!(
@@ -45,13 +45,14 @@ pub(super) fn two_pods(switch: &Switch, plugin: &Plugin) -> anyhow::Result<()> {
         micros(report.longest)
     ));
     say(switch.status()?);
-    by_hand::compare(switch, &pods)
+    by_hand::compare(switch, &pair)
 }
 
 /// The sockets of two pods.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair<'a> {
     pub(super) sockets: [&'a Path; 2],
+    pub(super) macs: [&'a str; 2],
     /// Whether the pods make them.
     pub(super) listen: bool,
 }
@@ -60,11 +61,11 @@ pub(super) struct Pair<'a> {
 pub(super) fn stream(switch: &Switch, pair: &Pair<'_>, from: usize, to: usize) -> anyhow::Result<(f64, f64)> {
     let pod = |at: usize, mode| Pod {
         listens: pair.listen,
-        peer: (mode == Mode::TxOnly).then(|| MACS[to].to_owned()),
+        peer: (mode == Mode::TxOnly).then(|| pair.macs[to].to_owned()),
         // On two CPUs the other one is the switch's, and long rings are all that a turn on this one gives.
         cpu: 0,
         ring: 4096,
-        ..Pod::on(pair.sockets[at], MACS[at], mode)
+        ..Pod::on(pair.sockets[at], pair.macs[at], mode)
     };
     let mut taker = Testpmd::start(&pod(to, Mode::RxOnly), switch.folder())?;
     taker.ready()?;
