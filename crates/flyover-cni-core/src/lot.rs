@@ -15,7 +15,7 @@ use crate::names::{Attachment, AttachmentId};
 use crate::netconf::{Mode, Network, Wish};
 use crate::node::{Node, is_straight};
 use crate::request::{CniArgs, Of, Pod, Request};
-use crate::state::{Broker, Ipam, Phase, Port, SCHEMA, Sockets, Source, State};
+use crate::state::{Broker, Ipam, Phase, Port, SCHEMA, Sockets, Source, State, boot};
 use crate::{group, ipam, legacy};
 
 /// What a runtime asks for, and where.
@@ -87,6 +87,7 @@ pub fn presumed(call: Call<'_>, of: &Of) -> State {
         path: path.clone(),
         args: request.raw_args.clone(),
         configuration: network.raw.clone(),
+        refused: false,
     });
     let mut state = bare(node, attachment);
     state.netns = of.netns.clone();
@@ -102,6 +103,7 @@ pub fn bare(node: &Node, attachment: Attachment) -> State {
         attachment,
         phase: Phase::Adding,
         began: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        boot: boot(),
         netns: None,
         pod: None,
         port: None,
@@ -208,7 +210,7 @@ fn fits(path: &Path) -> Result<(), CniError> {
 }
 
 /// Where the device-info file lies below the node's directory for them.
-pub fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
+pub(crate) fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
     let below = Path::new(path).strip_prefix(&node.device_info_dir).ok();
     let straight = |below: &&Path| is_straight(&Path::new("/").join(below)) && below.components().count() > 0;
     below.filter(straight).map(Path::to_owned).ok_or_else(|| {

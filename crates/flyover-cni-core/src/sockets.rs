@@ -81,7 +81,7 @@ pub fn serve(state: &mut State) -> Result<(), CniError> {
     let (Some(broker), Some(file)) = (&state.sockets.broker, &state.sockets.file) else { return Ok(()) };
     let (front, back) =
         (state.sockets.front(&id).join(file.as_str()), state.sockets.back(&id).join(file.as_str()));
-    if running(broker).is_some_and(broker::runs) {
+    if running(state).is_some_and(broker::runs) {
         return Ok(());
     }
     // One that was started and never written down holds the sockets.
@@ -118,9 +118,7 @@ pub fn differences(state: &State) -> Vec<String> {
             }
         }
     }
-    if let Some(broker) = &sockets.broker
-        && !running(broker).is_some_and(broker::runs)
-    {
+    if sockets.broker.is_some() && !running(state).is_some_and(broker::runs) {
         found.push(format!("the broker of `{}` does not run", path.display()));
     }
     found
@@ -172,7 +170,7 @@ fn directories_of(id: &AttachmentId) -> [String; 2] {
 fn end(state: &State) -> Result<(), CniError> {
     let id = state.id();
     let Some(broker) = &state.sockets.broker else { return Ok(()) };
-    broker::end(&state.sockets.front(&id), running(broker))?;
+    broker::end(&state.sockets.front(&id), running(state))?;
     let (Some(socket), Some(file)) = (broker.socket, &state.sockets.file) else { return Ok(()) };
     let removed = Beneath::open(&state.sockets.root)
         .and_then(|root| root.below(Path::new(id.as_str())))
@@ -204,10 +202,34 @@ fn is_another(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-fn running(broker: &Broker) -> Option<Running> {
+/// The process that was written down: of another start of the machine, its number may be anybody's.
+fn running(state: &State) -> Option<Running> {
+    let broker = state.sockets.broker.as_ref().filter(|_| !state.is_of_another_boot())?;
     Some(Running { pid: broker.pid?, started: broker.started? })
 }
 
 fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {
     CniError::new(Code::Socket, format!("failed to {verb} `{}`", path.display())).because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lot;
+    use crate::names::Attachment;
+    use crate::node::Node;
+
+    #[test]
+    fn a_process_of_before_the_machine_was_started_again_is_another() {
+        let attachment = Attachment {
+            network: "net".parse().unwrap(),
+            container: "c1".parse().unwrap(),
+            ifname: "net1".parse().unwrap(),
+        };
+        let mut state = lot::bare(&Node::default(), attachment);
+        state.sockets.broker = Some(Broker { pid: Some(1), started: Some(2), ..Broker::default() });
+        assert_eq!(running(&state), Some(Running { pid: 1, started: 2 }));
+        state.boot = Some("another".to_owned());
+        assert_eq!(running(&state), None);
+    }
 }

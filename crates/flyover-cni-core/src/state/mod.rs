@@ -1,8 +1,10 @@
 //! What is known of an attachment: one file each, written before anything is changed and removed last.
 //!
-//! Invariants: a file is replaced whole, and what is to be made is on the disk before it is made; only root reads them; what
-//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same one.
+//! Invariants: a file is replaced whole, and what is to be made is written before it is made; only root reads them; what
+//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same
+//! one; a state that would be missed after the power was cut is on a disk, and [`Store`] says which that is.
 
+mod file;
 mod lock;
 mod store;
 
@@ -47,6 +49,9 @@ pub struct State {
     pub phase: Phase,
     /// When ADD began, in seconds since 1970.
     pub began: u64,
+    /// In which start of the machine; no container outlives one.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// The container's network namespace.
     pub netns: Option<PathBuf>,
     /// The pod.
@@ -142,6 +147,17 @@ pub struct Ipam {
     pub args: String,
     /// The network's configuration as it was.
     pub configuration: Value,
+    /// Whether it answered ADD with an error, and so gave nothing.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+impl Ipam {
+    /// Looks for plugins elsewhere too, after where it looked before.
+    pub fn look_in(&mut self, path: &[PathBuf]) {
+        let more = path.iter().filter(|dir| !self.path.contains(dir)).cloned().collect::<Vec<_>>();
+        self.path.extend(more);
+    }
 }
 
 impl State {
@@ -150,6 +166,31 @@ impl State {
     pub fn id(&self) -> AttachmentId {
         self.attachment.id()
     }
+
+    /// Whether it leaves something on a disk that nobody but this state can tell to be ours.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        self.ipam.is_some() || matches!(self.sockets.source, Some(Source::Shared { .. }))
+    }
+
+    /// Whether the machine was started again since: then the container is gone, whoever still speaks of it.
+    #[must_use]
+    pub fn is_of_another_boot(&self) -> bool {
+        is_another_boot(self.boot.as_deref())
+    }
+}
+
+/// Which start of the machine this is.
+#[must_use]
+pub fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Whether something is known to be of another start of the machine than this one.
+#[must_use]
+pub fn is_another_boot(of: Option<&str>) -> bool {
+    of.is_some_and(|of| boot().is_some_and(|now| now != of))
 }
 
 impl Sockets {

@@ -22,6 +22,14 @@ use flyover_ovs::Client;
 
 use crate::error::CniError;
 use crate::node::Node;
+use crate::state::State;
+
+/// Connects to the database that an attachment was put into, or where the node has it by now.
+pub fn reach(state: &State, node: &Node) -> Result<Client, CniError> {
+    connect(&state.database, node).or_else(|error| {
+        if state.database == node.database { Err(error) } else { connect(&node.database, node) }
+    })
+}
 
 /// Connects to a switch's database.
 pub fn connect(database: &Path, node: &Node) -> Result<Client, CniError> {

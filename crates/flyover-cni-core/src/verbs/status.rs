@@ -15,6 +15,7 @@ pub(super) fn status(call: Call<'_>) -> Result<(), CniError> {
     if version < Version::V110 {
         return Err(CniError::new(Code::Version, format!("version {version} of CNI has no STATUS")));
     }
+    call.network.good_ipam()?;
     let wish = Wish::of(&call.network.raw, &CniArgs::default())?;
     switch::status(call.node, Some(&wish))?;
     let Some(plugin) = &call.network.ipam else { return Ok(()) };
@@ -24,6 +25,7 @@ pub(super) fn status(call: Call<'_>) -> Result<(), CniError> {
         path: path.clone(),
         args: String::new(),
         configuration: call.network.raw.clone(),
+        refused: false,
     };
     ipam::forward(&ipam, Verb::Status)
 }

@@ -20,4 +20,5 @@ mod root {
     mod repair;
     mod rig;
     mod storm;
+    mod stubborn;
 }

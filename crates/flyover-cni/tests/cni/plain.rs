@@ -77,7 +77,12 @@ fn verbs_that_a_version_lacks_are_code_one() {
     let root = empty();
     let network = json!({"cniVersion": "0.3.1", "name": "net"});
     assert_eq!(Plugin::new(root.path(), "CHECK", &network).of("c1", "net1").run().code(), 1);
-    assert_eq!(Plugin::new(root.path(), "STATUS", &network).run().code(), 1);
+    for version in ["0.3.1", "1.0.0"] {
+        let network = json!({"cniVersion": version, "name": "net", "cni.dev/valid-attachments": []});
+        for verb in ["STATUS", "GC"] {
+            assert_eq!(Plugin::new(root.path(), verb, &network).run().code(), 1, "{verb}");
+        }
+    }
 }
 
 #[test]
@@ -125,6 +130,20 @@ fn what_the_node_does_not_allow_is_refused_before_anything_is_made() {
         assert_eq!(Plugin::new(root.path(), "ADD", &network).of("c1", "net1").run().code(), 7, "{network}");
     }
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn del_is_done_whatever_add_would_refuse() {
+    let root = empty();
+    let devices = root.path().join("var/run/k8s.cni.cncf.io/devinfo");
+    std::fs::create_dir_all(&devices).unwrap();
+    let mut network = network(json!({}));
+    network["runtimeConfig"] = json!({"CNIDeviceInfoFile": devices.join("../../x")});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
+    network["ipam"] = json!({"type": "a/b"});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
+    network["ipam"] = json!({"type": "nowhere"});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
 }
 
 #[test]

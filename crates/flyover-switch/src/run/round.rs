@@ -129,7 +129,7 @@ fn spec(settings: &Settings) -> Result<Vec<String>, SwitchError> {
 }
 
 fn heal(settings: &Settings, which: &Which, round: &mut Round) -> Result<(), CniError> {
-    let store = Store::open(&settings.node.state_dir)?;
+    let store = Store::open(&settings.node)?;
     let ids = store.list()?;
     if ids.is_empty() {
         return Ok(());

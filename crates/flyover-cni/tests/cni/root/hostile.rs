@@ -166,7 +166,7 @@ fn a_network_that_asks_for_files_of_the_host_gets_none() {
             .unwrap()
             .starts_with(rig.path("run/flyover").to_str().unwrap())
     );
-    let state = fs::read_dir(rig.path("var/lib/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
+    let state = fs::read_dir(rig.path("run/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
     let state = state.filter(|path| path.extension().is_some()).map(|path| fs::read_to_string(path).unwrap());
     assert!(
         state.into_iter().all(|text| text.contains("\"publish\":null")),
