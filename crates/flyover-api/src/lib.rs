@@ -7,6 +7,7 @@ mod explain;
 mod near;
 mod node_profile;
 mod read;
+pub mod resource;
 mod switch;
 mod tree;
 

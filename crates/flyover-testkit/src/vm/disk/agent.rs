@@ -28,12 +28,14 @@ pub(super) struct Agent {
     stream: UnixStream,
     read: Vec<u8>,
     jobs: u32,
+    /// The boot whose agent spoke last.
+    boot: String,
 }
 
 impl Agent {
     pub(super) fn new(stream: UnixStream) -> anyhow::Result<Self> {
         stream.set_read_timeout(Some(LOOK))?;
-        Ok(Self { stream, read: Vec::new(), jobs: 0 })
+        Ok(Self { stream, read: Vec::new(), jobs: 0, boot: String::new() })
     }
 
     /// Waits for an agent of another boot than `old`, and returns that boot's id.
@@ -44,13 +46,17 @@ impl Agent {
         console: &mut Console,
     ) -> anyhow::Result<String> {
         let end = Instant::now() + limit;
-        loop {
+        while self.boot.is_empty() || self.boot == old {
             let line = self.line(end, console).context("the guest did not start")?;
-            match line.strip_prefix("ready ") {
-                Some(boot_id) if boot_id != old => return Ok(boot_id.to_owned()),
-                _ => {}
-            }
+            self.hear(&line);
         }
+        Ok(self.boot.clone())
+    }
+
+    /// Takes note of an agent that came up; says whether it is one of another boot.
+    fn hear(&mut self, line: &str) -> bool {
+        let Some(boot) = line.strip_prefix("ready ") else { return false };
+        boot != std::mem::replace(&mut self.boot, boot.to_owned())
     }
 
     /// Runs a script in the guest, which ends it after `limit`.
@@ -72,6 +78,10 @@ impl Agent {
             if let Some(answer) = line.strip_prefix(&id) {
                 return parse(answer)
                     .with_context(|| format!("failed to parse the agent's answer `{answer}`"));
+            }
+            // Who waits on would wait for a script that no longer runs.
+            if self.hear(&line) {
+                bail!("the guest rebooted during the script:\n{script}");
             }
         }
     }
@@ -126,9 +136,23 @@ mod tests {
         });
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut console = Console::open(file.path()).unwrap();
-        let output = Agent::new(ours).unwrap().run("false", Duration::from_secs(7), &mut console).unwrap();
+        let mut agent = Agent { boot: "old".into(), ..Agent::new(ours).unwrap() };
+        let output = agent.run("false", Duration::from_secs(7), &mut console).unwrap();
         assert_eq!(output, Output { status: 3, text: "hello\n".into() });
         assert_eq!(guest.join().unwrap(), "job1 7 ZmFsc2U=\n");
+    }
+
+    #[test]
+    fn a_script_that_the_reboot_took_along_is_not_waited_for_and_the_new_boot_is_known() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (&theirs).write_all(b"ready old\nready new\n").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut console = Console::open(file.path()).unwrap();
+        let mut agent = Agent { boot: "old".into(), ..Agent::new(ours).unwrap() };
+        let minute = Duration::from_secs(60);
+        let error = agent.run("reboot", minute, &mut console).unwrap_err();
+        assert_eq!(error.to_string(), "the guest rebooted during the script:\nreboot");
+        assert_eq!(agent.ready("old", minute, &mut console).unwrap(), "new");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 
+use super::POWER_OFF;
 use super::qemu::{Disk, Qemu};
 use super::{debian, layout};
 use crate::vm::Hardware;
@@ -69,6 +70,6 @@ fn first_boot(disk: &Path) -> anyhow::Result<()> {
     qemu.agent.ready("", limit, &mut qemu.console)?;
     let output = qemu.agent.run(FIRST_BOOT, limit, &mut qemu.console)?;
     ensure!(output.status == 0, "the first boot failed: {}", output.text);
-    qemu.agent.run("systemctl --no-block poweroff", limit, &mut qemu.console)?;
+    qemu.agent.run(POWER_OFF, limit, &mut qemu.console)?;
     qemu.wait(limit)
 }

@@ -35,6 +35,9 @@ const BOOT: Duration = Duration::from_secs(300);
 /// What is quick even in an emulated guest.
 const SHORT: Duration = Duration::from_secs(60);
 
+/// A moment later, or the machine may be off before the agent has answered.
+const POWER_OFF: &str = "(sleep 1; systemctl poweroff) >/dev/null 2>&1 &";
+
 /// A guest with a disk of its own. It ends, and its disk goes, with this value or with the thread that
 /// started it last.
 #[derive(Debug)]
@@ -142,8 +145,7 @@ impl DiskVm {
 
     /// Powers off by systemd.
     pub fn poweroff(&mut self) -> anyhow::Result<()> {
-        // A moment later, or the machine may be off before the agent has answered.
-        self.ok("(sleep 1; systemctl poweroff) >/dev/null 2>&1 &")?;
+        self.ok(POWER_OFF)?;
         let mut qemu = self.qemu.take().context("the guest is off")?;
         qemu.wait(SHORT * 2)
     }
