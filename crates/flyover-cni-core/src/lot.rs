@@ -42,7 +42,7 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
         ipam::find(&ipam.plugin, &ipam.path)?;
     }
     let group = wish.group.as_ref().or(node.group.as_ref());
-    let (name, file) = names(&state.attachment, &id, &wish);
+    let (name, file) = names(&state.attachment, &id, &wish)?;
     let sockets = Sockets {
         root: node.socket_root.clone(),
         source: source(node, &wish, args.pod().as_ref(), &state.attachment)?,
@@ -145,13 +145,24 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
 }
 
 /// The names of the port and of the socket. Those of the plugin before us, unless the interface's name cannot be in them.
-fn names(attachment: &Attachment, id: &AttachmentId, wish: &Wish) -> (OvsName, OvsName) {
-    let usual = format!("{}-{}", attachment.container.short(), attachment.ifname);
+fn names(
+    attachment: &Attachment,
+    id: &AttachmentId,
+    wish: &Wish,
+) -> Result<(OvsName, OvsName), CniError> {
+    let short = format!("{}-", attachment.container.short());
+    let usual = format!("{short}{}", attachment.ifname);
     let port: OvsName = usual
         .parse()
         .unwrap_or_else(|_| id.as_str().parse().expect("sixteen hexadecimal digits are a name in a switch"));
     let file = wish.socketfile.clone().unwrap_or_else(|| port.clone());
-    (port, file)
+    if file != port && file.as_str().starts_with(&short) {
+        return Err(CniError::new(
+            Code::Config,
+            format!("vhost.socketfile `{file}` is the name of another interface's socket"),
+        ));
+    }
+    Ok((port, file))
 }
 
 /// The directory in which the pod finds its sockets: what the network says, else the pod's volume, if it has one.

@@ -123,6 +123,17 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Volume { kubelet, path } => kubelet.join(path),
+            Self::Shared { base, name, .. } => base.join(name.as_str()),
+        }
+    }
+}
+
 /// A process between the pod and the switch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
@@ -194,6 +205,12 @@ pub fn is_another_boot(of: Option<&str>) -> bool {
 }
 
 impl Sockets {
+    /// The place where the socket lies for the pod, as text that no other place has; none in a directory of its own.
+    pub(crate) fn place(&self) -> Option<String> {
+        let (source, file) = (self.source.as_ref()?, self.file.as_ref()?);
+        Some(format!("{}\0{file}", source.path().display()))
+    }
+
     /// The directory that the pod's socket lies in.
     #[must_use]
     pub fn front(&self, id: &AttachmentId) -> PathBuf {

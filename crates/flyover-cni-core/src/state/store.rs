@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Outlasts, failed, half, id_of, look, make, name, remove, replace};
 use super::{Lock, State};
-use crate::error::CniError;
+use crate::error::{CniError, Code};
 use crate::names::AttachmentId;
 use crate::node::Node;
 
@@ -65,9 +65,32 @@ impl Store {
         self.files(id).iter().find_map(|path| look(path, id))
     }
 
-    /// Writes what will be made. It is where it has to be before this returns.
+    /// Writes what will be made, unless another attachment has the same socket. It is where it has to be before this
+    /// returns.
     pub fn begin(&self, state: &State) -> Result<(), CniError> {
+        let _place = self.claim(state)?;
         self.write(state, Outlasts::TheMachineFirst)
+    }
+
+    /// That no other attachment has the place of this one's socket, and that none takes it before this one is written.
+    /// Who has this lock waits for no other, so nobody waits for ever.
+    ///
+    /// A name that nobody chose is no other's, and need not be looked for in all states there are.
+    fn claim(&self, state: &State) -> Result<Option<Lock>, CniError> {
+        let chosen = |state: &State| state.port.as_ref()?.wish.socketfile.as_ref().and(state.sockets.place());
+        let Some(place) = chosen(state) else { return Ok(None) };
+        let lock = self.lock(&AttachmentId::of(&place))?;
+        let has_it = |other: &State| other.id() != state.id() && chosen(other).as_ref() == Some(&place);
+        for (_, found) in self.all()? {
+            if let Some(Found::State(other)) = found
+                && has_it(&other)
+            {
+                let msg = format!("the socket of {} is that of {}", state.attachment, other.attachment);
+                return Err(CniError::new(Code::Config, msg)
+                    .details("hint: another vhost.socketfile, or none, for one of the two networks"));
+            }
+        }
+        Ok(Some(lock))
     }
 
     /// Writes what is known by now.

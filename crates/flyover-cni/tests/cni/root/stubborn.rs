@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ fn clean(rig: &Rig) {
 
 /// The only state there is.
 fn state(rig: &Rig) -> std::path::PathBuf {
-    let states = rig.path("var/lib/flyover/cni");
-    let name = below(&states).into_iter().find(|name| name.ends_with(".json")).unwrap();
-    states.join(name)
+    let of = |place: &str| below(&rig.path(place)).into_iter().map(|name| rig.path(place).join(name)).collect();
+    let all: [Vec<std::path::PathBuf>; 2] = ["run/flyover/cni", "var/lib/flyover/cni"].map(of);
+    all.into_iter().flatten().find(|path| path.extension().is_some()).unwrap()
 }
 
 #[test]
@@ -89,5 +90,26 @@ fn a_port_is_not_forgotten_with_a_state_that_cannot_be_read() {
     assert_eq!(rig.call("DEL", &network).of("c1", "net1").run().code(), 11);
     rig.start_server();
     rig.call("DEL", &network).of("c1", "net1").run().good();
+    clean(&rig);
+}
+
+#[test]
+fn del_waits_for_a_plugin_for_addresses_that_outlived_the_add() {
+    let rig = Rig::new();
+    let path = rig.address_plugin("slow");
+    let mut network = rig.network("net");
+    network["ipam"] = json!({"type": "slow", "mark": "one"});
+    fs::write(rig.path("bin/slow ADD"), "").unwrap();
+    let call = |verb: &str| rig.call(verb, &network).of("c1", "net1").with("CNI_PATH", &path);
+    let mut add = call("ADD").start();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !rig.path("bin/log").exists() {
+        assert!(Instant::now() < end, "the plugin for addresses is not asked");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    add.kill().unwrap();
+    add.wait().unwrap();
+    call("DEL").run().good();
+    assert_eq!(rig.asked(), ["began ADD one", "ended ADD one", "began DEL one", "ended DEL one"]);
     clean(&rig);
 }
