@@ -73,7 +73,7 @@ pub fn runs(broker: Running) -> bool {
     started(broker.pid) == Some(broker.started)
 }
 
-/// Ends every broker whose socket for the pod lies in a directory: the one that was written down, else those that were not.
+/// Ends every broker whose socket for the pod lies below a directory: the one that was written down, else those that were not.
 pub fn end(directory: &Path, known: Option<Running>) -> Result<(), CniError> {
     let known = known.filter(|known| runs(*known));
     let all = known.map_or_else(|| find(directory), |known| vec![known]);
@@ -88,7 +88,7 @@ pub fn end(directory: &Path, known: Option<Running>) -> Result<(), CniError> {
 /// Brokers of a directory, by their command line. Anybody may choose one; ours are root's.
 #[must_use]
 pub fn find(directory: &Path) -> Vec<Running> {
-    let same = |words: &[PathBuf]| matches!(words, [_, word, front, _] if word == Path::new(WORD) && front.parent() == Some(directory));
+    let same = |words: &[PathBuf]| matches!(words, [_, word, front, _] if word == Path::new(WORD) && front.starts_with(directory));
     let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let brokers = pids.filter(|pid| same(&command_line(*pid)) && is_roots(*pid));

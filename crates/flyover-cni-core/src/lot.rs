@@ -16,7 +16,7 @@ use crate::netconf::{Mode, Network, Wish};
 use crate::node::{Node, is_straight};
 use crate::request::{CniArgs, Of, Pod, Request};
 use crate::state::{Broker, Ipam, Phase, Port, SCHEMA, Sockets, Source, State, boot};
-use crate::{group, ipam, legacy};
+use crate::{group, ipam, legacy, sockets};
 
 /// What a runtime asks for, and where.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +37,14 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
     let mut state = presumed(call, request.of()?);
     let id = state.id();
     allowed(node, &wish)?;
+    sockets::check_root(&node.socket_root)?;
     network.good_ipam()?;
     if let Some(ipam) = &state.ipam {
         ipam::find(&ipam.plugin, &ipam.path)?;
     }
     let group = wish.group.as_ref().or(node.group.as_ref());
     let (name, file) = names(&state.attachment, &id, &wish)?;
-    let sockets = Sockets {
+    state.sockets = Sockets {
         root: node.socket_root.clone(),
         source: source(node, &wish, args.pod().as_ref(), &state.attachment)?,
         group: group.map_or(Ok(0), |name| group::id_of(&node.root, name))?,
@@ -51,14 +52,13 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
         file: Some(file.clone()),
         inode: None,
     };
-    let directory = if sockets.broker.is_some() { sockets.back(&id) } else { sockets.front(&id) };
+    let directory = if state.sockets.broker.is_some() { state.sockets.back(&id) } else { state.sockets.front(&id) };
     let server_path = directory.join(file.as_str());
-    for path in [&server_path, &sockets.front(&id).join(file.as_str())] {
+    for path in [&server_path, &state.sockets.front(&id).join(file.as_str())] {
         fits(path)?;
     }
     state.device_info = network.device_info().map(|path| device_info(node, path)).transpose()?;
     state.pod = args.pod();
-    state.sockets = sockets;
     state.port = Some(Port { name, wish, server_path });
     state.publish = legacy::publication(node, &state);
     Ok(state)

@@ -91,14 +91,17 @@ pub(super) fn remove(path: &Path) -> Result<(), CniError> {
     }
 }
 
-/// Makes a directory of states, if it is not there.
+/// Makes a directory of states, if it is not there. Others have directories beside it, so only its own mode is strict.
 pub(super) fn make(path: &Path) -> Result<(), CniError> {
     if path.is_dir() {
         return Ok(());
     }
     failpoint::before("make the directory of states");
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|e| failed("make", path, &e))
+    let parents = DirBuilder::new().recursive(true).mode(0o755).create(path.parent().unwrap_or(path));
+    match parents.and_then(|()| DirBuilder::new().mode(0o700).create(path)) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(failed("make", path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<File> {

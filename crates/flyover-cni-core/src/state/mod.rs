@@ -211,10 +211,17 @@ impl Sockets {
         Some(format!("{}\0{file}", source.path().display()))
     }
 
-    /// The directory that the pod's socket lies in.
+    /// The attachment's own directory: who may enter it may come to its sockets.
+    #[must_use]
+    pub fn cell(&self, id: &AttachmentId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// The directory that the pod's socket lies in: the attachment's own, or one in it that is a view of the pod's.
     #[must_use]
     pub fn front(&self, id: &AttachmentId) -> PathBuf {
-        self.root.join(id.as_str())
+        let cell = self.cell(id);
+        if self.source.is_some() { cell.join(VIEW) } else { cell }
     }
 
     /// The directory that the switch's socket lies in, where there is a broker.
@@ -223,6 +230,10 @@ impl Sockets {
         self.root.join(back(id))
     }
 }
+
+/// The name of the directory that is a view of the pod's. The pod's lets in whom the pod wants, so it lies within one that
+/// does not.
+pub const VIEW: &str = "v";
 
 /// The name of the directory between a broker and the switch.
 #[must_use]

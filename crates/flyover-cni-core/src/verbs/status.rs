@@ -6,7 +6,7 @@ use crate::lot::Call;
 use crate::netconf::Wish;
 use crate::request::{CniArgs, Verb};
 use crate::state::Ipam;
-use crate::switch;
+use crate::{sockets, switch};
 use crate::version::Version;
 
 /// Fails with 50 or 51 if it would not.
@@ -17,6 +17,9 @@ pub(super) fn status(call: Call<'_>) -> Result<(), CniError> {
     }
     call.network.good_ipam()?;
     let wish = Wish::of(&call.network.raw, &CniArgs::default())?;
+    sockets::check_root(&call.node.socket_root).map_err(|error| {
+        CniError::new(Code::Unavailable, format!("nothing can be attached: {}", error.msg)).details(error.details)
+    })?;
     switch::status(call.node, Some(&wish))?;
     let Some(plugin) = &call.network.ipam else { return Ok(()) };
     let path = if call.node.ipam_path.is_empty() { &call.request.path } else { &call.node.ipam_path };

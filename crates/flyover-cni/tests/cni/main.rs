@@ -17,6 +17,7 @@ mod root {
     mod doubt;
     mod faults;
     mod hostile;
+    mod modes;
     mod repair;
     mod rig;
     mod storm;

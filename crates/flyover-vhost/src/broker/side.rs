@@ -16,8 +16,14 @@ use super::BrokerError;
 use super::channel::{Channel, Fault, Shared};
 use super::message::{Message, Way};
 
-/// Whoever may look into the directory may connect.
-const MODE: u32 = 0o660;
+/// Whoever may come into the directory may connect: to the pod's socket a pod of any user, and the pod decides on the
+/// directory; to the other the switch.
+fn mode(way: Way) -> u32 {
+    match way {
+        Way::Request => 0o666,
+        Way::Reply => 0o660,
+    }
+}
 
 /// How often somebody is tried again for whom there is no room.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -64,7 +70,7 @@ impl Side {
         let directory = path.parent().unwrap_or(Path::new("."));
         let of = fs::metadata(directory).map_err(failed)?;
         chown(path, Some(of.uid()), Some(of.gid())).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode(way))).map_err(failed)?;
         Ok(Self { path: path.to_owned(), listener, channel: None, way })
     }
 
