@@ -136,6 +136,9 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
     if let Some(port) = wish.ovn_port.as_ref().filter(|_| !node.ovn_ports) {
         return refused(format!("ovnPort `{port}`"));
     }
+    if let Some(mtu) = wish.mtu.filter(|mtu| *mtu > node.max_mtu) {
+        return refused(format!("mtu {mtu}, above maxMtu {},", node.max_mtu));
+    }
     match &wish.group {
         Some(group) if !node.groups.contains(group) && node.group.as_ref() != Some(group) => {
             refused(format!("vhost.group `{}`", group.escape_default()))
@@ -220,12 +223,15 @@ fn fits(path: &Path) -> Result<(), CniError> {
     )))
 }
 
-/// Where the device-info file lies below the node's directory for them.
+/// Where the device-info file lies below the node's directory for them: among those of CNI, not of device plugins.
 pub(crate) fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
     let below = Path::new(path).strip_prefix(&node.device_info_dir).ok();
-    let straight = |below: &&Path| is_straight(&Path::new("/").join(below)) && below.components().count() > 0;
-    below.filter(straight).map(Path::to_owned).ok_or_else(|| {
+    let good = |below: &&Path| {
+        let among = below.starts_with("cni") && below.components().count() > 1;
+        among && is_straight(&Path::new("/").join(below))
+    };
+    below.filter(good).map(Path::to_owned).ok_or_else(|| {
         CniError::new(Code::Config, "CNIDeviceInfoFile is not below the node's directory for them")
-            .details(format!("that is `{}`", node.device_info_dir.display()))
+            .details(format!("that is `{}`", node.device_info_dir.join("cni").display()))
     })
 }

@@ -62,6 +62,8 @@ pub struct Node {
     pub create_bridges: bool,
     /// Whether a network may bind a logical port of OVN: any, another pod's too.
     pub ovn_ports: bool,
+    /// The largest MTU a network may ask for: a larger one takes memory from every port of the node.
+    pub max_mtu: u16,
     /// The kubeconfigs a network may name.
     pub kubeconfigs: Vec<PathBuf>,
     /// How long the switch may take to carry out a change.
@@ -101,6 +103,7 @@ impl Node {
             bridges: Vec::new(),
             create_bridges: false,
             ovn_ports: false,
+            max_mtu: 9702,
             kubeconfigs: Vec::new(),
             apply_timeout_ms: 5000,
             ipam_path: Vec::new(),

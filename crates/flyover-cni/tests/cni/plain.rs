@@ -114,7 +114,10 @@ fn a_socket_whose_path_would_be_too_long_is_refused_before_anything_is_made() {
 fn what_the_node_does_not_allow_is_refused_before_anything_is_made() {
     let root = empty();
     std::fs::create_dir_all(root.path().join("etc/flyover")).unwrap();
-    let node = json!({"bridges": ["br1"], "sharedDirs": ["/srv/sockets"], "groups": ["huge"]}).to_string();
+    let devices = root.path().join("var/run/k8s.cni.cncf.io/devinfo");
+    let node =
+        json!({"bridges": ["br1"], "sharedDirs": ["/srv/sockets"], "groups": ["huge"], "maxMtu": 2000});
+    let node = node.to_string();
     std::fs::write(root.path().join("etc/flyover/cni.json"), node).unwrap();
     let allowed = json!({"bridge": {"bridgeName": "br1"}});
     let refused = [
@@ -125,6 +128,10 @@ fn what_the_node_does_not_allow_is_refused_before_anything_is_made() {
         json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "sharedDir": "/srv/sockets-not"}),
         json!({"cniVersion": NEWEST, "name": "net", "host": allowed,
             "runtimeConfig": {"CNIDeviceInfoFile": "/etc/passwd"}}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed,
+            "runtimeConfig": {"CNIDeviceInfoFile": devices.join("dp/a.json")}}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "ovnPort": "ls1.vm1"}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "mtu": 2001}),
     ];
     for network in refused {
         assert_eq!(Plugin::new(root.path(), "ADD", &network).of("c1", "net1").run().code(), 7, "{network}");

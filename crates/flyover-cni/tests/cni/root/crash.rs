@@ -17,7 +17,7 @@ const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=p;K8S_POD_
 fn network(rig: &Rig) -> Value {
     rig.pod("uid-1");
     let mut network = rig.addressed("net", "1.0.0");
-    let file = rig.path("var/run/k8s.cni.cncf.io/devinfo/net-c1_net1");
+    let file = rig.path("var/run/k8s.cni.cncf.io/devinfo/cni/net-c1_net1");
     network["runtimeConfig"] = json!({"CNIDeviceInfoFile": file});
     // The host serves, so there is a broker too.
     network["host"]["vhost"]["mode"] = "server".into();

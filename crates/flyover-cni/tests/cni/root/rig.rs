@@ -213,7 +213,7 @@ impl Rig {
         traces.extend(states.map(|name| format!("state {name}")));
         traces.extend(self.addresses().into_iter().map(|address| format!("address {address}")));
         traces.extend(
-            below(&self.path("var/run/k8s.cni.cncf.io/devinfo"))
+            below(&self.path("var/run/k8s.cni.cncf.io/devinfo/cni"))
                 .into_iter()
                 .map(|name| format!("device info {name}")),
         );
