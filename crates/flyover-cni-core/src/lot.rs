@@ -52,7 +52,8 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
         file: Some(file.clone()),
         inode: None,
     };
-    let directory = if state.sockets.broker.is_some() { state.sockets.back(&id) } else { state.sockets.front(&id) };
+    let directory =
+        if state.sockets.broker.is_some() { state.sockets.back(&id) } else { state.sockets.front(&id) };
     let server_path = directory.join(file.as_str());
     for path in [&server_path, &state.sockets.front(&id).join(file.as_str())] {
         fits(path)?;
@@ -148,11 +149,7 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
 }
 
 /// The names of the port and of the socket. Those of the plugin before us, unless the interface's name cannot be in them.
-fn names(
-    attachment: &Attachment,
-    id: &AttachmentId,
-    wish: &Wish,
-) -> Result<(OvsName, OvsName), CniError> {
+fn names(attachment: &Attachment, id: &AttachmentId, wish: &Wish) -> Result<(OvsName, OvsName), CniError> {
     let short = format!("{}-", attachment.container.short());
     let usual = format!("{short}{}", attachment.ifname);
     let port: OvsName = usual

@@ -64,6 +64,8 @@ pub struct Node {
     pub ovn_ports: bool,
     /// The largest MTU a network may ask for: a larger one takes memory from every port of the node.
     pub max_mtu: u16,
+    /// Whether each CHECK sends frames through the bridge, also where the network does not ask for it.
+    pub check_deep: bool,
     /// The kubeconfigs a network may name.
     pub kubeconfigs: Vec<PathBuf>,
     /// How long the switch may take to carry out a change.
@@ -104,6 +106,7 @@ impl Node {
             create_bridges: false,
             ovn_ports: false,
             max_mtu: 9702,
+            check_deep: false,
             kubeconfigs: Vec::new(),
             apply_timeout_ms: 5000,
             ipam_path: Vec::new(),

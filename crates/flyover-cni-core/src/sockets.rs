@@ -206,7 +206,9 @@ fn end(state: &State) -> Result<(), CniError> {
     let (Some(socket), Some(file)) = (broker.socket, &state.sockets.file) else { return Ok(()) };
     let front = state.sockets.front(&id);
     let below = front.strip_prefix(&state.sockets.root).unwrap_or(&front);
-    let removed = Beneath::open(&state.sockets.root).and_then(|root| root.below(below)).and_then(|directory| unlink_if(&directory, OsStr::new(file.as_str()), socket));
+    let removed = Beneath::open(&state.sockets.root)
+        .and_then(|root| root.below(below))
+        .and_then(|directory| unlink_if(&directory, OsStr::new(file.as_str()), socket));
     match removed {
         Err(e) if e.kind() != ErrorKind::NotFound => {
             Err(failed("remove", &state.sockets.front(&id).join(file.as_str()), &e))

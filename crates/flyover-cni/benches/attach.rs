@@ -65,16 +65,22 @@ fn measure(rig: &Rig, node: &Path, rounds: usize) -> anyhow::Result<()> {
         times.delete.sort();
         say(&format!("{name:12} ADD {}   DEL {}", told(&times.add), told(&times.delete)));
     }
-    let beyond = |times: &Times, at: f64| {
-        millis(quantile(&times.add, at).saturating_sub(quantile(&floor.add, at)))
-    };
+    let beyond =
+        |times: &Times, at: f64| millis(quantile(&times.add, at).saturating_sub(quantile(&floor.add, at)));
     for (name, times) in [("flyover-cni", &plugin), ("ovs-vsctl", &vsctl)] {
-        say(&format!("{name:12} ADD beyond the floor {:6.2} / {:6.2}", beyond(times, 0.5), beyond(times, 0.99)));
+        say(&format!(
+            "{name:12} ADD beyond the floor {:6.2} / {:6.2}",
+            beyond(times, 0.5),
+            beyond(times, 0.99)
+        ));
     }
     let ratio = beyond(&vsctl, 0.5) / beyond(&plugin, 0.5).max(0.01);
     say(&format!("ovs-vsctl / flyover-cni, ADD beyond the floor: {ratio:.1} x"));
     let both = |times: &Times| millis(quantile(&times.add, 0.5) + quantile(&times.delete, 0.5));
-    say(&format!("ovs-vsctl / flyover-cni, ADD + DEL with the switch's own work: {:.2} x", both(&vsctl) / both(&plugin)));
+    say(&format!(
+        "ovs-vsctl / flyover-cni, ADD + DEL with the switch's own work: {:.2} x",
+        both(&vsctl) / both(&plugin)
+    ));
     say(&format!("start and end of the executable (VERSION): {:.2} ms", millis(start)));
     say(&format!("{AT_ONCE} ADDs at once: {:.0} ms", millis(all)));
     Ok(())

@@ -95,6 +95,10 @@ pub fn among(
         let traces = all.entry(id).or_default();
         (traces.state, traces.file) = (found, true);
     }
+    if !options.dry_run && rows.is_ok() {
+        // What cannot be collected now is by the next.
+        let _collected = switch::collect(node);
+    }
     let meant = all.into_iter().filter(|(id, _)| is_meant(id));
     Ok(meant.map(|(id, traces)| judge(node, options, &store, id, &traces)).collect())
 }

@@ -207,7 +207,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (store, state) = store(root.path());
         let id = state.id();
-        let there = || ["run", "var/lib"].map(|dir| root.path().join(dir).join("flyover/cni").join(name(&id)).exists());
+        let there = || {
+            ["run", "var/lib"].map(|dir| root.path().join(dir).join("flyover/cni").join(name(&id)).exists())
+        };
         store.begin(&state).unwrap();
         assert_eq!(there(), [true, false]);
         let lasting = with_addresses(&state);

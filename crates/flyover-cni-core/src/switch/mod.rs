@@ -4,6 +4,7 @@
 //! goes in one transaction; what the database says of a port is held against what the datapath does.
 
 mod attach;
+mod deep;
 mod inspect;
 mod owner;
 mod remove;
@@ -11,6 +12,7 @@ mod status;
 
 pub use attach::attach;
 pub(crate) use attach::mac;
+pub use deep::{collect, passes};
 pub use inspect::{changes, differences};
 pub use owner::{Owned, all};
 pub use remove::remove;

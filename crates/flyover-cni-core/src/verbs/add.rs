@@ -52,7 +52,8 @@ fn again(
         Some(Found::Unreadable(error)) => return Err(error),
         // What there may be of it is what there will be.
         Some(Found::Cut) => {
-            let how = How { lock, record: Record::Unreadable, switch: Switch::Connected(client), second: None };
+            let how =
+                How { lock, record: Record::Unreadable, switch: Switch::Connected(client), second: None };
             let errors = teardown(call.node, store, &mut wanted.clone(), how);
             return CniError::all(&errors).map_or(Ok(None), Err);
         }

@@ -1,4 +1,4 @@
-//! CHECK: is everything as ADD left it, and do those live on whom it depends?
+//! CHECK: is everything as ADD left it, and do those live on whom it depends? And, where that is asked for: do frames pass?
 
 use crate::error::{CniError, Code};
 use crate::ipam::{self, For};
@@ -35,7 +35,12 @@ pub(super) fn check(call: Call<'_>) -> Result<(), CniError> {
         return Err(differs(&found));
     }
     let of = For { attachment: &state.attachment, netns: state.netns.as_deref(), lock: &lock };
-    presumed.ipam.map_or(Ok(()), |ipam| ipam::check(&ipam, of, &call.network.raw))
+    presumed.ipam.map_or(Ok(()), |ipam| ipam::check(&ipam, of, &call.network.raw))?;
+    let deep = call.node.check_deep || call.network.deep();
+    let Some(port) = state.port.as_ref().filter(|_| deep) else { return Ok(()) };
+    // It takes a while, and nothing of the attachment.
+    drop(lock);
+    switch::passes(call.node, &state, port)
 }
 
 /// What the runtime believes that ADD answered, held against what it did.

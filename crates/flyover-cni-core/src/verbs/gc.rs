@@ -30,7 +30,8 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
             Some(Found::State(state)) => state.attachment.network == *network && !valid.contains(&id),
             Some(Found::Unreadable(_)) => false,
             Some(Found::Cut) => {
-                let text = format!("the state of {id} was cut; it goes, and what its port does not say is lost");
+                let text =
+                    format!("the state of {id} was cut; it goes, and what its port does not say is lost");
                 Log::open(call.node).line(LogLevel::Error, &text);
                 true
             }
@@ -42,6 +43,7 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
         }
     }
     errors.extend(rows(call, &store, &valid));
+    errors.extend(switch::collect(call.node).err());
     if let Some(plugin) = &call.network.ipam {
         let path = if call.node.ipam_path.is_empty() { &call.request.path } else { &call.node.ipam_path };
         let ipam = Ipam {

@@ -6,8 +6,8 @@ use crate::lot::Call;
 use crate::netconf::Wish;
 use crate::request::{CniArgs, Verb};
 use crate::state::Ipam;
-use crate::{sockets, switch};
 use crate::version::Version;
+use crate::{sockets, switch};
 
 /// Fails with 50 or 51 if it would not.
 pub(super) fn status(call: Call<'_>) -> Result<(), CniError> {
@@ -18,7 +18,8 @@ pub(super) fn status(call: Call<'_>) -> Result<(), CniError> {
     call.network.good_ipam()?;
     let wish = Wish::of(&call.network.raw, &CniArgs::default())?;
     sockets::check_root(&call.node.socket_root).map_err(|error| {
-        CniError::new(Code::Unavailable, format!("nothing can be attached: {}", error.msg)).details(error.details)
+        CniError::new(Code::Unavailable, format!("nothing can be attached: {}", error.msg))
+            .details(error.details)
     })?;
     switch::status(call.node, Some(&wish))?;
     let Some(plugin) = &call.network.ipam else { return Ok(()) };

@@ -13,6 +13,8 @@ mod root {
 
     mod conformance;
     mod crash;
+    mod deep;
+    mod defects;
     mod documents;
     mod doubt;
     mod faults;

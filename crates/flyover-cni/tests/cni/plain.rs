@@ -162,3 +162,28 @@ fn without_a_switch_add_is_to_be_tried_again_and_del_is_done() {
     Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
     assert_eq!(Plugin::new(root.path(), "STATUS", &network).run().code(), 50);
 }
+
+#[test]
+fn every_test_that_the_table_of_defects_names_is_there() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let table = std::fs::read_to_string(crates.join("../docs/reference/attachment-defects.md")).unwrap();
+    let is_test = |word: &&str| word.len() > 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let named: Vec<&str> = table.split('`').filter(is_test).collect();
+    assert!(named.len() > 60, "{named:?}");
+    let mut code = String::new();
+    read(crates, &mut code);
+    let missing: Vec<&&str> = named.iter().filter(|name| !code.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// All code below a directory.
+fn read(directory: &std::path::Path, code: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            read(&path, code);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            code.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}

@@ -57,11 +57,10 @@ fn a_pod_without_privileges_comes_to_its_broker_and_a_user_of_the_node_does_not(
     let cell = cell(&rig);
     let (front, back) = (cell.join("v/c1-net1"), cell.with_extension("back").join("c1-net1"));
     assert_eq!(of(&volume), (0o777, 0, 2000), "the volume stays the pod's");
-    assert_eq!([of(&volume.join("c1-net1")), of(&cell), of(&back)], [
-        (0o666, 0, 2000),
-        (0o750, 0, 1234),
-        (0o660, 0, 1234)
-    ]);
+    assert_eq!(
+        [of(&volume.join("c1-net1")), of(&cell), of(&back)],
+        [(0o666, 0, 2000), (0o750, 0, 1234), (0o660, 0, 1234)]
+    );
     // The pod finds it in its volume, where the kubelet lets no user of the node in.
     assert!(comes(1000, 1000, &volume.join("c1-net1")));
     assert!(!comes(1000, 1000, &front));

@@ -15,7 +15,8 @@ fn clean(rig: &Rig) {
 
 /// The only state there is.
 fn state(rig: &Rig) -> std::path::PathBuf {
-    let of = |place: &str| below(&rig.path(place)).into_iter().map(|name| rig.path(place).join(name)).collect();
+    let of =
+        |place: &str| below(&rig.path(place)).into_iter().map(|name| rig.path(place).join(name)).collect();
     let all: [Vec<std::path::PathBuf>; 2] = ["run/flyover/cni", "var/lib/flyover/cni"].map(of);
     all.into_iter().flatten().find(|path| path.extension().is_some()).unwrap()
 }
