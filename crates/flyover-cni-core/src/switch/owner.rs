@@ -66,6 +66,11 @@ pub(super) fn is_of(external_ids: &Strings, id: &AttachmentId) -> bool {
     owned("", external_ids).is_some_and(|owned| owned.id == *id)
 }
 
+/// Of which start of the machine a row is.
+pub(super) fn boot(external_ids: &Strings) -> Option<&str> {
+    external_ids.get(KEY_BOOT).map(String::as_str)
+}
+
 /// Every port that is ours.
 pub fn all(client: &mut Client) -> Result<Vec<Owned>, CniError> {
     let ours = Condition::includes("external_ids", Datum::map([(KEY_OWNER, OWNER)]));
@@ -87,6 +92,6 @@ fn owned(port: &str, external_ids: &Strings) -> Option<Owned> {
     };
     let attachment = names().filter(|attachment| attachment.id() == id);
     let pod_uid = said(KEY_POD_UID).and_then(|uid| uid.parse().ok());
-    let boot = said(KEY_BOOT).map(str::to_owned);
+    let boot = boot(external_ids).map(str::to_owned);
     Some(Owned { port: port.to_owned(), id, attachment, pod_uid, boot })
 }

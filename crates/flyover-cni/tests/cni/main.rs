@@ -20,6 +20,7 @@ mod root {
     mod faults;
     mod hostile;
     mod modes;
+    mod reboot;
     mod repair;
     mod rig;
     mod storm;
