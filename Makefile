@@ -36,7 +36,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,10 @@ bench: setup ## Measure at length; the report goes to target/bench; fails if thi
 	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
 	$(FLYOVER) bench compare --lab $(LAB) --report target/bench
 	$(FLYOVER) bench self
+	$(MAKE) bench-cni
+
+bench-cni: cni ## Measure attaching to a switch, beside the switch's own work and beside ovs-vsctl
+	FLYOVER_CNI=$(CURDIR)/target/cni/flyover cargo bench --package flyover-cni
 
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
