@@ -1,5 +1,7 @@
 //! What a resource's own status says: is it working, on how many nodes, and if not, where to look first.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,9 @@ pub struct RolloutStatus {
     /// Nodes that may be down for its sake now. Each is written here before it is cordoned, so that two operators never
     /// take more than `maxUnavailable` between them.
     pub claims: Vec<String>,
+    /// Until when each of them is to be empty, in seconds since the epoch. One that is not is given back.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub deadlines: BTreeMap<String, i64>,
     /// Nodes that could not be emptied in time, and when each is tried again.
     pub blocked: Vec<Blocked>,
     /// Why the change goes to no further node.
