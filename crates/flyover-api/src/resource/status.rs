@@ -48,6 +48,9 @@ pub struct NodeCounts {
 pub struct RolloutStatus {
     /// The spec that is rolled out, by its hash.
     pub hash: String,
+    /// Nodes that have the change first. Each is written here before it gets it, so that two operators never choose differently.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<String>,
     /// Nodes that may be down for its sake now. Each is written here before it is cordoned, so that two operators never
     /// take more than `maxUnavailable` between them.
     pub claims: Vec<String>,

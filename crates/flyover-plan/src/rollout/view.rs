@@ -107,9 +107,10 @@ pub struct NodeView {
     pub assignment: Option<Assignment>,
     /// What its agent says of this lane.
     pub status: Option<LaneStatus>,
-    /// Whoever began something here is no more: the resource that the assignment comes from, or that the annotation names, does
-    /// not exist. The next one tidies up after it.
-    pub orphaned: bool,
+    /// The resource that the assignment comes from does not exist any more. The next one goes on from what it left.
+    pub assignment_orphaned: bool,
+    /// The resource that the annotation names does not exist any more. The next one lifts its cordon.
+    pub cordon_orphaned: bool,
     /// Pods that have to leave before workloads are disturbed, so none of DaemonSets, no mirrors, none that has ended. None: nobody
     /// looked yet.
     pub pods: Option<Vec<PodView>>,
