@@ -55,8 +55,8 @@ fn canaries(view: &View, looks: &[Look<'_>]) -> usize {
 
 /// A change that failed. What was ready once and fails later is no failure of a change.
 fn failure(view: &View, look: &Look<'_>) -> Option<Halt> {
-    let failed = look.node.exists && look.node.place == Place::Own && look.target && !look.proven;
-    if !failed || look.said != Said::Bad {
+    // Also where the node has become somebody else's since: the change is the same.
+    if !look.node.exists || !look.target || look.proven || look.said != Said::Bad {
         return None;
     }
     let status = look.node.status.as_ref()?;
@@ -144,15 +144,18 @@ fn stays(view: &View, look: &Look<'_>) -> Option<String> {
 fn choose_canaries(view: &View, status: &mut RolloutStatus, looks: &[Look<'_>]) {
     let displaced =
         |look: &Look<'_>, status: &RolloutStatus| !look.target && !look.claimed && look.is_blocked(status);
-    let stands =
-        |look: &&Look<'_>| look.node.exists && look.node.place == Place::Own && !displaced(look, status);
-    let standing: Vec<_> = looks.iter().filter(stands).collect();
+    let own = |look: &Look<'_>| look.node.exists && look.node.place == Place::Own && !displaced(look, status);
+    // One that became somebody else's is waited for as long as it has the change: it may yet fail.
+    let standing: Vec<_> = looks.iter().filter(|look| own(look) || look.node.exists && look.target).collect();
     let mut chosen: Vec<String> =
         status.canaries.iter().filter(|name| standing.iter().any(|l| l.name() == *name)).cloned().collect();
     let mut others: Vec<_> = standing
         .iter()
         .filter(|look| {
-            look.node.ready && !look.is_blocked(status) && !chosen.iter().any(|name| name == look.name())
+            own(look)
+                && look.node.ready
+                && !look.is_blocked(status)
+                && !chosen.iter().any(|name| name == look.name())
         })
         .collect();
     others.sort_by_key(|look| (!(look.target && look.said == Said::Ready), !look.target));

@@ -116,9 +116,14 @@ impl<'a> Queue<'a> {
             Said::Working => true,
             _ if goal != Goal::Keep => false,
             Said::Nothing => look.node.ready || look.target,
-            Said::Waiting(_) => look.claimed || look.node.ready && !look.is_blocked(self.status),
+            Said::Waiting(_) => look.claimed || self.may_go_on(look),
             _ => false,
         }
+    }
+
+    /// Whether a node that waits is to be claimed sooner or later, with no other node's help.
+    fn may_go_on(&self, look: &Look<'_>) -> bool {
+        look.node.ready && !look.is_blocked(self.status) && (!look.target || look.proven || self.is_let(look))
     }
 
     fn count(&self) -> usize {
