@@ -11,6 +11,8 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 # the ring of memory pools every vhost port fails with "Invalid argument".
 SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
 	librte-net-tap23 librte-net-null23 librte-net-af-packet23
+# What nodes of a cluster are made of, beside what is built for them.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins busybox-static openssl socat
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
