@@ -19,6 +19,8 @@ VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-ut
 KERNELS ?= 6.1 6.12 7.2
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
+# How the cluster is raised.
+CLUSTER ?=
 FUZZ_SECONDS ?= 60
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
@@ -34,15 +36,27 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup setup-cluster cluster cluster-down demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 	@scripts/install-cnitool
+
+setup-cluster: setup ## Install what clusters are made of, and build Kubernetes (ten minutes the first time)
+	@scripts/install-packages $(CLUSTER_PACKAGES)
+	@scripts/install-kubernetes
+
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+
+cluster-down: ## Take it away
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
