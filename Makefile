@@ -11,6 +11,8 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 # the ring of memory pools every vhost port fails with "Invalid argument".
 SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
 	librte-net-tap23 librte-net-null23 librte-net-af-packet23
+# What nodes of a cluster are made of, beside what is built for them.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins busybox-static openssl socat
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
@@ -19,6 +21,8 @@ KERNELS ?= 6.1 6.12 7.2
 BRIEF ?=
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
+# How the cluster is raised.
+CLUSTER ?=
 FUZZ_SECONDS ?= 60
 # Where the demo of the switch finds the command line: target/debug is built sooner.
 PROGRAMS ?= target/release
@@ -36,15 +40,27 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 	@scripts/install-cnitool
+
+setup-cluster: setup ## Install what clusters are made of, and build Kubernetes (ten minutes the first time)
+	@scripts/install-packages $(CLUSTER_PACKAGES)
+	@scripts/install-kubernetes
+
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+
+cluster-down: ## Take it away
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
@@ -70,6 +86,10 @@ bench: setup ## Measure at length; the report goes to target/bench; fails if thi
 	trap '$(FLYOVER) lab down --name $(LAB)' EXIT; \
 	$(FLYOVER) bench compare --lab $(LAB) --report target/bench
 	$(FLYOVER) bench self
+	$(MAKE) bench-cni
+
+bench-cni: cni ## Measure attaching to a switch, beside the switch's own work and beside ovs-vsctl
+	FLYOVER_CNI=$(CURDIR)/target/cni/flyover cargo bench --package flyover-cni
 
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check

@@ -3,17 +3,17 @@
 //! Why: a socket that the switch itself serves is another one after each restart of the switch, and every pod loses its
 //! link. The broker outlives the switch, and replays to it what the pod set up.
 //!
-//! Invariants: only a process whose number and start, or whose whole command line, is the broker's is ever signalled; a
-//! broker whose number was never written down is still found.
+//! Invariants: only a process whose number and start, or whose whole command line and user, is the broker's is ever
+//! signalled; a broker whose number was never written down, or before the machine was started again, is still found.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flyover_host::cmd::Cmd;
-
+use flyover_host::pidfd::Pidfd;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
@@ -73,7 +73,7 @@ pub fn runs(broker: Running) -> bool {
     started(broker.pid) == Some(broker.started)
 }
 
-/// Ends every broker whose socket for the pod lies in a directory: the one that was written down, else those that were not.
+/// Ends every broker whose socket for the pod lies below a directory: the one that was written down, else those that were not.
 pub fn end(directory: &Path, known: Option<Running>) -> Result<(), CniError> {
     let known = known.filter(|known| runs(*known));
     let all = known.map_or_else(|| find(directory), |known| vec![known]);
@@ -85,14 +85,21 @@ pub fn end(directory: &Path, known: Option<Running>) -> Result<(), CniError> {
     })
 }
 
-/// Brokers of a directory, by their command line.
+/// Brokers of a directory, by their command line. Anybody may choose one; ours are root's.
 #[must_use]
 pub fn find(directory: &Path) -> Vec<Running> {
-    let same = |words: &[PathBuf]| matches!(words, [_, word, front, _] if word == Path::new(WORD) && front.parent() == Some(directory));
+    let same = |words: &[PathBuf]| matches!(words, [_, word, front, _] if word == Path::new(WORD) && front.starts_with(directory));
     let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let brokers = pids.filter(|pid| same(&command_line(*pid)));
+    let brokers = pids.filter(|pid| same(&command_line(*pid)) && is_roots(*pid));
     brokers.filter_map(|pid| Some(Running { pid, started: started(pid)? })).collect()
+}
+
+/// Whether root runs a process, and not only its program.
+fn is_roots(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    users.is_some_and(|users| users.split_ascii_whitespace().all(|user| user == "0"))
 }
 
 fn command_line(pid: u32) -> Vec<PathBuf> {
@@ -114,52 +121,15 @@ fn started(pid: u32) -> Option<u64> {
 }
 
 fn kill(broker: Running) -> io::Result<()> {
-    let Some(fd) = open(broker.pid)? else { return Ok(()) };
+    let Some(process) = Pidfd::open(broker.pid)? else { return Ok(()) };
     // The descriptor is of one process for good; whether it is the one we mean is asked after it was opened.
     if !runs(broker) {
         return Ok(());
     }
     failpoint::before("end a broker");
-    signal(&fd)?;
-    let end = Instant::now() + LIMIT;
-    while runs(broker) {
-        if Instant::now() >= end {
-            return Err(io::Error::other(format!("process {} does not end", broker.pid)));
-        }
-        std::thread::sleep(Duration::from_micros(300));
-    }
-    Ok(())
-}
-
-#[expect(unsafe_code, reason = "pidfd_open has no safe wrapper")]
-fn open(pid: u32) -> io::Result<Option<OwnedFd>> {
-    // SAFETY: the call takes two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    match i32::try_from(fd) {
-        Ok(fd) if fd >= 0 => {
-            // SAFETY: the kernel has just made this descriptor for us.
-            Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
-        }
-        _ => match io::Error::last_os_error() {
-            e if e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-            e => Err(e),
-        },
-    }
-}
-
-#[expect(unsafe_code, reason = "pidfd_send_signal has no safe wrapper")]
-fn signal(process: &OwnedFd) -> io::Result<()> {
-    let fd = process.as_fd().as_raw_fd();
-    // SAFETY: the descriptor is open, and a null pointer asks for the information that kill(2) sends.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, std::ptr::null::<u8>(), 0) };
-    match answer {
-        0 => Ok(()),
-        _ => match io::Error::last_os_error() {
-            e if e.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            e => Err(e),
-        },
-    }
+    process.kill()?;
+    let ended = process.ends_within(LIMIT)?;
+    if ended { Ok(()) } else { Err(io::Error::other(format!("process {} does not end", broker.pid))) }
 }
 
 #[cfg(test)]
@@ -180,5 +150,39 @@ mod tests {
         end(nowhere, Some(running)).unwrap();
         assert!(!runs(running));
         child.wait().unwrap();
+    }
+
+    mod root {
+        //! Tests that become another user.
+
+        use std::os::unix::fs::PermissionsExt;
+        use std::time::Instant;
+
+        use super::*;
+
+        #[test]
+        fn who_is_not_root_is_no_broker_whatever_its_command_line_says() {
+            let folder = tempfile::tempdir().unwrap();
+            let at = folder.path();
+            std::fs::set_permissions(at, PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::write(at.join(WORD), "while :; do sleep 0.1; done").unwrap();
+            let found = |user: &str| {
+                let null = File::options().write(true).open("/dev/null").unwrap();
+                let user =
+                    [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];
+                let command = Cmd::new("env").args([Path::new("-C"), at, Path::new("setpriv")]).args(user);
+                let command = command.args([Path::new("sh"), Path::new(WORD), &at.join("s"), Path::new("b")]);
+                let mut child = command.daemon(null).unwrap();
+                let end = Instant::now() + LIMIT;
+                while command_line(child.id()).first() != Some(&PathBuf::from("sh")) && Instant::now() < end {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                let found = find(at).iter().map(|broker| broker.pid == child.id()).collect::<Vec<_>>();
+                child.kill().unwrap();
+                child.wait().unwrap();
+                found
+            };
+            assert_eq!([found("0"), found("65534")], [vec![true], vec![]]);
+        }
     }
 }

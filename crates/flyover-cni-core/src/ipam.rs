@@ -1,7 +1,8 @@
 //! Addresses, asked of another plugin as the specification says.
 //!
 //! Invariants: the plugin gets the network's configuration as it came; what it fails with is passed on with its code and
-//! its words; asking it to take back an address that it never gave is no error of ours.
+//! its words; nobody else works on the attachment before it has ended, even if we are killed; asking it to take back an
+//! address that it never gave is no error of ours.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::failpoint;
 use crate::names::{Attachment, PluginName};
 use crate::request::Verb;
 use crate::result::CniResult;
-use crate::state::Ipam;
+use crate::state::{Ipam, Lock};
 
 /// How long such a plugin may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -27,6 +28,8 @@ pub struct For<'a> {
     pub attachment: &'a Attachment,
     /// Its network namespace.
     pub netns: Option<&'a Path>,
+    /// Who works on it meanwhile: the plugin too, and it may outlive us.
+    pub lock: &'a Lock,
 }
 
 /// Where a plugin is.
@@ -48,10 +51,27 @@ fn is_ourselves(file: &Path) -> bool {
     inode(file).is_some_and(|of_file| inode(Path::new("/proc/self/exe")) == Some(of_file))
 }
 
-/// Asks for addresses.
-pub fn add(ipam: &Ipam, of: For<'_>) -> Result<CniResult, CniError> {
+/// Why a plugin did not do what it was asked.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: CniError,
+    /// Whether the plugin came to its end and said so itself.
+    pub said: bool,
+}
+
+impl From<Failure> for CniError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// Asks for addresses; that the plugin refused is noted.
+pub fn add(ipam: &mut Ipam, of: For<'_>) -> Result<CniResult, CniError> {
     failpoint::before("ask for addresses");
-    let answer = run(ipam, Verb::Add, Some(of), &ipam.configuration)?;
+    let answer = run(ipam, Verb::Add, Some(of), &ipam.configuration);
+    ipam.refused = answer.as_ref().is_err_and(|failure| failure.said);
+    let answer = answer?;
     let json: Value = serde_json::from_str(&answer).map_err(|error| {
         CniError::new(Code::Ipam, format!("plugin `{}` answered no JSON", ipam.plugin)).because(&error)
     })?;
@@ -59,14 +79,14 @@ pub fn add(ipam: &Ipam, of: For<'_>) -> Result<CniResult, CniError> {
 }
 
 /// Gives addresses back.
-pub fn del(ipam: &Ipam, of: For<'_>) -> Result<(), CniError> {
+pub fn del(ipam: &Ipam, of: For<'_>) -> Result<(), Failure> {
     failpoint::before("give addresses back");
     run(ipam, Verb::Del, Some(of), &ipam.configuration).map(drop)
 }
 
 /// Asks whether all is as it was; `configuration` holds what ADD answered.
 pub fn check(ipam: &Ipam, of: For<'_>, configuration: &Value) -> Result<(), CniError> {
-    run(ipam, Verb::Check, Some(of), configuration).map(drop)
+    Ok(run(ipam, Verb::Check, Some(of), configuration).map(drop)?)
 }
 
 /// Hands on GC or STATUS.
@@ -74,11 +94,12 @@ pub fn forward(ipam: &Ipam, verb: Verb) -> Result<(), CniError> {
     if verb == Verb::Gc {
         failpoint::before("have addresses collected");
     }
-    run(ipam, verb, None, &ipam.configuration).map(drop)
+    Ok(run(ipam, verb, None, &ipam.configuration).map(drop)?)
 }
 
-fn run(ipam: &Ipam, verb: Verb, of: Option<For<'_>>, configuration: &Value) -> Result<String, CniError> {
-    let program = find(&ipam.plugin, &ipam.path)?;
+fn run(ipam: &Ipam, verb: Verb, of: Option<For<'_>>, configuration: &Value) -> Result<String, Failure> {
+    let silent = |error| Failure { error, said: false };
+    let program = find(&ipam.plugin, &ipam.path).map_err(silent)?;
     let path: Vec<_> = ipam.path.iter().map(|dir| dir.display().to_string()).collect();
     let mut command = Cmd::new(program)
         .env("CNI_COMMAND", verb.as_str())
@@ -92,9 +113,14 @@ fn run(ipam: &Ipam, verb: Verb, of: Option<For<'_>>, configuration: &Value) -> R
             .env("CNI_CONTAINERID", of.attachment.container.as_str())
             .env("CNI_IFNAME", of.attachment.ifname.as_str())
             .env("CNI_NETNS", netns);
+        let lent = of.lock.lend().map_err(|e| silent(failed(ipam, verb).because(&e)))?;
+        command = command.inherits(lent);
     }
-    let ended = command.end().map_err(|error| failed(ipam, verb).because(&error))?;
-    if ended.status.success() { Ok(ended.stdout) } else { Err(said(ipam, verb, &ended)) }
+    let ended = command.end().map_err(|error| silent(failed(ipam, verb).because(&error)))?;
+    if ended.status.success() {
+        return Ok(ended.stdout);
+    }
+    Err(Failure { error: said(ipam, verb, &ended), said: ended.status.code().is_some() })
 }
 
 /// The plugin's own error, or what it left of one.

@@ -15,8 +15,8 @@ use crate::names::{Attachment, AttachmentId};
 use crate::netconf::{Mode, Network, Wish};
 use crate::node::{Node, is_straight};
 use crate::request::{CniArgs, Of, Pod, Request};
-use crate::state::{Broker, Ipam, Phase, Port, SCHEMA, Sockets, Source, State};
-use crate::{group, ipam, legacy};
+use crate::state::{Broker, Ipam, Phase, Port, SCHEMA, Sockets, Source, State, boot};
+use crate::{group, ipam, legacy, sockets};
 
 /// What a runtime asks for, and where.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +37,14 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
     let mut state = presumed(call, request.of()?);
     let id = state.id();
     allowed(node, &wish)?;
+    sockets::check_root(&node.socket_root)?;
     network.good_ipam()?;
     if let Some(ipam) = &state.ipam {
         ipam::find(&ipam.plugin, &ipam.path)?;
     }
     let group = wish.group.as_ref().or(node.group.as_ref());
-    let (name, file) = names(&state.attachment, &id, &wish);
-    let sockets = Sockets {
+    let (name, file) = names(&state.attachment, &id, &wish)?;
+    state.sockets = Sockets {
         root: node.socket_root.clone(),
         source: source(node, &wish, args.pod().as_ref(), &state.attachment)?,
         group: group.map_or(Ok(0), |name| group::id_of(&node.root, name))?,
@@ -51,14 +52,14 @@ pub fn planned(call: Call<'_>) -> Result<State, CniError> {
         file: Some(file.clone()),
         inode: None,
     };
-    let directory = if sockets.broker.is_some() { sockets.back(&id) } else { sockets.front(&id) };
+    let directory =
+        if state.sockets.broker.is_some() { state.sockets.back(&id) } else { state.sockets.front(&id) };
     let server_path = directory.join(file.as_str());
-    for path in [&server_path, &sockets.front(&id).join(file.as_str())] {
+    for path in [&server_path, &state.sockets.front(&id).join(file.as_str())] {
         fits(path)?;
     }
     state.device_info = network.device_info().map(|path| device_info(node, path)).transpose()?;
     state.pod = args.pod();
-    state.sockets = sockets;
     state.port = Some(Port { name, wish, server_path });
     state.publish = legacy::publication(node, &state);
     Ok(state)
@@ -87,6 +88,7 @@ pub fn presumed(call: Call<'_>, of: &Of) -> State {
         path: path.clone(),
         args: request.raw_args.clone(),
         configuration: network.raw.clone(),
+        refused: false,
     });
     let mut state = bare(node, attachment);
     state.netns = of.netns.clone();
@@ -102,6 +104,7 @@ pub fn bare(node: &Node, attachment: Attachment) -> State {
         attachment,
         phase: Phase::Adding,
         began: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        boot: boot(),
         netns: None,
         pod: None,
         port: None,
@@ -134,6 +137,9 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
     if let Some(port) = wish.ovn_port.as_ref().filter(|_| !node.ovn_ports) {
         return refused(format!("ovnPort `{port}`"));
     }
+    if let Some(mtu) = wish.mtu.filter(|mtu| *mtu > node.max_mtu) {
+        return refused(format!("mtu {mtu}, above maxMtu {},", node.max_mtu));
+    }
     match &wish.group {
         Some(group) if !node.groups.contains(group) && node.group.as_ref() != Some(group) => {
             refused(format!("vhost.group `{}`", group.escape_default()))
@@ -143,13 +149,20 @@ fn allowed(node: &Node, wish: &Wish) -> Result<(), CniError> {
 }
 
 /// The names of the port and of the socket. Those of the plugin before us, unless the interface's name cannot be in them.
-fn names(attachment: &Attachment, id: &AttachmentId, wish: &Wish) -> (OvsName, OvsName) {
-    let usual = format!("{}-{}", attachment.container.short(), attachment.ifname);
+fn names(attachment: &Attachment, id: &AttachmentId, wish: &Wish) -> Result<(OvsName, OvsName), CniError> {
+    let short = format!("{}-", attachment.container.short());
+    let usual = format!("{short}{}", attachment.ifname);
     let port: OvsName = usual
         .parse()
         .unwrap_or_else(|_| id.as_str().parse().expect("sixteen hexadecimal digits are a name in a switch"));
     let file = wish.socketfile.clone().unwrap_or_else(|| port.clone());
-    (port, file)
+    if file != port && file.as_str().starts_with(&short) {
+        return Err(CniError::new(
+            Code::Config,
+            format!("vhost.socketfile `{file}` is the name of another interface's socket"),
+        ));
+    }
+    Ok((port, file))
 }
 
 /// The directory in which the pod finds its sockets: what the network says, else the pod's volume, if it has one.
@@ -207,12 +220,15 @@ fn fits(path: &Path) -> Result<(), CniError> {
     )))
 }
 
-/// Where the device-info file lies below the node's directory for them.
-pub fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
+/// Where the device-info file lies below the node's directory for them: among those of CNI, not of device plugins.
+pub(crate) fn device_info(node: &Node, path: &str) -> Result<PathBuf, CniError> {
     let below = Path::new(path).strip_prefix(&node.device_info_dir).ok();
-    let straight = |below: &&Path| is_straight(&Path::new("/").join(below)) && below.components().count() > 0;
-    below.filter(straight).map(Path::to_owned).ok_or_else(|| {
+    let good = |below: &&Path| {
+        let among = below.starts_with("cni") && below.components().count() > 1;
+        among && is_straight(&Path::new("/").join(below))
+    };
+    below.filter(good).map(Path::to_owned).ok_or_else(|| {
         CniError::new(Code::Config, "CNIDeviceInfoFile is not below the node's directory for them")
-            .details(format!("that is `{}`", node.device_info_dir.display()))
+            .details(format!("that is `{}`", node.device_info_dir.join("cni").display()))
     })
 }

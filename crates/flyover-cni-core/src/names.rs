@@ -111,11 +111,35 @@ name! {
 }
 
 impl ContainerId {
-    /// The first twelve characters, or all there are.
+    /// All of it if it is short, and the first twelve characters of a hash, as runtimes give. What is neither may begin as
+    /// many others do, and has sixteen digits of its own hash.
     #[must_use]
-    pub fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
+    pub fn short(&self) -> String {
+        match self.0.get(..12) {
+            None => self.0.clone(),
+            Some(short) if short == self.0 || short.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                short.to_owned()
+            }
+            Some(_) => digits(&self.0),
+        }
     }
+}
+
+impl AttachmentId {
+    /// The short name of anything that a text decides.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(digits(text))
+    }
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Sixteen hexadecimal digits of a hash.
+fn digits(text: &str) -> String {
+    hash(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The three names a runtime has for an attachment.
@@ -133,21 +157,19 @@ impl Attachment {
     /// Its short name.
     #[must_use]
     pub fn id(&self) -> AttachmentId {
-        let digest = self.digest();
-        AttachmentId(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        AttachmentId::of(&self.text())
     }
 
     /// An Ethernet address of its own, locally administered.
     #[must_use]
     pub fn mac(&self) -> flyover_core::MacAddr {
-        let digest = self.digest();
+        let digest = hash(&self.text());
         let [a, b, c, d, e, ..] = digest[8..] else { unreachable!("the digest has 32 bytes") };
         flyover_core::MacAddr([2, a, b, c, d, e])
     }
 
-    fn digest(&self) -> [u8; 32] {
-        let text = format!("{}\0{}\0{}", self.network, self.container, self.ifname);
-        Sha256::digest(text.as_bytes()).into()
+    fn text(&self) -> String {
+        format!("{}\0{}\0{}", self.network, self.container, self.ifname)
     }
 }
 
@@ -175,8 +197,13 @@ mod tests {
 
     #[test]
     fn a_short_container_id_is_its_own_short_form() {
-        assert_eq!("abc".parse::<ContainerId>().unwrap().short(), "abc");
-        assert_eq!("0123456789abcdef".parse::<ContainerId>().unwrap().short(), "0123456789ab");
+        let short = |text: &str| text.parse::<ContainerId>().unwrap().short();
+        assert_eq!((short("pod"), short("pod-in-twelv")), ("pod".to_owned(), "pod-in-twelv".to_owned()));
+        assert_eq!(short("0123456789abcdef"), "0123456789ab");
+        // Sandboxes that are named after their pods begin alike.
+        let [a, b] = ["my-deployment-1", "my-deployment-2"].map(short);
+        assert_ne!(a, b);
+        assert!([a, b].iter().all(|short| short.parse::<AttachmentId>().is_ok()));
     }
 
     #[test]

@@ -38,8 +38,10 @@ pub struct Node {
     pub rundir: PathBuf,
     /// Below it each attachment has its directory.
     pub socket_root: PathBuf,
-    /// The files that say what is attached.
+    /// The files that say what is attached, as long as the machine runs.
     pub state_dir: PathBuf,
+    /// Those of attachments that leave something on a disk: addresses, directories in a `sharedDir`.
+    pub lasting_dir: PathBuf,
     /// The group of the attachments' directories; none is root's.
     pub group: Option<String>,
     /// Where to log; none is nowhere.
@@ -60,6 +62,10 @@ pub struct Node {
     pub create_bridges: bool,
     /// Whether a network may bind a logical port of OVN: any, another pod's too.
     pub ovn_ports: bool,
+    /// The largest MTU a network may ask for: a larger one takes memory from every port of the node.
+    pub max_mtu: u16,
+    /// Whether each CHECK sends frames through the bridge, also where the network does not ask for it.
+    pub check_deep: bool,
     /// The kubeconfigs a network may name.
     pub kubeconfigs: Vec<PathBuf>,
     /// How long the switch may take to carry out a change.
@@ -87,7 +93,8 @@ impl Node {
             database: root.join("run/openvswitch/db.sock"),
             rundir: root.join("run/openvswitch"),
             socket_root: root.join("run/flyover/vhost"),
-            state_dir: root.join("var/lib/flyover/cni"),
+            state_dir: root.join("run/flyover/cni"),
+            lasting_dir: root.join("var/lib/flyover/cni"),
             group: None,
             log_file: None,
             log_level: LogLevel::default(),
@@ -98,6 +105,8 @@ impl Node {
             bridges: Vec::new(),
             create_bridges: false,
             ovn_ports: false,
+            max_mtu: 9702,
+            check_deep: false,
             kubeconfigs: Vec::new(),
             apply_timeout_ms: 5000,
             ipam_path: Vec::new(),
@@ -127,11 +136,12 @@ impl Node {
             serde_json::from_value(fields.clone().into()).map_err(|error| error.to_string())?;
         let usual = Self::below(root);
         node.root = usual.root;
-        let paths: [(&str, &mut PathBuf, PathBuf); 7] = [
+        let paths: [(&str, &mut PathBuf, PathBuf); 8] = [
             ("database", &mut node.database, usual.database),
             ("rundir", &mut node.rundir, usual.rundir),
             ("socketRoot", &mut node.socket_root, usual.socket_root),
             ("stateDir", &mut node.state_dir, usual.state_dir),
+            ("lastingDir", &mut node.lasting_dir, usual.lasting_dir),
             ("kubeletRoot", &mut node.kubelet_root, usual.kubelet_root),
             ("deviceInfoDir", &mut node.device_info_dir, usual.device_info_dir),
             ("runtimeCache", &mut node.runtime_cache, usual.runtime_cache),

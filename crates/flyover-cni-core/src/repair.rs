@@ -8,7 +8,7 @@
 use crate::error::CniError;
 use crate::names::AttachmentId;
 use crate::node::Node;
-use crate::state::{Phase, Store};
+use crate::state::{Phase, State, Store};
 use crate::{sockets, switch};
 
 /// How closely to look.
@@ -34,7 +34,8 @@ pub enum Repaired {
 /// Looks at an attachment, and makes again what is not as ADD left it.
 pub fn repair(node: &Node, store: &Store, id: &AttachmentId, depth: Depth) -> Result<Repaired, CniError> {
     let _lock = store.lock(id)?;
-    let attached = store.load(id)?.filter(|state| state.phase == Phase::Attached);
+    let ours = |state: &State| state.phase == Phase::Attached && !state.is_of_another_boot();
+    let attached = store.load(id)?.filter(ours);
     let Some(mut state) = attached else { return Ok(Repaired::Nobody) };
     let mut found = sockets::differences(&state);
     if !found.is_empty() {

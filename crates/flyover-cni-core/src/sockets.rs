@@ -1,10 +1,12 @@
 //! The directories, mounts and brokers of attachments.
 //!
-//! Invariants: all of an attachment lies in directories of its own, named by its short name; what lies in the pod's volume
+//! Invariants: all of an attachment lies in directories of its own, named by its short name, which let in root and the
+//! attachment's group and nobody else, whomever the pod's volume would let in; what lies in the pod's volume
 //! stays, but for the one socket we made there; making twice is making once, and removing what is not there is no error.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -14,7 +16,7 @@ use crate::error::{CniError, Code};
 use crate::failpoint;
 use crate::files::{Beneath, graft, remove_tree, ungraft, unlink_if};
 use crate::names::AttachmentId;
-use crate::state::{Broker, Sockets, Source, State, back};
+use crate::state::{Broker, Sockets, Source, State, VIEW, back};
 
 /// The mode of an attachment's directory, and of the directory of all of them.
 const MODE: u32 = 0o750;
@@ -33,28 +35,46 @@ pub fn make(state: &mut State) -> Result<(), CniError> {
     Ok(())
 }
 
-fn directories(sockets: &Sockets, front: &str, back: &str) -> io::Result<crate::files::Inode> {
+fn directories(sockets: &Sockets, cell: &str, back: &str) -> io::Result<crate::files::Inode> {
     let root = Beneath::make(&sockets.root, ROOT_MODE, 0)?;
-    let (front, back) = (OsStr::new(front), OsStr::new(back));
-    if !root.is_covered(front).is_ok_and(|covered| covered) {
-        root.make_below(front, MODE, sockets.group)?;
-    }
-    if let Some(source) = &sockets.source {
-        let source = open(source, sockets.group)?;
-        graft(&source, &root, front)?;
-    }
+    root.let_pass(ROOT_MODE)?;
+    let (cell, view) = (root.make_below(OsStr::new(cell), MODE, sockets.group)?, OsStr::new(VIEW));
     if sockets.broker.is_some() {
-        root.make_below(back, MODE, sockets.group)?;
+        root.make_below(OsStr::new(back), MODE, sockets.group)?;
     }
-    root.below(Path::new(front))?.inode()
+    let Some(source) = &sockets.source else { return cell.inode() };
+    if !cell.is_covered(view).is_ok_and(|covered| covered) {
+        cell.make_below(view, MODE, 0)?;
+    }
+    graft(&open(source, sockets)?, &cell, view)?;
+    cell.below(Path::new(view))?.inode()
+}
+
+/// That nobody but root may put other directories into the place of attachments'.
+pub fn check_root(root: &Path) -> Result<(), CniError> {
+    let meta = match root.metadata() {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        meta => meta.map_err(|e| failed("look at", root, &e))?,
+    };
+    let (mode, user) = (meta.mode() & 0o7777, meta.uid());
+    if user == nix::unistd::geteuid().as_raw() && mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let msg = format!("socketRoot `{}` is not root's alone", root.display());
+    Err(CniError::new(Code::Config, msg).details(format!(
+        "it is user {user}'s with mode {mode:04o}; hint: `chown root` and `chmod 711` it, or name another in the node's configuration"
+    )))
 }
 
 /// The directory of others that the attachment's is to be a view of.
-fn open(source: &Source, group: u32) -> io::Result<Beneath> {
+fn open(source: &Source, sockets: &Sockets) -> io::Result<Beneath> {
+    let group = sockets.group;
     match source {
         Source::Volume { kubelet, path } => {
             let volume = Beneath::open(kubelet)?.below(path)?;
-            if group != 0 {
+            // A switch that comes into the volume needs the group. Where a broker makes the socket only the pod comes, and a
+            // volume of another group would shut out one without privileges.
+            if group != 0 && sockets.broker.is_none() {
                 failpoint::before("give the pod's volume to the group");
                 volume.give_to(group)?;
             }
@@ -81,11 +101,11 @@ pub fn serve(state: &mut State) -> Result<(), CniError> {
     let (Some(broker), Some(file)) = (&state.sockets.broker, &state.sockets.file) else { return Ok(()) };
     let (front, back) =
         (state.sockets.front(&id).join(file.as_str()), state.sockets.back(&id).join(file.as_str()));
-    if running(broker).is_some_and(broker::runs) {
+    if running(state).is_some_and(broker::runs) {
         return Ok(());
     }
     // One that was started and never written down holds the sockets.
-    broker::end(&state.sockets.front(&id), None)?;
+    broker::end(&state.sockets.cell(&id), None)?;
     let program = broker.program.clone();
     let running = broker::start(&program, &front, &back)?;
     let directory = Beneath::open(&state.sockets.front(&id));
@@ -102,8 +122,11 @@ pub fn differences(state: &State) -> Vec<String> {
     let id = state.id();
     let (sockets, path) = (&state.sockets, state.sockets.front(&id));
     let seen = Beneath::open(&sockets.root).and_then(|root| {
-        let inode = root.below(Path::new(id.as_str()))?.inode()?;
-        Ok((inode, root.is_covered(OsStr::new(id.as_str()))?))
+        let cell = root.below(Path::new(id.as_str()))?;
+        if sockets.source.is_none() {
+            return Ok((cell.inode()?, root.is_covered(OsStr::new(id.as_str()))?));
+        }
+        Ok((cell.below(Path::new(VIEW))?.inode()?, cell.is_covered(OsStr::new(VIEW))?))
     });
     let mut found = Vec::new();
     match seen {
@@ -118,9 +141,7 @@ pub fn differences(state: &State) -> Vec<String> {
             }
         }
     }
-    if let Some(broker) = &sockets.broker
-        && !running(broker).is_some_and(broker::runs)
-    {
+    if sockets.broker.is_some() && !running(state).is_some_and(broker::runs) {
         found.push(format!("the broker of `{}` does not run", path.display()));
     }
     found
@@ -147,10 +168,19 @@ pub fn clear(root: &Path, id: &AttachmentId) -> Vec<CniError> {
     };
     let removed = directories_of(id).map(|name| {
         let name = OsStr::new(&name);
-        let removed = ungraft(&opened, name).and_then(|()| remove_tree(&opened, name));
+        let removed = bare(&opened, name).and_then(|()| remove_tree(&opened, name));
         removed.err().map(|e| failed("remove", &root.join(name), &e))
     });
     removed.into_iter().flatten().collect()
+}
+
+/// Takes away what is mounted on a directory, and on the view in it.
+fn bare(root: &Beneath, name: &OsStr) -> io::Result<()> {
+    ungraft(root, name)?;
+    match root.below(Path::new(name)) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        cell => ungraft(&cell?, OsStr::new(VIEW)),
+    }
 }
 
 /// The attachments that have directories.
@@ -172,10 +202,12 @@ fn directories_of(id: &AttachmentId) -> [String; 2] {
 fn end(state: &State) -> Result<(), CniError> {
     let id = state.id();
     let Some(broker) = &state.sockets.broker else { return Ok(()) };
-    broker::end(&state.sockets.front(&id), running(broker))?;
+    broker::end(&state.sockets.cell(&id), running(state))?;
     let (Some(socket), Some(file)) = (broker.socket, &state.sockets.file) else { return Ok(()) };
+    let front = state.sockets.front(&id);
+    let below = front.strip_prefix(&state.sockets.root).unwrap_or(&front);
     let removed = Beneath::open(&state.sockets.root)
-        .and_then(|root| root.below(Path::new(id.as_str())))
+        .and_then(|root| root.below(below))
         .and_then(|directory| unlink_if(&directory, OsStr::new(file.as_str()), socket));
     match removed {
         Err(e) if e.kind() != ErrorKind::NotFound => {
@@ -204,10 +236,34 @@ fn is_another(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(libc::ELOOP)
 }
 
-fn running(broker: &Broker) -> Option<Running> {
+/// The process that was written down: of another start of the machine, its number may be anybody's.
+fn running(state: &State) -> Option<Running> {
+    let broker = state.sockets.broker.as_ref().filter(|_| !state.is_of_another_boot())?;
     Some(Running { pid: broker.pid?, started: broker.started? })
 }
 
 fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {
     CniError::new(Code::Socket, format!("failed to {verb} `{}`", path.display())).because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lot;
+    use crate::names::Attachment;
+    use crate::node::Node;
+
+    #[test]
+    fn a_process_of_before_the_machine_was_started_again_is_another() {
+        let attachment = Attachment {
+            network: "net".parse().unwrap(),
+            container: "c1".parse().unwrap(),
+            ifname: "net1".parse().unwrap(),
+        };
+        let mut state = lot::bare(&Node::default(), attachment);
+        state.sockets.broker = Some(Broker { pid: Some(1), started: Some(2), ..Broker::default() });
+        assert_eq!(running(&state), Some(Running { pid: 1, started: 2 }));
+        state.boot = Some("another".to_owned());
+        assert_eq!(running(&state), None);
+    }
 }

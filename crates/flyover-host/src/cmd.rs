@@ -6,10 +6,18 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::setsid;
+
+use crate::pidfd::Pidfd;
 
 /// How long a tool may run unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +30,7 @@ pub struct Cmd {
     env: Vec<(OsString, OsString)>,
     stdin: Vec<u8>,
     timeout: Duration,
+    inherits: Option<Arc<OwnedFd>>,
 }
 
 /// How a process ended, and what it said.
@@ -76,6 +85,7 @@ impl Cmd {
             env: Vec::new(),
             stdin: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
+            inherits: None,
         }
     }
 
@@ -107,6 +117,14 @@ impl Cmd {
         self
     }
 
+    /// Lets it inherit a descriptor when it runs to its end: what hangs on it, as a lock, then lasts as long as the
+    /// process, also where we are killed before.
+    #[must_use]
+    pub fn inherits(mut self, descriptor: OwnedFd) -> Self {
+        self.inherits = Some(Arc::new(descriptor));
+        self
+    }
+
     /// Runs it to its end; standard output is the result.
     pub fn run(self) -> Result<String, CmdError> {
         let command = self.to_string();
@@ -123,14 +141,17 @@ impl Cmd {
         let command = self.to_string();
         tracing::debug!(%command, "starting");
         let started = Instant::now();
-        let mut child = Command::new(&self.program)
-            .args(&self.args)
-            .envs(self.env)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|source| CmdError::Start { command: command.clone(), source })?;
+        let mut child = Command::new(&self.program);
+        child.args(&self.args).envs(self.env);
+        if let Some(descriptor) = self.inherits {
+            first(&mut child, move || {
+                fcntl(&*descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+                Ok(())
+            });
+        }
+        let pipes = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            pipes.spawn().map_err(|source| CmdError::Start { command: command.clone(), source })?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -168,7 +189,10 @@ impl Cmd {
         let second = log.try_clone().map_err(start)?;
         let mut child = Command::new(&self.program);
         child.args(&self.args).envs(self.env).stdin(Stdio::null()).stdout(log).stderr(second);
-        std::os::unix::process::CommandExt::process_group(&mut child, 0);
+        first(&mut child, || {
+            setsid()?;
+            Ok(())
+        });
         child.spawn().map_err(start)
     }
 }
@@ -178,6 +202,14 @@ impl fmt::Display for Cmd {
         write!(f, "{}", self.program.to_string_lossy())?;
         self.args.iter().try_for_each(|a| write!(f, " {}", a.to_string_lossy()))
     }
+}
+
+/// What the child does before it becomes the program: one system call, no more.
+#[expect(unsafe_code, reason = "what a child does before it becomes a program cannot be checked")]
+fn first(command: &mut Command, call: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static) {
+    // SAFETY: between fork and exec only calls that are safe in a signal's handler are allowed; both callers make one
+    // system call, allocate nothing and take no lock.
+    unsafe { command.pre_exec(call) };
 }
 
 /// Where a program is, looked for where starting it will look.
@@ -203,14 +235,10 @@ fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
 
 fn wait(child: &mut Child, timeout: Duration, command: &str) -> Result<ExitStatus, CmdError> {
     let failed = |source| CmdError::Start { command: command.to_owned(), source };
-    let deadline = Instant::now() + timeout;
-    let mut pause = Duration::from_micros(200);
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            return Ok(status);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(10));
+    // It is our child and not waited for, so its number is nobody else's.
+    let process = Pidfd::open(child.id()).map_err(failed)?;
+    if process.map_or(Ok(true), |process| process.ends_within(timeout)).map_err(failed)? {
+        return child.wait().map_err(failed);
     }
     child.kill().map_err(failed)?;
     child.wait().map_err(failed)?;
@@ -239,6 +267,23 @@ mod tests {
             error.to_string(),
             "`sh -c echo no such thing >&2; exit 3` ended with exit status: 3: no such thing"
         );
+    }
+
+    #[test]
+    fn a_descriptor_is_inherited_and_a_daemon_has_a_session_of_its_own() {
+        let file = tempfile::tempfile().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+        let script = format!("[ -e /proc/self/fd/{number} ] && echo there");
+        let tool = || Cmd::new("sh").args(["-c", &script]);
+        assert_eq!(tool().end().unwrap().stdout, "");
+        assert_eq!(tool().inherits(file.into()).end().unwrap().stdout, "there\n");
+        let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        let mut child = Cmd::new("sleep").args(["60"]).daemon(null).unwrap();
+        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+        let session = nix::unistd::getsid(Some(pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(session, Ok(pid));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`root`] is the host, [`facts`] reads it, [`tree`] carries it to other machines. [`hands`] change it, one for each kind
 //! of action; [`executor`] moves them, [`journal`] and [`store`] keep what they did, [`past`] and [`receipt`] tell of it. [`node`] is
-//! all of that for one profile. [`ovs`] finds a switch's daemons and reads its database. [`cmd`] is the only place that starts processes.
+//! all of that for one profile. [`ovs`] finds a switch's daemons and reads its database. [`cmd`] is the only place that starts processes, [`pidfd`] holds one.
 
 pub mod cmd;
 pub mod executor;
@@ -13,6 +13,7 @@ pub mod live;
 pub mod node;
 pub mod ovs;
 pub mod past;
+pub mod pidfd;
 pub mod receipt;
 pub mod root;
 pub mod store;

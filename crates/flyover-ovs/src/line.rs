@@ -4,16 +4,22 @@
 //! nothing, says nothing or says it byte by byte.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::SendTimeout;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket};
+use nix::sys::time::{TimeVal, TimeValLike};
 use serde_json::Value;
 
 use crate::error::OvsError;
 use crate::session::{Event, Session};
+
+/// The least that the kernel is told to wait: none at all is to it for ever.
+const LEAST: Duration = Duration::from_millis(1);
 
 /// A connection that waits.
 #[derive(Debug)]
@@ -119,11 +125,21 @@ fn left(end: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// A listener that accepts nobody and whose queue is full makes `connect` wait, and std has no bound for that. So a
-/// thread waits; it ends when the listener goes on or goes away.
+/// A listener that accepts nobody and whose queue is full makes `connect` wait, and std has no bound for that; the kernel
+/// has one, the same as for sending.
 fn connect_within(path: &Path, limit: Duration) -> io::Result<UnixStream> {
-    let (tell, told) = mpsc::sync_channel(1);
-    let path = path.to_owned();
-    thread::Builder::new().spawn(move || tell.send(UnixStream::connect(path)).is_ok())?;
-    told.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let end = Instant::now() + limit;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let address = UnixAddr::new(path)?;
+    loop {
+        let wait = left(end)?.max(LEAST).as_micros();
+        let wait = TimeVal::microseconds(i64::try_from(wait).map_err(io::Error::other)?);
+        setsockopt(&socket, SendTimeout, &wait)?;
+        match connect(socket.as_raw_fd(), &address) {
+            Ok(()) => return Ok(socket.into()),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }

@@ -108,6 +108,15 @@ impl Beneath {
         Ok(())
     }
 
+    /// Gives it what it lacks of a mode, if it lacks something: what is there already may be of a stricter hand.
+    pub fn let_pass(&self, least: u32) -> io::Result<()> {
+        let mode = fstat(&self.fd)?.st_mode & 0o7777;
+        if mode & least != least {
+            fchmod(&self.fd, Mode::from_bits_truncate(mode | least))?;
+        }
+        Ok(())
+    }
+
     /// Gives it a group.
     pub fn give_to(&self, group: u32) -> io::Result<()> {
         fchown(&self.fd, None::<Uid>, Some(Gid::from_raw(group)))?;

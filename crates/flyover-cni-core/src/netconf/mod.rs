@@ -72,6 +72,12 @@ impl Network {
         }
     }
 
+    /// Whether CHECK is to send frames.
+    #[must_use]
+    pub fn deep(&self) -> bool {
+        self.raw.get("deep").and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// Where the runtime wants to be told of the device.
     #[must_use]
     pub fn device_info(&self) -> Option<&str> {

@@ -19,6 +19,8 @@ pub(super) struct Raw {
     pub(super) queues: Option<i64>,
     pub(super) ingress_policing: Option<Policing>,
     pub(super) ovn_port: Option<String>,
+    /// Only its kind is looked at: it is for CHECK, and no part of what ADD makes.
+    pub(super) deep: Option<bool>,
     pub(super) runtime_config: Runtime,
 }
 

@@ -152,4 +152,5 @@ fn the_valid_attachments_of_a_collection_are_read() {
     assert_eq!(of(Value::Null), Ok(Vec::new()));
     let untold = Network::parse(br#"{"cniVersion": "1.1.0", "name": "a"}"#).unwrap().valid();
     assert_eq!(untold.unwrap_err().code, 7);
+    assert_eq!(of(json!("c")).unwrap_err().code, 7);
 }

@@ -18,9 +18,9 @@ pub use verdict::Verdict;
 use crate::error::CniError;
 use crate::names::{Attachment, AttachmentId, PodUid};
 use crate::node::Node;
-use crate::state::{Found, Phase, State, Store};
+use crate::state::{Found, Phase, State, Store, is_another_boot};
 use crate::switch::{self, Owned};
-use crate::teardown::{Switch, teardown};
+use crate::teardown::{How, Switch, teardown};
 use crate::{broker, sockets};
 use verdict::{Sight, verdict};
 
@@ -82,7 +82,7 @@ pub fn among(
     options: Options,
     is_meant: impl Fn(&AttachmentId) -> bool,
 ) -> Result<Vec<Finding>, CniError> {
-    let store = Store::open(&node.state_dir)?;
+    let store = Store::open(node)?;
     let mut all: BTreeMap<AttachmentId, Traces> = BTreeMap::new();
     for id in sockets::list(&node.socket_root) {
         all.entry(id).or_default().directory = true;
@@ -94,6 +94,10 @@ pub fn among(
     for (id, found) in store.all()? {
         let traces = all.entry(id).or_default();
         (traces.state, traces.file) = (found, true);
+    }
+    if !options.dry_run && rows.is_ok() {
+        // What cannot be collected now is by the next.
+        let _collected = switch::collect(node);
     }
     let meant = all.into_iter().filter(|(id, _)| is_meant(id));
     Ok(meant.map(|(id, traces)| judge(node, options, &store, id, &traces)).collect())
@@ -133,13 +137,13 @@ fn remove(
     traces: &Traces,
     grace: Duration,
 ) -> Result<Option<Vec<CniError>>, CniError> {
-    let _lock = store.lock(id)?;
+    let lock = store.lock(id)?;
     // What cannot be read is judged by its port, and goes by its short name.
     if let Some(mut state) = store.load(id).unwrap_or_default() {
         let now = Traces { state: Some(Found::State(Box::new(state.clone()))), ..Traces::default() };
         let still =
             matches!(verdict(&sight(node, Some(&state.attachment), &now), grace), Verdict::Stale { .. });
-        return Ok(still.then(|| teardown(node, store, &mut state, true, Switch::Ask)));
+        return Ok(still.then(|| teardown(node, store, &mut state, How::read(&lock, Switch::Ask))));
     }
     let mut errors = Vec::new();
     if let Some(row) = &traces.row {
@@ -163,6 +167,11 @@ impl Traces {
         }
     }
 
+    fn rebooted(&self) -> bool {
+        let of_row = || self.row.as_ref().is_some_and(|row| is_another_boot(row.boot.as_deref()));
+        self.state().map_or_else(of_row, State::is_of_another_boot)
+    }
+
     fn pod_uid(&self) -> Option<&PodUid> {
         let of_state = self.state().and_then(|state| state.pod.as_ref()?.uid.as_ref());
         of_state.or_else(|| self.row.as_ref()?.pod_uid.as_ref())
@@ -178,6 +187,7 @@ fn sight(node: &Node, attachment: Option<&Attachment>, traces: &Traces) -> Sight
     Sight {
         unreadable: matches!(traces.state, Some(Found::Unreadable(_))),
         // A port without a state was attached, and lost its state.
+        rebooted: traces.rebooted(),
         phase: traces
             .state()
             .map(|state| state.phase)

@@ -29,6 +29,8 @@ pub enum Verdict {
 pub(super) struct Sight {
     /// There is a state that cannot be read.
     pub(super) unreadable: bool,
+    /// It is of another start of the machine.
+    pub(super) rebooted: bool,
     /// How far it came; none is that there are only directories or a half-written state.
     pub(super) phase: Option<Phase>,
     /// Since when there is a state.
@@ -53,6 +55,9 @@ pub(super) fn verdict(sight: &Sight, grace: Duration) -> Verdict {
     };
     if phase == Phase::Deleting {
         return stale("DEL did not come to its end");
+    }
+    if sight.rebooted {
+        return stale("the machine was started again since");
     }
     if sight.age.is_some_and(|age| age < grace) {
         return keep("ADD may be under way");
@@ -81,7 +86,7 @@ mod tests {
         cached: Option<bool>,
         pod: Option<bool>,
     ) -> bool {
-        let sight = Sight { unreadable: false, phase, age, cached, netns: false, pod };
+        let sight = Sight { phase, age, cached, pod, ..Sight::default() };
         matches!(verdict(&sight, Duration::from_secs(60)), Verdict::Stale { .. })
     }
 
@@ -117,6 +122,21 @@ mod tests {
         assert_eq!(verdict(&sight, Duration::from_secs(60)), keep);
         let of_a_pod = Sight { pod: Some(false), ..sight };
         assert!(matches!(verdict(&of_a_pod, Duration::from_secs(60)), Verdict::Stale { .. }));
+    }
+
+    #[test]
+    fn what_was_attached_before_the_machine_was_started_again_goes_whoever_speaks_of_it() {
+        let known = Sight {
+            phase: Some(Phase::Attached),
+            age: Some(Duration::ZERO),
+            cached: Some(true),
+            pod: Some(true),
+            ..Sight::default()
+        };
+        let grace = Duration::from_secs(60);
+        assert!(matches!(verdict(&known, grace), Verdict::Keep { .. }));
+        let gone = Verdict::Stale { because: "the machine was started again since" };
+        assert_eq!(verdict(&Sight { rebooted: true, ..known }, grace), gone);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -21,10 +22,15 @@ const FROM_START: libc::c_short = 0;
 /// Held as long as it lives.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
+    /// For a child that works on the attachment: while it has this, nobody else gets the lock, even if we are killed.
+    pub fn lend(&self) -> io::Result<OwnedFd> {
+        Ok(self.file.try_clone()?.into())
+    }
+
     /// Waits until nobody else works on the attachment.
     pub(super) fn wait(directory: &Path, id: &AttachmentId) -> Result<Self, CniError> {
         let path = directory.join("lock");
@@ -44,7 +50,7 @@ impl Lock {
             libc::flock { l_type: WRITING, l_whence: FROM_START, l_start: place(id), l_len: 1, l_pid: 0 };
         loop {
             match fcntl(&file, FcntlArg::F_OFD_SETLKW(&range)) {
-                Ok(_) => return Ok(Self { _file: file }),
+                Ok(_) => return Ok(Self { file }),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(e) => return Err(failed(e.into())),
             }

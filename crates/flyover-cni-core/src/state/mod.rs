@@ -1,8 +1,10 @@
 //! What is known of an attachment: one file each, written before anything is changed and removed last.
 //!
-//! Invariants: a file is replaced whole, and what is to be made is on the disk before it is made; only root reads them; what
-//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same one.
+//! Invariants: a file is replaced whole, and what is to be made is written before it is made; only root reads them; what
+//! stands in one is enough to undo the attachment without network, pod or runtime; two processes never work on the same
+//! one; a state that would be missed after the power was cut is on a disk, and [`Store`] says which that is.
 
+mod file;
 mod lock;
 mod store;
 
@@ -47,6 +49,9 @@ pub struct State {
     pub phase: Phase,
     /// When ADD began, in seconds since 1970.
     pub began: u64,
+    /// In which start of the machine; no container outlives one.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// The container's network namespace.
     pub netns: Option<PathBuf>,
     /// The pod.
@@ -118,6 +123,17 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Volume { kubelet, path } => kubelet.join(path),
+            Self::Shared { base, name, .. } => base.join(name.as_str()),
+        }
+    }
+}
+
 /// A process between the pod and the switch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
@@ -142,6 +158,17 @@ pub struct Ipam {
     pub args: String,
     /// The network's configuration as it was.
     pub configuration: Value,
+    /// Whether it answered ADD with an error, and so gave nothing.
+    #[serde(default)]
+    pub refused: bool,
+}
+
+impl Ipam {
+    /// Looks for plugins elsewhere too, after where it looked before.
+    pub fn look_in(&mut self, path: &[PathBuf]) {
+        let more = path.iter().filter(|dir| !self.path.contains(dir)).cloned().collect::<Vec<_>>();
+        self.path.extend(more);
+    }
 }
 
 impl State {
@@ -150,13 +177,51 @@ impl State {
     pub fn id(&self) -> AttachmentId {
         self.attachment.id()
     }
+
+    /// Whether it leaves something on a disk that nobody but this state can tell to be ours.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        self.ipam.is_some() || matches!(self.sockets.source, Some(Source::Shared { .. }))
+    }
+
+    /// Whether the machine was started again since: then the container is gone, whoever still speaks of it.
+    #[must_use]
+    pub fn is_of_another_boot(&self) -> bool {
+        is_another_boot(self.boot.as_deref())
+    }
+}
+
+/// Which start of the machine this is.
+#[must_use]
+pub fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Whether something is known to be of another start of the machine than this one.
+#[must_use]
+pub fn is_another_boot(of: Option<&str>) -> bool {
+    of.is_some_and(|of| boot().is_some_and(|now| now != of))
 }
 
 impl Sockets {
-    /// The directory that the pod's socket lies in.
+    /// The place where the socket lies for the pod, as text that no other place has; none in a directory of its own.
+    pub(crate) fn place(&self) -> Option<String> {
+        let (source, file) = (self.source.as_ref()?, self.file.as_ref()?);
+        Some(format!("{}\0{file}", source.path().display()))
+    }
+
+    /// The attachment's own directory: who may enter it may come to its sockets.
+    #[must_use]
+    pub fn cell(&self, id: &AttachmentId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// The directory that the pod's socket lies in: the attachment's own, or one in it that is a view of the pod's.
     #[must_use]
     pub fn front(&self, id: &AttachmentId) -> PathBuf {
-        self.root.join(id.as_str())
+        let cell = self.cell(id);
+        if self.source.is_some() { cell.join(VIEW) } else { cell }
     }
 
     /// The directory that the switch's socket lies in, where there is a broker.
@@ -165,6 +230,10 @@ impl Sockets {
         self.root.join(back(id))
     }
 }
+
+/// The name of the directory that is a view of the pod's. The pod's lets in whom the pod wants, so it lies within one that
+/// does not.
+pub const VIEW: &str = "v";
 
 /// The name of the directory between a broker and the switch.
 #[must_use]

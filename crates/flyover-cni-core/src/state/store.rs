@@ -1,158 +1,158 @@
-//! The directory of all that is known.
+//! The directories of all that is known.
+//!
+//! Two of them, since to write on a disk and wait until it is there takes longer than all else that ADD does. What most
+//! attachments leave goes when the machine stops (directories, mounts and brokers below `/run`) or says itself whose it is (rows
+//! of the switch): their states are in memory. An address and a directory in a network's `sharedDir` stay on disks, and
+//! only the state tells of them: such a state is on a disk too.
+//!
+//! Invariants: a state on a disk is there whole, whenever the power is cut, once something of it was made; a state is
+//! found in either directory, whichever it was written to.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Lock, SCHEMA, State};
+use super::file::{Outlasts, failed, half, id_of, look, make, name, remove, replace};
+use super::{Lock, State};
 use crate::error::{CniError, Code};
-use crate::failpoint;
 use crate::names::AttachmentId;
+use crate::node::Node;
 
-/// The directory.
+/// The directories.
 #[derive(Clone, Debug)]
 pub struct Store {
-    path: PathBuf,
+    /// As long as the machine runs.
+    fleeting: PathBuf,
+    /// On a disk; made when there is something for it.
+    lasting: PathBuf,
 }
 
-/// What a file of it holds.
+/// What a file of them holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// An attachment.
     State(Box<State>),
+    /// The beginning of one, or nothing: the power was cut, or a disk was full, and what was made nobody knows.
+    Cut,
     /// Nothing that can be read.
     Unreadable(CniError),
 }
 
 impl Store {
-    /// Opens it; it is made if it is not there.
-    pub fn open(path: &Path) -> Result<Self, CniError> {
-        if !path.is_dir() {
-            failpoint::before("make the directory of states");
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|e| failed("make", path, &e))?;
-        }
-        Ok(Self { path: path.to_owned() })
+    /// Opens those of a node; they are made if they are not there.
+    pub fn open(node: &Node) -> Result<Self, CniError> {
+        make(&node.state_dir)?;
+        Ok(Self { fleeting: node.state_dir.clone(), lasting: node.lasting_dir.clone() })
     }
 
     /// Waits until nobody else works on an attachment.
     pub fn lock(&self, id: &AttachmentId) -> Result<Lock, CniError> {
-        Lock::wait(&self.path, id)
+        Lock::wait(&self.fleeting, id)
     }
 
-    /// What is known of an attachment.
+    /// What is known of an attachment; of one whose state was cut that is nothing.
     pub fn load(&self, id: &AttachmentId) -> Result<Option<State>, CniError> {
-        let path = self.file(id);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed("read", &path, &e)),
-        };
-        if text.is_empty() {
-            // The power was cut before anything was made.
-            return Ok(None);
+        match self.look(id) {
+            Some(Found::State(state)) => Ok(Some(*state)),
+            Some(Found::Unreadable(error)) => Err(error),
+            Some(Found::Cut) | None => Ok(None),
         }
-        let wrong = |what: String| CniError::new(Code::Io, format!("`{}` {what}", path.display()));
-        let state: State =
-            serde_json::from_slice(&text).map_err(|e| wrong("holds no state".to_owned()).because(&e))?;
-        if state.schema != SCHEMA {
-            return Err(wrong(format!("is of form {}, and we know {SCHEMA}", state.schema)));
-        }
-        if state.id() != *id {
-            return Err(wrong(format!("holds the state of {}", state.id())));
-        }
-        Ok(Some(state))
     }
 
-    /// Writes what will be made. It is on the disk before this returns.
-    ///
-    /// It is put in place before it is synced: the commit of the file system that holds the file then holds its name too,
-    /// and one wait does for both. A power cut in between leaves at most an empty file, and nothing was made yet.
+    /// What there is of an attachment.
+    #[must_use]
+    pub fn look(&self, id: &AttachmentId) -> Option<Found> {
+        self.files(id).iter().find_map(|path| look(path, id))
+    }
+
+    /// Writes what will be made, unless another attachment has the same socket. It is where it has to be before this
+    /// returns.
     pub fn begin(&self, state: &State) -> Result<(), CniError> {
-        let written = self.replace(state)?;
-        written.sync_all().map_err(|e| failed("sync", &self.file(&state.id()), &e))
+        let _place = self.claim(state)?;
+        self.write(state, Outlasts::TheMachineFirst)
     }
 
-    /// Writes what is known by now. It outlives this process; after a power cut what was known before may be there
-    /// again, which says less and nothing wrong.
+    /// That no other attachment has the place of this one's socket, and that none takes it before this one is written.
+    /// Who has this lock waits for no other, so nobody waits for ever.
+    ///
+    /// A name that nobody chose is no other's, and need not be looked for in all states there are.
+    fn claim(&self, state: &State) -> Result<Option<Lock>, CniError> {
+        let chosen = |state: &State| state.port.as_ref()?.wish.socketfile.as_ref().and(state.sockets.place());
+        let Some(place) = chosen(state) else { return Ok(None) };
+        let lock = self.lock(&AttachmentId::of(&place))?;
+        let has_it = |other: &State| other.id() != state.id() && chosen(other).as_ref() == Some(&place);
+        for (_, found) in self.all()? {
+            if let Some(Found::State(other)) = found
+                && has_it(&other)
+            {
+                let msg = format!("the socket of {} is that of {}", state.attachment, other.attachment);
+                return Err(CniError::new(Code::Config, msg)
+                    .details("hint: another vhost.socketfile, or none, for one of the two networks"));
+            }
+        }
+        Ok(Some(lock))
+    }
+
+    /// Writes what is known by now.
     pub fn save(&self, state: &State) -> Result<(), CniError> {
-        self.replace(state).map(drop)
+        self.write(state, Outlasts::TheMachine)
     }
 
-    fn replace(&self, state: &State) -> Result<File, CniError> {
-        let id = state.id();
-        let (path, new) = (self.file(&id), self.path.join(format!(".{id}.new")));
-        let text = serde_json::to_vec(state).expect("a state has string keys only");
-        failpoint::before("write a state");
-        let file = write(&new, &text).map_err(|e| failed("write", &new, &e))?;
-        failpoint::before("put a state in place");
-        fs::rename(&new, &path).map_err(|e| failed("replace", &path, &e))?;
-        Ok(file)
+    fn write(&self, state: &State, on_a_disk: Outlasts) -> Result<(), CniError> {
+        if state.lasts() {
+            make(&self.lasting)?;
+            replace(&self.lasting, state, on_a_disk)?;
+            self.forget(&self.fleeting, &state.id())
+        } else {
+            replace(&self.fleeting, state, Outlasts::UsOnly)?;
+            self.forget(&self.lasting, &state.id())
+        }
+    }
+
+    /// What was written elsewhere before, by an older version or before it was known that there are addresses.
+    fn forget(&self, elsewhere: &Path, id: &AttachmentId) -> Result<(), CniError> {
+        if self.fleeting == self.lasting { Ok(()) } else { remove(&elsewhere.join(name(id))) }
     }
 
     /// Forgets an attachment.
     pub fn remove(&self, id: &AttachmentId) -> Result<(), CniError> {
-        for path in [self.path.join(format!(".{id}.new")), self.file(id)] {
-            if path.symlink_metadata().is_err() {
-                continue;
-            }
-            failpoint::before("remove a state");
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed("remove", &path, &e)),
-                _ => {}
-            }
-        }
-        Ok(())
+        let half = self.places().map(|place| place.join(half(id)));
+        half.iter().chain(&self.files(id)).try_for_each(|path| remove(path))
     }
 
     /// All attachments there are files of, also half-written ones.
     pub fn list(&self) -> Result<Vec<AttachmentId>, CniError> {
-        let entries = fs::read_dir(&self.path).map_err(|e| failed("list", &self.path, &e))?;
-        let mut ids: Vec<AttachmentId> =
-            entries.flatten().filter_map(|entry| id_of(entry.file_name().to_str()?)).collect();
+        let mut ids = Vec::new();
+        for place in self.places() {
+            match fs::read_dir(place) {
+                Ok(entries) => {
+                    ids.extend(entries.flatten().filter_map(|entry| id_of(entry.file_name().to_str()?)));
+                }
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(failed("list", place, &e)),
+            }
+        }
         ids.sort();
         ids.dedup();
         Ok(ids)
     }
 
-    /// What is known of all attachments.
+    /// What is known of all attachments; none is half-written.
     pub fn all(&self) -> Result<Vec<(AttachmentId, Option<Found>)>, CniError> {
-        let read = |id: AttachmentId| {
-            let found = match self.load(&id) {
-                Ok(state) => state.map(|state| Found::State(Box::new(state))),
-                Err(error) => Some(Found::Unreadable(error)),
-            };
+        let look = |id: AttachmentId| {
+            let found = self.look(&id);
             (id, found)
         };
-        Ok(self.list()?.into_iter().map(read).collect())
+        Ok(self.list()?.into_iter().map(look).collect())
     }
 
-    fn file(&self, id: &AttachmentId) -> PathBuf {
-        self.path.join(format!("{id}.json"))
+    fn places(&self) -> [&Path; 2] {
+        [&self.fleeting, &self.lasting]
     }
-}
 
-fn id_of(name: &str) -> Option<AttachmentId> {
-    let id = name.strip_suffix(".json").or_else(|| name.strip_prefix('.')?.strip_suffix(".new"))?;
-    id.parse().ok()
-}
-
-fn write(path: &Path, text: &[u8]) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)?;
-    file.write_all(text)?;
-    Ok(file)
-}
-
-fn failed(verb: &str, path: &Path, cause: &io::Error) -> CniError {
-    CniError::new(Code::Io, format!("failed to {verb} `{}`", path.display())).because(cause)
+    fn files(&self, id: &AttachmentId) -> [PathBuf; 2] {
+        self.places().map(|place| place.join(name(id)))
+    }
 }
 
 #[cfg(test)]
@@ -160,25 +160,68 @@ mod tests {
     use super::*;
     use crate::lot;
     use crate::names::Attachment;
-    use crate::node::Node;
+    use crate::state::Ipam;
 
-    #[test]
-    fn what_is_written_is_found_until_it_is_removed_and_an_empty_file_is_nobody() {
-        let root = tempfile::tempdir().unwrap();
-        let store = Store::open(&root.path().join("a/b")).unwrap();
+    fn store(root: &Path) -> (Store, State) {
+        let node = Node::below(root);
         let attachment = Attachment {
             network: "net".parse().unwrap(),
             container: "c1".parse().unwrap(),
             ifname: "net1".parse().unwrap(),
         };
-        let state = lot::bare(&Node::default(), attachment);
+        (Store::open(&node).unwrap(), lot::bare(&node, attachment))
+    }
+
+    fn with_addresses(state: &State) -> State {
+        let ipam = Ipam {
+            plugin: "host-local".parse().unwrap(),
+            path: Vec::new(),
+            args: String::new(),
+            configuration: serde_json::Value::Null,
+            refused: false,
+        };
+        State { ipam: Some(ipam), ..state.clone() }
+    }
+
+    #[test]
+    fn what_is_written_is_found_until_it_is_removed_and_what_was_cut_is_told_from_what_is_no_state() {
+        let root = tempfile::tempdir().unwrap();
+        let (store, state) = store(root.path());
+        let id = state.id();
         store.begin(&state).unwrap();
-        assert_eq!(store.load(&state.id()), Ok(Some(state.clone())));
-        fs::write(store.file(&state.id()), "").unwrap();
-        assert_eq!(store.all(), Ok(vec![(state.id(), None)]));
-        fs::write(store.file(&state.id()), "{").unwrap();
+        assert_eq!(store.load(&id), Ok(Some(state.clone())));
+        let file = root.path().join("run/flyover/cni").join(name(&id));
+        let whole = fs::read_to_string(&file).unwrap();
+        for cut in ["", "{", &whole[..whole.len() / 2]] {
+            fs::write(&file, cut).unwrap();
+            assert_eq!((store.look(&id), store.load(&id)), (Some(Found::Cut), Ok(None)), "{cut}");
+        }
+        fs::write(&file, "[]").unwrap();
         assert!(matches!(store.all().unwrap().as_slice(), [(_, Some(Found::Unreadable(_)))]));
-        store.remove(&state.id()).unwrap();
+        store.remove(&id).unwrap();
         assert_eq!(store.list(), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn only_what_outlasts_the_machine_is_on_a_disk_and_what_an_older_version_left_there_is_found_and_moved() {
+        let root = tempfile::tempdir().unwrap();
+        let (store, state) = store(root.path());
+        let id = state.id();
+        let there = || {
+            ["run", "var/lib"].map(|dir| root.path().join(dir).join("flyover/cni").join(name(&id)).exists())
+        };
+        store.begin(&state).unwrap();
+        assert_eq!(there(), [true, false]);
+        let lasting = with_addresses(&state);
+        store.save(&lasting).unwrap();
+        assert_eq!((there(), store.load(&id)), ([false, true], Ok(Some(lasting))));
+        // Without addresses in the disk's directory: what a version without the other one wrote.
+        let old = serde_json::to_string(&state).unwrap();
+        fs::write(root.path().join("var/lib/flyover/cni").join(name(&id)), old).unwrap();
+        assert_eq!((store.load(&id), store.list()), (Ok(Some(state.clone())), Ok(vec![id.clone()])));
+        store.save(&state).unwrap();
+        assert_eq!(there(), [true, false]);
+        store.remove(&id).unwrap();
+        assert_eq!(there(), [false, false]);
     }
 }

@@ -47,6 +47,10 @@ fn row_differences(state: &State, port: &Port, row: &PortRow) -> Vec<String> {
     if !owner::is_of(&row.external_ids, &state.id()) {
         found.push(format!("port `{}` is not of this attachment", port.name));
     }
+    let boot = owner::boot(&row.external_ids);
+    if boot.is_some() && boot != state.boot.as_deref() {
+        found.push(format!("port `{}` is of another start of the machine", port.name));
+    }
     differs(&mut found, port, "tag", &row.tag, &port.wish.vlan.map(i64::from));
     differs(
         &mut found,

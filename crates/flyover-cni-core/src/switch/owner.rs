@@ -21,6 +21,7 @@ const KEY_CONTAINER: &str = "flyover-container";
 const KEY_IFNAME: &str = "flyover-ifname";
 const KEY_POD: &str = "flyover-pod";
 const KEY_POD_UID: &str = "flyover-pod-uid";
+const KEY_BOOT: &str = "flyover-boot";
 
 /// What a row says of its attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Owned {
     pub attachment: Option<Attachment>,
     /// The uid of the pod.
     pub pod_uid: Option<PodUid>,
+    /// The start of the machine it is of.
+    pub boot: Option<String>,
 }
 
 /// What a row of an attachment says.
@@ -45,6 +48,7 @@ pub(super) fn marks(state: &State) -> BTreeMap<String, String> {
         (KEY_CONTAINER.to_owned(), container.to_string()),
         (KEY_IFNAME.to_owned(), ifname.to_string()),
     ]);
+    marks.extend(state.boot.as_ref().map(|boot| (KEY_BOOT.to_owned(), boot.clone())));
     if let Some(pod) = &state.pod {
         marks.insert(KEY_POD.to_owned(), pod.name.clone());
         marks.extend(pod.uid.as_ref().map(|uid| (KEY_POD_UID.to_owned(), uid.to_string())));
@@ -60,6 +64,11 @@ pub(super) fn of(id: &AttachmentId) -> Condition {
 /// Whether a row is of an attachment.
 pub(super) fn is_of(external_ids: &Strings, id: &AttachmentId) -> bool {
     owned("", external_ids).is_some_and(|owned| owned.id == *id)
+}
+
+/// Of which start of the machine a row is.
+pub(super) fn boot(external_ids: &Strings) -> Option<&str> {
+    external_ids.get(KEY_BOOT).map(String::as_str)
 }
 
 /// Every port that is ours.
@@ -83,5 +92,6 @@ fn owned(port: &str, external_ids: &Strings) -> Option<Owned> {
     };
     let attachment = names().filter(|attachment| attachment.id() == id);
     let pod_uid = said(KEY_POD_UID).and_then(|uid| uid.parse().ok());
-    Some(Owned { port: port.to_owned(), id, attachment, pod_uid })
+    let boot = boot(external_ids).map(str::to_owned);
+    Some(Owned { port: port.to_owned(), id, attachment, pod_uid, boot })
 }

@@ -9,8 +9,8 @@ use crate::ipam::{self, For};
 use crate::lot::{self, Call};
 use crate::names::AttachmentId;
 use crate::result::{CniResult, Interface};
-use crate::state::{Phase, State, Store};
-use crate::teardown::{Switch, teardown};
+use crate::state::{Found, Lock, Phase, State, Store};
+use crate::teardown::{How, Record, Switch, teardown};
 use crate::version::Version;
 use crate::{devinfo, legacy, sockets, switch};
 
@@ -23,18 +23,18 @@ pub(super) fn add(call: Call<'_>) -> Result<CniResult, CniError> {
     let id = wanted.id();
     let previous = call.network.previous()?.unwrap_or_default();
     let mut client = switch::connect(&wanted.database, call.node)?;
-    let store = Store::open(&call.node.state_dir)?;
-    let _lock = store.lock(&id)?;
-    if let Some(attached) = again(call, &store, &mut client, &wanted)? {
+    let store = Store::open(call.node)?;
+    let lock = store.lock(&id)?;
+    if let Some(attached) = again(call, (&store, &lock), &mut client, &wanted)? {
         return Ok(attached);
     }
     store.begin(&wanted).map_err(|error| error.and(&Vec::from_iter(store.remove(&id).err())))?;
     let mut touched = false;
-    match attach(call, &store, &mut client, &mut wanted, (&mut touched, previous)) {
+    match attach(call, (&store, &lock), &mut client, &mut wanted, (&mut touched, previous)) {
         Ok(result) => Ok(result),
         Err(error) => {
             let switch = if touched { Switch::Ask } else { Switch::Untouched };
-            Err(error.and(&teardown(call.node, &store, &mut wanted, true, switch)))
+            Err(error.and(&teardown(call.node, &store, &mut wanted, How::read(&lock, switch))))
         }
     }
 }
@@ -42,13 +42,27 @@ pub(super) fn add(call: Call<'_>) -> Result<CniResult, CniError> {
 /// The same ADD once more gets the same answer. One that did not come to its end is undone first.
 fn again(
     call: Call<'_>,
-    store: &Store,
+    (store, lock): (&Store, &Lock),
     client: &mut Client,
     wanted: &State,
 ) -> Result<Option<CniResult>, CniError> {
-    let Some(mut known) = store.load(&wanted.id())? else { return Ok(None) };
-    if known.phase != Phase::Attached {
-        let errors = teardown(call.node, store, &mut known, true, Switch::Connected(client));
+    let mut known = match store.look(&wanted.id()) {
+        None => return Ok(None),
+        Some(Found::State(known)) => *known,
+        Some(Found::Unreadable(error)) => return Err(error),
+        // What there may be of it is what there will be.
+        Some(Found::Cut) => {
+            let how =
+                How { lock, record: Record::Unreadable, switch: Switch::Connected(client), second: None };
+            let errors = teardown(call.node, store, &mut wanted.clone(), how);
+            return CniError::all(&errors).map_or(Ok(None), Err);
+        }
+    };
+    if known.phase != Phase::Attached || known.is_of_another_boot() {
+        if let Some(ipam) = &mut known.ipam {
+            ipam.look_in(&call.request.path);
+        }
+        let errors = teardown(call.node, store, &mut known, How::read(lock, Switch::Connected(client)));
         return CniError::all(&errors).map_or(Ok(None), Err);
     }
     if known.port != wanted.port || known.netns != wanted.netns {
@@ -69,7 +83,7 @@ fn again(
 
 fn attach(
     call: Call<'_>,
-    store: &Store,
+    (store, lock): (&Store, &Lock),
     client: &mut Client,
     state: &mut State,
     (touched, mut result): (&mut bool, CniResult),
@@ -81,8 +95,8 @@ fn attach(
         store.save(state)?;
     }
     result.interfaces.push(interface(state, &id));
-    if let Some(ipam) = &state.ipam {
-        let of = For { attachment: &state.attachment, netns: state.netns.as_deref() };
+    if let Some(ipam) = &mut state.ipam {
+        let of = For { attachment: &state.attachment, netns: state.netns.as_deref(), lock };
         result.take_addresses(ipam::add(ipam, of)?);
     }
     if let Some(port) = &state.port {

@@ -1,4 +1,4 @@
-//! CHECK: is everything as ADD left it, and do those live on whom it depends?
+//! CHECK: is everything as ADD left it, and do those live on whom it depends? And, where that is asked for: do frames pass?
 
 use crate::error::{CniError, Code};
 use crate::ipam::{self, For};
@@ -18,8 +18,8 @@ pub(super) fn check(call: Call<'_>) -> Result<(), CniError> {
     let previous = previous
         .ok_or_else(|| CniError::new(Code::Config, "CHECK was not told what ADD answered (prevResult)"))?;
     let presumed = lot::presumed(call, call.request.of()?);
-    let store = Store::open(&call.node.state_dir)?;
-    let _lock = store.lock(&presumed.id())?;
+    let store = Store::open(call.node)?;
+    let lock = store.lock(&presumed.id())?;
     let attached = store.load(&presumed.id())?.filter(|state| state.phase == Phase::Attached);
     let Some(state) = attached else {
         return Err(differs(&[format!("{} is not attached", presumed.attachment)]));
@@ -28,14 +28,19 @@ pub(super) fn check(call: Call<'_>) -> Result<(), CniError> {
     found.extend(sockets::differences(&state));
     switch::daemon(call.node)?;
     if let Some(port) = &state.port {
-        let mut client = switch::connect(&state.database, call.node)?;
+        let mut client = switch::reach(&state, call.node)?;
         found.extend(switch::differences(&mut client, &state, port)?);
     }
     if !found.is_empty() {
         return Err(differs(&found));
     }
-    let of = For { attachment: &state.attachment, netns: state.netns.as_deref() };
-    presumed.ipam.map_or(Ok(()), |ipam| ipam::check(&ipam, of, &call.network.raw))
+    let of = For { attachment: &state.attachment, netns: state.netns.as_deref(), lock: &lock };
+    presumed.ipam.map_or(Ok(()), |ipam| ipam::check(&ipam, of, &call.network.raw))?;
+    let deep = call.node.check_deep || call.network.deep();
+    let Some(port) = state.port.as_ref().filter(|_| deep) else { return Ok(()) };
+    // It takes a while, and nothing of the attachment.
+    drop(lock);
+    switch::passes(call.node, &state, port)
 }
 
 /// What the runtime believes that ADD answered, held against what it did.

@@ -13,11 +13,16 @@ mod root {
 
     mod conformance;
     mod crash;
+    mod deep;
+    mod defects;
     mod documents;
     mod doubt;
     mod faults;
     mod hostile;
+    mod modes;
+    mod reboot;
     mod repair;
     mod rig;
     mod storm;
+    mod stubborn;
 }

@@ -77,7 +77,12 @@ fn verbs_that_a_version_lacks_are_code_one() {
     let root = empty();
     let network = json!({"cniVersion": "0.3.1", "name": "net"});
     assert_eq!(Plugin::new(root.path(), "CHECK", &network).of("c1", "net1").run().code(), 1);
-    assert_eq!(Plugin::new(root.path(), "STATUS", &network).run().code(), 1);
+    for version in ["0.3.1", "1.0.0"] {
+        let network = json!({"cniVersion": version, "name": "net", "cni.dev/valid-attachments": []});
+        for verb in ["STATUS", "GC"] {
+            assert_eq!(Plugin::new(root.path(), verb, &network).run().code(), 1, "{verb}");
+        }
+    }
 }
 
 #[test]
@@ -109,7 +114,10 @@ fn a_socket_whose_path_would_be_too_long_is_refused_before_anything_is_made() {
 fn what_the_node_does_not_allow_is_refused_before_anything_is_made() {
     let root = empty();
     std::fs::create_dir_all(root.path().join("etc/flyover")).unwrap();
-    let node = json!({"bridges": ["br1"], "sharedDirs": ["/srv/sockets"], "groups": ["huge"]}).to_string();
+    let devices = root.path().join("var/run/k8s.cni.cncf.io/devinfo");
+    let node =
+        json!({"bridges": ["br1"], "sharedDirs": ["/srv/sockets"], "groups": ["huge"], "maxMtu": 2000});
+    let node = node.to_string();
     std::fs::write(root.path().join("etc/flyover/cni.json"), node).unwrap();
     let allowed = json!({"bridge": {"bridgeName": "br1"}});
     let refused = [
@@ -120,11 +128,29 @@ fn what_the_node_does_not_allow_is_refused_before_anything_is_made() {
         json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "sharedDir": "/srv/sockets-not"}),
         json!({"cniVersion": NEWEST, "name": "net", "host": allowed,
             "runtimeConfig": {"CNIDeviceInfoFile": "/etc/passwd"}}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed,
+            "runtimeConfig": {"CNIDeviceInfoFile": devices.join("dp/a.json")}}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "ovnPort": "ls1.vm1"}),
+        json!({"cniVersion": NEWEST, "name": "net", "host": allowed, "mtu": 2001}),
     ];
     for network in refused {
         assert_eq!(Plugin::new(root.path(), "ADD", &network).of("c1", "net1").run().code(), 7, "{network}");
     }
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn del_is_done_whatever_add_would_refuse() {
+    let root = empty();
+    let devices = root.path().join("var/run/k8s.cni.cncf.io/devinfo");
+    std::fs::create_dir_all(&devices).unwrap();
+    let mut network = network(json!({}));
+    network["runtimeConfig"] = json!({"CNIDeviceInfoFile": devices.join("../../x")});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
+    network["ipam"] = json!({"type": "a/b"});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
+    network["ipam"] = json!({"type": "nowhere"});
+    Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
 }
 
 #[test]
@@ -135,4 +161,29 @@ fn without_a_switch_add_is_to_be_tried_again_and_del_is_done() {
     assert!(is_untouched(&root));
     Plugin::new(root.path(), "DEL", &network).of("c1", "net1").run().good();
     assert_eq!(Plugin::new(root.path(), "STATUS", &network).run().code(), 50);
+}
+
+#[test]
+fn every_test_that_the_table_of_defects_names_is_there() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let table = std::fs::read_to_string(crates.join("../docs/reference/attachment-defects.md")).unwrap();
+    let is_test = |word: &&str| word.len() > 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let named: Vec<&str> = table.split('`').filter(is_test).collect();
+    assert!(named.len() > 60, "{named:?}");
+    let mut code = String::new();
+    read(crates, &mut code);
+    let missing: Vec<&&str> = named.iter().filter(|name| !code.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// All code below a directory.
+fn read(directory: &std::path::Path, code: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            read(&path, code);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            code.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
 }

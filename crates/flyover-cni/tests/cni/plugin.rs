@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -58,13 +58,19 @@ impl Plugin {
         self.with("FLYOVER_FAILPOINT", &number.to_string())
     }
 
-    pub(crate) fn run(&self) -> Ran {
+    /// Starts it, and leaves it to the test.
+    pub(crate) fn start(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flyover-cni"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(self.variables.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A plugin that died does not read.
         let _written = child.stdin.take().unwrap().write_all(self.input.as_bytes());
+        child
+    }
+
+    pub(crate) fn run(&self) -> Ran {
+        let child = self.start();
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let answer = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };

@@ -147,7 +147,7 @@ fn is_silent(settings: &Settings) -> Result<bool, SwitchError> {
 }
 
 fn heal(settings: &Settings, which: &Which, round: &mut Round) -> Result<(), CniError> {
-    let store = Store::open(&settings.node.state_dir)?;
+    let store = Store::open(&settings.node)?;
     let ids = store.list()?;
     if ids.is_empty() {
         return Ok(());

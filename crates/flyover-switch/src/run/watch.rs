@@ -130,7 +130,7 @@ impl Watch {
             }
             let rows = self.live.rows::<Interface>().ok()?;
             let there: BTreeSet<AttachmentId> = rows.into_iter().filter_map(|row| row.0).collect();
-            let known = Store::open(&node.state_dir).and_then(|store| store.list()).ok()?;
+            let known = Store::open(node).and_then(|store| store.list()).ok()?;
             Some(known.into_iter().filter(|id| !there.contains(id)).collect())
         };
         Which::AllButRowsOnlyOf(ids().unwrap_or_default())

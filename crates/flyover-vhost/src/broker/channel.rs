@@ -11,18 +11,19 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::libc::{SCM_RIGHTS, SOL_SOCKET};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, recvmsg, sendmsg};
 
 use super::message::{BadMessage, HEADER, Header, MOST_FILES, Message, Request, Way};
 
-/// The most files that the kernel lets one message bring.
-const SCM_MAX_FD: usize = 253;
-
 /// A side that does not read for so long has stopped working.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the head of a control message is, and room for all that one can bring: the kernel passes on 253 descriptors.
+const CONTROL_HEAD: usize = size_of::<usize>() + 2 * size_of::<i32>();
+const CONTROL: usize = CONTROL_HEAD + (253 * size_of::<RawFd>()).next_multiple_of(size_of::<usize>());
 
 /// A file that came with a message.
 pub(super) type Shared = Arc<File>;
@@ -119,8 +120,7 @@ impl Channel {
     /// Reads at most so many bytes; says whether there were any.
     fn read(&mut self, most: usize) -> Result<bool, Fault> {
         let mut bytes = vec![0; most];
-        // Room for all that a message can bring: the kernel makes those it cuts off too, and tells nobody their numbers.
-        let mut space = cmsg_space!([RawFd; SCM_MAX_FD]);
+        let mut space = vec![0_u8; CONTROL];
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         let read = recvmsg::<UnixAddr>(self.stream.as_raw_fd(), &mut parts, Some(&mut space), flags);
@@ -131,18 +131,32 @@ impl Channel {
             Err(error) => return Err(Fault::Socket(error)),
         };
         let (count, cut) = (read.bytes, read.flags.contains(MsgFlags::MSG_CTRUNC));
-        let control = read.cmsgs().map_err(Fault::Socket)?;
-        let descriptors = control.flat_map(|message| match message {
-            ControlMessageOwned::ScmRights(descriptors) => descriptors,
-            _ => Vec::new(),
-        });
-        self.files.extend(descriptors.map(own));
+        // All that came is ours to close before any of it is judged.
+        self.files.extend(descriptors(&space).into_iter().map(own));
         if cut || self.files.len() > MOST_FILES {
             return Err(Fault::Socket(Errno::EMSGSIZE));
         }
         self.bytes.extend(&bytes[..count]);
         if count == 0 { Err(Fault::Gone) } else { Ok(true) }
     }
+}
+
+/// The descriptors in what the kernel wrote into a buffer of zeros. The library gives none of a message that was cut, as
+/// one is when there is no room for more files in this process, and those that came would stay open.
+fn descriptors(mut control: &[u8]) -> Vec<RawFd> {
+    const WORD: usize = size_of::<usize>();
+    let mut found = Vec::new();
+    while let Some((head, _)) = control.split_first_chunk::<CONTROL_HEAD>() {
+        let number = |at: usize| i32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let length = control.first_chunk::<WORD>().map_or(0, |length| usize::from_ne_bytes(*length));
+        let Some(data) = control.get(CONTROL_HEAD..length) else { break };
+        if (number(WORD), number(WORD + 4)) == (SOL_SOCKET, SCM_RIGHTS) {
+            let words = data.chunks_exact(size_of::<RawFd>());
+            found.extend(words.map(|word| RawFd::from_ne_bytes([word[0], word[1], word[2], word[3]])));
+        }
+        control = control.get(length.next_multiple_of(WORD)..).unwrap_or_default();
+    }
+    found
 }
 
 /// Takes a descriptor that the kernel has just made for us.
@@ -189,22 +203,52 @@ pub(super) fn index(file: &Shared, offset: u64) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{self, Read};
+    use std::thread;
 
     use super::*;
 
+    /// Sends so many writing ends of one pipe, and keeps none.
+    fn send(stream: &UnixStream, count: usize) -> io::PipeReader {
+        let (reader, writer) = io::pipe().unwrap();
+        let ends: Vec<_> = (0..count).map(|_| writer.try_clone().unwrap()).collect();
+        let files: Vec<RawFd> = ends.iter().map(AsRawFd::as_raw_fd).collect();
+        let (bytes, rights) = ([IoSlice::new(&[0; HEADER])], [ControlMessage::ScmRights(&files)]);
+        sendmsg::<UnixAddr>(stream.as_raw_fd(), &bytes, &rights, MsgFlags::empty(), None).unwrap();
+        reader
+    }
+
     #[test]
-    fn files_that_are_too_many_are_closed() {
-        let (pod, broker) = UnixStream::pair().unwrap();
-        let mut channel = Channel::new(broker, Way::Request).unwrap();
-        let (mut witness, held) = UnixStream::pair().unwrap();
-        let files = [held.as_raw_fd(); MOST_FILES + 1];
-        let (part, rights) = ([IoSlice::new(&[0; HEADER])], [ControlMessage::ScmRights(&files)]);
-        sendmsg::<UnixAddr>(pod.as_raw_fd(), &part, &rights, MsgFlags::empty(), None).unwrap();
-        drop(held);
-        assert!(matches!(channel.receive(), Err(Fault::Socket(Errno::EMSGSIZE))));
-        drop(channel);
-        witness.set_read_timeout(Some(PATIENCE)).unwrap();
-        assert_eq!(witness.read(&mut [0]).unwrap(), 0, "nobody holds the other end any more");
+    fn descriptors_of_a_message_that_was_cut_are_found() {
+        let mut control = vec![0_u8; CONTROL];
+        let length = CONTROL_HEAD + 2 * size_of::<RawFd>();
+        control[..8].copy_from_slice(&length.to_ne_bytes());
+        control[8..12].copy_from_slice(&SOL_SOCKET.to_ne_bytes());
+        control[12..16].copy_from_slice(&SCM_RIGHTS.to_ne_bytes());
+        control[16..20].copy_from_slice(&7_i32.to_ne_bytes());
+        control[20..24].copy_from_slice(&9_i32.to_ne_bytes());
+        assert_eq!(descriptors(&control), [7, 9]);
+        assert_eq!(descriptors(&vec![0; CONTROL]), Vec::<RawFd>::new());
+        control[..8].copy_from_slice(&usize::MAX.to_ne_bytes());
+        assert_eq!(descriptors(&control), Vec::<RawFd>::new());
+    }
+
+    #[test]
+    fn files_that_nobody_asked_for_are_closed_however_many_come() {
+        for count in [MOST_FILES + 1, 100, 253] {
+            let (pod, stream) = UnixStream::pair().unwrap();
+            let mut reader = send(&pod, count);
+            let mut channel = Channel::new(stream, Way::Request).unwrap();
+            let received = channel.receive();
+            assert!(matches!(received, Err(Fault::Socket(Errno::EMSGSIZE))), "{count}: {received:?}");
+            drop(channel);
+            // A pipe ends when nobody has its writing end any more.
+            let ended = thread::spawn(move || reader.read(&mut [0]));
+            let end = std::time::Instant::now() + PATIENCE;
+            while !ended.is_finished() && std::time::Instant::now() < end {
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(ended.is_finished(), "{count}: some are still open");
+        }
     }
 }

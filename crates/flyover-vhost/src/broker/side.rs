@@ -6,15 +6,27 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 
 use super::BrokerError;
 use super::channel::{Channel, Fault, Shared};
 use super::message::{Message, Way};
 
-/// Whoever may look into the directory may connect.
-const MODE: u32 = 0o660;
+/// Whoever may come into the directory may connect: to the pod's socket a pod of any user, and the pod decides on the
+/// directory; to the other the switch.
+fn mode(way: Way) -> u32 {
+    match way {
+        Way::Request => 0o666,
+        Way::Reply => 0o660,
+    }
+}
+
+/// How often somebody is tried again for whom there is no room.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// One side: where it comes from, and who is there.
 #[derive(Debug)]
@@ -58,7 +70,7 @@ impl Side {
         let directory = path.parent().unwrap_or(Path::new("."));
         let of = fs::metadata(directory).map_err(failed)?;
         chown(path, Some(of.uid()), Some(of.gid())).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode(way))).map_err(failed)?;
         Ok(Self { path: path.to_owned(), listener, channel: None, way })
     }
 
@@ -81,6 +93,11 @@ impl Side {
         match accepted {
             Ok(channel) => self.channel = Some(channel),
             Err(error) if is_over(&error) => return Ok(false),
+            Err(error) if is_not_now(&error) => {
+                // Who comes waits at the door; the other side has little to say, and packets do not pass here.
+                thread::sleep(AGAIN);
+                return Ok(false);
+            }
             Err(source) => return Err(BrokerError::Wait { path: self.path.clone(), source }),
         }
         Ok(true)
@@ -98,8 +115,25 @@ impl Side {
     }
 }
 
+/// Whether the machine has no room for one more: it may have later.
+fn is_not_now(error: &io::Error) -> bool {
+    const NOT_NOW: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    error.raw_os_error().is_some_and(|number| NOT_NOW.contains(&Errno::from_raw(number)))
+}
+
 /// Whether who came is gone again.
 fn is_over(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | ConnectionAborted | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_room_for_one_more_is_no_fault_of_the_broker() {
+        let not_now = |errno: Errno| is_not_now(&errno.into());
+        assert_eq!([Errno::EMFILE, Errno::ENFILE, Errno::EBADF].map(not_now), [true, true, false]);
+    }
 }

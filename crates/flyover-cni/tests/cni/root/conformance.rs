@@ -101,6 +101,7 @@ fn del_is_done_however_often_and_however_little_is_known() {
     // The state is lost, and the network is another one by now.
     add(&rig, &network).run().good();
     std::fs::remove_dir_all(rig.path("var/lib/flyover/cni")).unwrap();
+    std::fs::remove_dir_all(rig.path("run/flyover/cni")).unwrap();
     let mut changed = network.clone();
     changed["host"] = json!({"engine": "vpp", "bridge": {"bridgeName": "br9"}});
     del(&rig, &changed).run().good();
@@ -163,7 +164,7 @@ fn gc_keeps_what_is_valid_and_other_networks_and_removes_the_rest() {
     rig.call("ADD", &other).of("c4", "net1").run().good();
     // One of them lost its state.
     let mut lost =
-        std::fs::read_dir(rig.path("var/lib/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
+        std::fs::read_dir(rig.path("run/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
     let lost = lost.find(|path| std::fs::read_to_string(path).unwrap().contains("c3")).unwrap();
     std::fs::remove_file(lost).unwrap();
     let mut gc = network.clone();

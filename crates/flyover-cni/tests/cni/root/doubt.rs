@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flyover_cni_core::names::Attachment;
+use flyover_cni_core::node::Node;
 use flyover_cni_core::state::Store;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ fn state(rig: &Rig, network: &str, container: &str) -> (Attachment, PathBuf) {
         container: container.parse().unwrap(),
         ifname: "net1".parse().unwrap(),
     };
-    let file = rig.path("var/lib/flyover/cni").join(format!("{}.json", attachment.id()));
+    let file = rig.path("run/flyover/cni").join(format!("{}.json", attachment.id()));
     (attachment, file)
 }
 
@@ -29,7 +30,7 @@ fn collect_while_it_comes(rig: &Rig, container: &str, seen: &str, valid: &Value)
     let whole = fs::read(&file).unwrap();
     let mut network = rig.network("net");
     network["cni.dev/valid-attachments"] = valid.clone();
-    let lock = Store::open(file.parent().unwrap()).unwrap().lock(&attachment.id()).unwrap();
+    let lock = Store::open(&Node::load(rig.root()).unwrap()).unwrap().lock(&attachment.id()).unwrap();
     match seen {
         "nothing" => fs::remove_file(&file).unwrap(),
         text => fs::write(&file, text).unwrap(),
@@ -55,7 +56,7 @@ fn an_attachment_that_comes_while_it_is_collected_stays() {
     collect_while_it_comes(&rig, "c2", "nothing", &json!([of("c1")]));
     assert_eq!(rig.ports(), ["c1-net1".to_owned(), "c2-net1".to_owned()].into());
     // What cannot be read is not nobody's.
-    fs::write(state(&rig, "net", "c2").1, "{").unwrap();
+    fs::write(state(&rig, "net", "c2").1, "[]").unwrap();
     let mut all_go = network.clone();
     all_go["cni.dev/valid-attachments"] = json!([]);
     rig.call("GC", &all_go).run().good();

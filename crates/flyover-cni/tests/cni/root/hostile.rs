@@ -166,7 +166,7 @@ fn a_network_that_asks_for_files_of_the_host_gets_none() {
             .unwrap()
             .starts_with(rig.path("run/flyover").to_str().unwrap())
     );
-    let state = fs::read_dir(rig.path("var/lib/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
+    let state = fs::read_dir(rig.path("run/flyover/cni")).unwrap().flatten().map(|entry| entry.path());
     let state = state.filter(|path| path.extension().is_some()).map(|path| fs::read_to_string(path).unwrap());
     assert!(
         state.into_iter().all(|text| text.contains("\"publish\":null")),
@@ -186,6 +186,35 @@ fn a_network_that_asks_for_files_of_the_host_gets_none() {
     }
     assert_eq!(rig.traces(), Vec::<String>::new());
     assert_eq!(witness(&treasure), before);
+}
+
+fn network_of_another(rig: &Rig) {
+    let mut network = rig.network("net");
+    network["host"]["vhost"]["socketfile"] = "c1-net3".into();
+    let call = rig.call("ADD", &network).of("c1", "net2").with("CNI_ARGS", &args("uid-1"));
+    assert_eq!(call.run().code(), 7);
+}
+
+#[test]
+fn two_attachments_of_a_pod_do_not_have_one_socket() {
+    let rig = Rig::new();
+    rig.pod("uid-1");
+    let mut network = rig.network("net");
+    network["host"]["vhost"]["socketfile"] = "s".into();
+    let call = |verb: &str, ifname: &str| {
+        rig.call(verb, &network).of("c1", ifname).with("CNI_ARGS", &args("uid-1")).run()
+    };
+    call("ADD", "net1").good();
+    let before = rig.traces();
+    assert_eq!(call("ADD", "net2").code(), 7);
+    // Nor one that is called as another's of the same pod would be.
+    network_of_another(&rig);
+    assert_eq!(rig.traces(), before, "the first has all it had");
+    call("DEL", "net2").good();
+    call("DEL", "net1").good();
+    call("ADD", "net2").good();
+    call("DEL", "net2").good();
+    assert_eq!(rig.traces(), Vec::<String>::new());
 }
 
 #[test]
@@ -215,6 +244,14 @@ fn a_container_with_a_short_name_and_one_with_a_long_one_are_attached() {
     let network = rig.network("net");
     for container in ["a", "0123456789ab", &"x".repeat(255)] {
         rig.call("ADD", &network).of(container, "net1").run().good();
+        rig.call("DEL", &network).of(container, "net1").run().good();
+    }
+    // Ids that are no hashes begin alike, and are two containers still.
+    for container in ["my-deployment-1", "my-deployment-2"] {
+        rig.call("ADD", &network).of(container, "net1").run().good();
+    }
+    assert_eq!(rig.ports().len(), 2);
+    for container in ["my-deployment-1", "my-deployment-2"] {
         rig.call("DEL", &network).of(container, "net1").run().good();
     }
     // What cannot be in the name of a port is replaced by the attachment's short name.

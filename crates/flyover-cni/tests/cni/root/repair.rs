@@ -16,7 +16,7 @@ fn a_broker_that_died_and_a_port_that_was_torn_out_come_back_and_what_was_detach
     network["container"]["vhost"] = json!({"mode": "client"});
     rig.call("ADD", &network).of("c1", "net1").run().good();
     let node = Node::load(rig.root()).unwrap();
-    let store = Store::open(&node.state_dir).unwrap();
+    let store = Store::open(&node).unwrap();
     let id = store.list().unwrap().remove(0);
     let mend = || repair(&node, &store, &id, Depth::Rows).unwrap();
     assert_eq!(mend(), Repaired::Whole);

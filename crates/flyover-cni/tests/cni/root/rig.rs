@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -167,6 +168,29 @@ impl Rig {
         volume
     }
 
+    /// A plugin for addresses that writes what it is asked to `bin/log`, and refuses what files beside it say. What it
+    /// gives back is the `CNI_PATH` to find it by.
+    pub(crate) fn address_plugin(&self, name: &str) -> String {
+        let bin = self.path("bin");
+        fs::create_dir_all(&bin).unwrap();
+        let script = format!(
+            "#!/bin/sh\ncd '{}'\nmark=$(sed 's/.*\"mark\":\"\\([a-z]*\\)\".*/\\1/')\n\
+             echo \"began $CNI_COMMAND $mark\" >> log\nif [ -e \"slow $CNI_COMMAND\" ]; then sleep 1; fi\n\
+             if [ -e \"refuses $CNI_COMMAND $mark\" ]; then echo '{{\"code\": 99, \"msg\": \"no\"}}'; exit 1; fi\n\
+             echo \"ended $CNI_COMMAND $mark\" >> log\n\
+             if [ $CNI_COMMAND = ADD ]; then echo '{{\"cniVersion\": \"1.1.0\", \"ips\": []}}'; fi\n",
+            bin.display()
+        );
+        fs::write(bin.join(name), script).unwrap();
+        fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        bin.display().to_string()
+    }
+
+    /// What was asked of such a plugin.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        fs::read_to_string(self.path("bin/log")).unwrap().lines().map(str::to_owned).collect()
+    }
+
     /// A call of the plugin.
     pub(crate) fn call(&self, verb: &str, configuration: &Value) -> Plugin {
         Plugin::new(self.root(), verb, configuration)
@@ -184,11 +208,12 @@ impl Rig {
         traces.extend(
             below(&self.path("run/flyover/vhost")).into_iter().map(|name| format!("directory {name}")),
         );
-        let states = below(&self.path("var/lib/flyover/cni")).into_iter().filter(|name| name != "lock");
+        let states = ["run/flyover/cni", "var/lib/flyover/cni"].map(|place| below(&self.path(place)));
+        let states = states.into_iter().flatten().filter(|name| name != "lock");
         traces.extend(states.map(|name| format!("state {name}")));
         traces.extend(self.addresses().into_iter().map(|address| format!("address {address}")));
         traces.extend(
-            below(&self.path("var/run/k8s.cni.cncf.io/devinfo"))
+            below(&self.path("var/run/k8s.cni.cncf.io/devinfo/cni"))
                 .into_iter()
                 .map(|name| format!("device info {name}")),
         );

@@ -150,7 +150,7 @@ fn what_is_lost_under_a_running_pod_can_be_made_again_by_another_program() {
     assert_eq!(of("CHECK", &with).run().code(), 101);
     // This program is not the plugin, and the broker has to be.
     let node = Node::load(rig.root()).unwrap();
-    let store = Store::open(&node.state_dir).unwrap();
+    let store = Store::open(&node).unwrap();
     let mut state = store.load(&store.list().unwrap()[0]).unwrap().unwrap();
     assert_eq!(sockets::differences(&state).len(), 3);
     sockets::make(&mut state).unwrap();

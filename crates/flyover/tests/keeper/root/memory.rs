@@ -1,5 +1,6 @@
 //! How much memory a thousand ports take.
 
+use flyover_cni_core::node::Node as Configuration;
 use flyover_cni_core::state::{State, Store};
 use flyover_ovs::tables::{Bridge, Interface, Port, Table};
 use flyover_ovs::transaction::row;
@@ -38,7 +39,7 @@ fn a_thousand_attachments_take_little_memory() {
 
 /// Copies of an attachment: its state and its rows, as the switch has filled them.
 fn multiply(node: &Node, copies: usize) {
-    let store = Store::open(&node.path("var/lib/flyover/cni")).unwrap();
+    let store = Store::open(&Configuration::load(&node.path("")).unwrap()).unwrap();
     let id = store.list().unwrap().remove(0);
     let state = store.load(&id).unwrap().unwrap();
     let mut transaction = Transaction::default();
