@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use flyover_cni_core::node::Node;
 use flyover_cni_core::state::Store;
 use kube::Client;
 use tokio::time::{Instant, sleep};
@@ -41,22 +42,21 @@ struct Known {
 /// What the loop remembers.
 struct Publisher {
     kubeconfig: PathBuf,
-    states: PathBuf,
+    settings: Arc<Settings>,
     counts: Arc<Counts>,
     client: Option<Client>,
     known: BTreeMap<Pod, Known>,
-    /// When the directory of states was changed last, as it was read, and when that was.
+    /// When the directories of states were changed last, as they were read, and when that was.
     seen: Option<(SystemTime, Instant)>,
 }
 
 /// Publishes until the process ends.
 pub(super) async fn publish(settings: Arc<Settings>, counts: Arc<Counts>) -> Infallible {
     let Some(kubeconfig) = settings.kubeconfig.clone() else { return std::future::pending().await };
-    let states = settings.node.state_dir.clone();
     let (client, known) = (None, BTreeMap::new());
-    let mut publisher = Publisher { kubeconfig, states, counts, client, known, seen: None };
+    let mut publisher = Publisher { kubeconfig, settings, counts, client, known, seen: None };
     loop {
-        publisher.look(settings.each).await;
+        publisher.look().await;
         publisher.write().await;
         sleep(LOOK).await;
     }
@@ -65,14 +65,16 @@ pub(super) async fn publish(settings: Arc<Settings>, counts: Arc<Counts>) -> Inf
 impl Publisher {
     /// Reads what is to be published, where something was attached or detached since; now and then in any case, for the
     /// time of a directory is not exact.
-    async fn look(&mut self, each: Duration) {
+    async fn look(&mut self) {
+        let directories = [&self.settings.node.state_dir, &self.settings.node.lasting_dir];
         // What is not there was not begun yet.
-        let Ok(changed) = std::fs::metadata(&self.states).and_then(|found| found.modified()) else { return };
-        if self.seen.is_some_and(|(time, read)| time == changed && read.elapsed() < each) {
+        let times = directories.into_iter().filter_map(|path| std::fs::metadata(path).ok()?.modified().ok());
+        let Some(changed) = times.max() else { return };
+        if self.seen.is_some_and(|(time, read)| time == changed && read.elapsed() < self.settings.each) {
             return;
         }
-        let states = self.states.clone();
-        let read = tokio::task::spawn_blocking(move || read(&states)).await;
+        let settings = Arc::clone(&self.settings);
+        let read = tokio::task::spawn_blocking(move || read(&settings.node)).await;
         self.seen = Some((changed, Instant::now()));
         let mut before = std::mem::take(&mut self.known);
         for publication in read.unwrap_or_default() {
@@ -121,10 +123,10 @@ async fn annotate(
     written
 }
 
-/// What stands in the directory. States that cannot be read are told of by the rounds.
-fn read(states: &Path) -> Vec<Publication> {
+/// What stands in the directories. States that cannot be read are told of by the rounds.
+fn read(node: &Node) -> Vec<Publication> {
     let all = || {
-        let store = Store::open(states).ok()?;
+        let store = Store::open(node).ok()?;
         let ids = store.list().ok()?;
         Some(publication::of(ids.iter().filter_map(|id| store.load(id).ok().flatten())))
     };
