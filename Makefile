@@ -11,13 +11,21 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 # the ring of memory pools every vhost port fails with "Invalid argument".
 SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
 	librte-net-tap23 librte-net-null23 librte-net-af-packet23
+# What nodes of a cluster are made of, beside what is built for them.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins busybox-static openssl socat
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
+# --brief runs there only what a kernel's own ways decide.
+BRIEF ?=
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
+# How the cluster is raised.
+CLUSTER ?=
 FUZZ_SECONDS ?= 60
+# Where the demo of the switch finds the command line: target/debug is built sooner.
+PROGRAMS ?= target/release
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
 # Name of the lab that demo and bench raise.
@@ -32,15 +40,27 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 	@scripts/install-cnitool
+
+setup-cluster: setup ## Install what clusters are made of, and build Kubernetes (ten minutes the first time)
+	@scripts/install-packages $(CLUSTER_PACKAGES)
+	@scripts/install-kubernetes
+
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+
+cluster-down: ## Take it away
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
@@ -51,9 +71,9 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 
 demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both documents' networks, measure, take all back
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo build --release --package flyover
+	cargo build $(if $(filter target/release,$(PROGRAMS)),--release) --package flyover
 	cargo build --package xtask
-	@$(SUDO) target/debug/xtask demo-switch --plugin target/cni/flyover
+	@$(SUDO) target/debug/xtask demo-switch --programs $(PROGRAMS) --plugin target/cni/flyover
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup ## Run every test: unit, root and BPF
@@ -97,7 +117,7 @@ cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni
 
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo xtask kernels $(KERNELS)
+	cargo xtask kernels $(BRIEF) $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
 test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch

@@ -96,7 +96,7 @@ impl Client {
     pub fn rows<T: Table>(&mut self, conditions: &[Condition]) -> Result<Vec<T>, OvsError> {
         let mut transaction = Transaction::default();
         let selection = transaction.select::<T>(conditions);
-        self.transact(&transaction)?.rows(selection)
+        self.transact(&transaction)?.take(selection)
     }
 
     /// Which tables and columns the server has.

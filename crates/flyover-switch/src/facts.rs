@@ -19,17 +19,23 @@ pub fn facts(host: &HostRoot, at: &SwitchAt) -> Result<SwitchFacts, HostError> {
     };
     Ok(SwitchFacts {
         at: at.clone(),
-        daemon: ovs::vswitchd(host, at).map(|daemon| of_daemon(host, &daemon, snapshot.as_ref())),
+        daemon: ovs::vswitchd(host, at).map(|daemon| of_daemon(host, &daemon, snapshot.as_ref(), ANSWER)),
         options: snapshot.as_ref().and_then(|found| Some(found.switch.as_ref()?.other_config.clone())),
         bridges: snapshot.as_ref().map_or_else(BTreeMap::new, of_bridges),
         mempool_driver: mempool_driver(host),
     })
 }
 
-pub(crate) fn of_daemon(host: &HostRoot, daemon: &Daemon, found: Option<&Snapshot>) -> VswitchdFacts {
+/// What a daemon says of itself; one that does not answer in time has no version.
+pub(crate) fn of_daemon(
+    host: &HostRoot,
+    daemon: &Daemon,
+    found: Option<&Snapshot>,
+    limit: Duration,
+) -> VswitchdFacts {
     let row = found.and_then(|found| found.switch.as_ref());
     // A daemon that is too busy to answer, as one that starts DPDK is, has no version to be told.
-    let said = daemon.ask("version", &[], ANSWER).unwrap_or_default();
+    let said = daemon.ask("version", &[], limit).unwrap_or_default();
     let version =
         said.lines().next().and_then(|line| line.rsplit_once(' ')).map_or("", |(_, version)| version);
     let linked = said.lines().find_map(|line| line.strip_prefix("DPDK ")).map(|word| word.trim().to_owned());

@@ -8,6 +8,7 @@ mod root {
     use std::thread;
     use std::time::{Duration, Instant};
 
+    use flyover_testkit::ovs::frames::passes;
     use flyover_testkit::ovs::{Daemon, NewPort, Options, Rig, Switch};
     use flyover_vhost::broker::Broker;
     use flyover_vhost::probe::{self, ProbeError};
@@ -16,6 +17,8 @@ mod root {
 
     const A: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
     const B: [u8; 6] = [2, 0, 0, 0, 0, 0xb];
+    /// For a frame to pass.
+    const LIMIT: Duration = Duration::from_secs(20);
 
     fn soon(seconds: u64) -> Instant {
         Instant::now() + Duration::from_secs(seconds)
@@ -47,32 +50,14 @@ mod root {
         format!("p{}", COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Sends until the frame comes out at the other end: a switch needs a while after it connected.
-    fn passes(from: &mut Port, to: &mut Port, frame: &[u8], seconds: u64) -> Result<(), String> {
-        let end = soon(seconds);
-        from.ready(end).map_err(|e| e.to_string())?;
-        to.ready(end).map_err(|e| e.to_string())?;
-        while Instant::now() < end {
-            // A switch that is just going away takes nothing.
-            let _sent = from.send(frame);
-            let wait = (Instant::now() + Duration::from_millis(100)).min(end);
-            while let Some(came) = to.receive(wait).map_err(|e| e.to_string())? {
-                if came == frame {
-                    return Ok(());
-                }
-            }
-        }
-        Err(format!("a frame of {} bytes did not pass", frame.len()))
-    }
-
     #[test]
     fn frames_of_every_length_arrive_as_they_were() {
         let rig = rig(Options::default());
         let mut a = port(&rig, |s| NewPort::vhost("a", s), Settings::default());
         let mut b = port(&rig, |s| NewPort::vhost("b", s), Settings { merge: false, ..Settings::default() });
         for length in [60, 64, 65, 127, 128, 1000, 1513, 1514] {
-            passes(&mut a, &mut b, &frame(A, B, length), 20).unwrap();
-            passes(&mut b, &mut a, &frame(B, A, length), 20).unwrap();
+            passes(&mut a, &mut b, &frame(A, B, length), LIMIT).unwrap();
+            passes(&mut b, &mut a, &frame(B, A, length), LIMIT).unwrap();
         }
         let features = a.features().unwrap();
         assert_eq!((features.agreed & (1 << 32) != 0, features.mtu), (true, Some(1500)));
@@ -91,8 +76,8 @@ mod root {
         let mut a = port(&rig, |s| NewPort::vhost("a", s).mtu(9000), jumbo.clone());
         let mut b = port(&rig, |s| NewPort::vhost("b", s).mtu(9000), jumbo);
         let mut small = port(&rig, |s| NewPort::vhost("c", s).mtu(9000), Settings::default());
-        passes(&mut a, &mut b, &frame(A, B, 9014), 20).unwrap();
-        passes(&mut a, &mut small, &frame(A, [2, 0, 0, 0, 0, 0xc], 9014), 20).unwrap();
+        passes(&mut a, &mut b, &frame(A, B, 9014), LIMIT).unwrap();
+        passes(&mut a, &mut small, &frame(A, [2, 0, 0, 0, 0, 0xc], 9014), LIMIT).unwrap();
     }
 
     #[test]
@@ -124,11 +109,11 @@ mod root {
         let mut rig = rig(Options::default());
         let mut a = port(&rig, |s| NewPort::vhost("a", s), Settings::default());
         let mut b = port(&rig, |s| NewPort::vhost("b", s), Settings::default());
-        passes(&mut a, &mut b, &frame(A, B, 100), 20).unwrap();
+        passes(&mut a, &mut b, &frame(A, B, 100), LIMIT).unwrap();
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             rig.restart(Daemon::Switch, signal).unwrap();
-            passes(&mut a, &mut b, &frame(A, B, 200), 20).unwrap();
-            passes(&mut b, &mut a, &frame(B, A, 300), 20).unwrap();
+            passes(&mut a, &mut b, &frame(A, B, 200), LIMIT).unwrap();
+            passes(&mut b, &mut a, &frame(B, A, 300), LIMIT).unwrap();
         }
     }
 
@@ -142,19 +127,19 @@ mod root {
         let mut pod = Port::connect(&front, Settings::default());
         rig.add_port("br0", &NewPort::vhost("pod", &back)).unwrap();
         let mut other = port(&rig, |s| NewPort::vhost("other", s), Settings::default());
-        passes(&mut pod, &mut other, &frame(A, B, 100), 20).unwrap();
+        passes(&mut pod, &mut other, &frame(A, B, 100), LIMIT).unwrap();
         let agreed = pod.features().unwrap();
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             rig.restart(Daemon::Switch, signal).unwrap();
             assert!(pod.is_connected());
-            passes(&mut pod, &mut other, &frame(A, B, 200), 20).unwrap();
-            passes(&mut other, &mut pod, &frame(B, A, 300), 20).unwrap();
+            passes(&mut pod, &mut other, &frame(A, B, 200), LIMIT).unwrap();
+            passes(&mut other, &mut pod, &frame(B, A, 300), LIMIT).unwrap();
             assert_eq!(pod.features().unwrap(), agreed);
         }
         // A pod that goes makes room for the next.
         drop(pod);
         let mut next = Port::connect(&front, Settings::default());
-        passes(&mut next, &mut other, &frame(A, B, 400), 20).unwrap();
+        passes(&mut next, &mut other, &frame(A, B, 400), LIMIT).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flyover_core::SwitchAt;
 use flyover_ovs::tables::{Bridge, Interface, OpenVswitch, Port};
-use flyover_ovs::{Client, Transaction};
+use flyover_ovs::{Atom, Client, Condition, Transaction, Uuid};
 
 use super::failed;
 use crate::root::{HostError, HostRoot};
@@ -32,7 +32,36 @@ pub fn connect(host: &HostRoot, at: &SwitchAt, limit: Duration) -> Result<Client
     })
 }
 
-/// All that is read of a database.
+/// How many interfaces are asked for at once by those who take them in parts.
+const PART: usize = 64;
+
+/// All that is read of a database, but interfaces by and by: a thousand of them in one answer take many times the room
+/// that they need. One that came or went meanwhile may be missing.
+pub fn snapshot_in_parts(client: &mut Client) -> Result<Snapshot, HostError> {
+    let mut read = || {
+        let mut found = Snapshot {
+            switch: client.rows::<OpenVswitch>(&[])?.into_iter().next(),
+            bridges: client.rows(&[])?,
+            ports: client.rows(&[])?,
+            interfaces: Vec::new(),
+        };
+        let uuids: Vec<&Uuid> = found.ports.iter().flat_map(|port| &port.interfaces).collect();
+        for part in uuids.chunks(PART) {
+            let mut transaction = Transaction::default();
+            let one = |uuid: &Uuid| [Condition::equals("_uuid", Atom::Uuid(uuid.clone()))];
+            let selections: Vec<usize> =
+                part.iter().map(|uuid| transaction.select::<Interface>(&one(uuid))).collect();
+            let mut answered = client.transact(&transaction)?;
+            for selection in selections {
+                found.interfaces.extend(answered.take::<Interface>(selection)?);
+            }
+        }
+        Ok(found)
+    };
+    read().map_err(failed("read the switch's database"))
+}
+
+/// All that is read of a database, at one moment.
 pub fn snapshot(client: &mut Client) -> Result<Snapshot, HostError> {
     let mut transaction = Transaction::default();
     let switch = transaction.select::<OpenVswitch>(&[]);
@@ -40,12 +69,12 @@ pub fn snapshot(client: &mut Client) -> Result<Snapshot, HostError> {
     let ports = transaction.select::<Port>(&[]);
     let interfaces = transaction.select::<Interface>(&[]);
     let read = |client: &mut Client| {
-        let found = client.transact(&transaction)?;
+        let mut found = client.transact(&transaction)?;
         Ok(Snapshot {
-            switch: found.rows(switch)?.into_iter().next(),
-            bridges: found.rows(bridges)?,
-            ports: found.rows(ports)?,
-            interfaces: found.rows(interfaces)?,
+            switch: found.take(switch)?.into_iter().next(),
+            bridges: found.take(bridges)?,
+            ports: found.take(ports)?,
+            interfaces: found.take(interfaces)?,
         })
     };
     read(client).map_err(failed("read the switch's database"))

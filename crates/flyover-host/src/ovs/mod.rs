@@ -14,7 +14,7 @@ use flyover_ovs::OvsError;
 
 pub(crate) use daemon::started_as;
 pub use daemon::{Daemon, ovsdb_server, vswitchd};
-pub use database::{Snapshot, connect, snapshot};
+pub use database::{Snapshot, connect, snapshot, snapshot_in_parts};
 pub use log::LogMark;
 pub(crate) use pending::outwait;
 pub use pending::{PENDING, is_pending, moment, needs_restart};

@@ -26,15 +26,26 @@ impl Committed {
 
     /// The rows a selection found.
     pub fn rows<T: Table>(&self, selection: usize) -> Result<Vec<T>, OvsError> {
-        self.raw_rows(selection).iter().map(T::read).collect()
+        self.found(selection).iter().filter_map(row_of).map(|row| T::read(&row)).collect()
+    }
+
+    /// The rows a selection found, which are no longer here afterwards: the answer, which takes several times as much
+    /// memory, is given up row by row.
+    pub fn take<T: Table>(&mut self, selection: usize) -> Result<Vec<T>, OvsError> {
+        let rows = self.answers.get_mut(selection).and_then(|answer| answer.get_mut("rows"));
+        let Some(Value::Array(rows)) = rows.map(Value::take) else { return Ok(Vec::new()) };
+        rows.into_iter().filter_map(|row| row_of(&row)).map(|row| T::read(&row)).collect()
     }
 
     /// The rows a selection found, as they came.
     #[must_use]
     pub fn raw_rows(&self, selection: usize) -> Vec<Row> {
-        let rows =
-            self.answers.get(selection).and_then(|answer| answer.get("rows")).and_then(Value::as_array);
-        rows.map_or_else(Vec::new, |rows| rows.iter().filter_map(row_of).collect())
+        self.found(selection).iter().filter_map(row_of).collect()
+    }
+
+    fn found(&self, selection: usize) -> &[Value] {
+        let rows = self.answers.get(selection).and_then(|answer| answer.get("rows"));
+        rows.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// The names of all rows that were inserted, in order.

@@ -2,6 +2,9 @@
 
 use super::{BadMessage, LONGEST, Message};
 
+/// Bytes that are kept ready for the next message.
+const ROOM: usize = 64 << 10;
+
 /// Bytes of a stream, taken apart into messages.
 #[derive(Debug)]
 pub struct Frames {
@@ -66,6 +69,8 @@ impl Frames {
 
     fn forget(&mut self, count: usize) {
         self.bytes.drain(..count);
+        // A long answer is followed by short ones.
+        self.bytes.shrink_to(ROOM);
         self.seen = 0;
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Counts {
     found: AtomicU64,
     collected: AtomicU64,
     leaks: AtomicU64,
+    written: AtomicU64,
+    unwritten: AtomicU64,
 }
 
 impl Counts {
@@ -33,16 +35,32 @@ impl Counts {
         self.found.fetch_add((now as u64).saturating_sub(before), Ordering::Relaxed);
     }
 
+    /// Adds an attempt to annotate a pod.
+    pub(super) fn annotated(&self, well: bool) {
+        let which = if well { &self.written } else { &self.unwritten };
+        which.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Rounds by how they ended.
     pub(super) fn rounds(&self) -> [(&'static str, u64); 3] {
         [("unchanged", &self.unchanged), ("repaired", &self.mended), ("failed", &self.failed)]
             .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
     }
 
-    /// Leaks that were found, and those that were taken away.
-    pub(super) fn leaked(&self) -> [(&'static str, u64); 2] {
-        [("found", &self.found), ("collected", &self.collected)]
-            .map(|(state, count)| (state, count.load(Ordering::Relaxed)))
+    /// Attempts to annotate pods by how they ended.
+    pub(super) fn annotations(&self) -> [(&'static str, u64); 2] {
+        [("written", &self.written), ("failed", &self.unwritten)]
+            .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
+    }
+
+    /// Leaks that were found.
+    pub(super) fn found(&self) -> u64 {
+        self.found.load(Ordering::Relaxed)
+    }
+
+    /// Leaks that were taken away.
+    pub(super) fn collected(&self) -> u64 {
+        self.collected.load(Ordering::Relaxed)
     }
 
     /// Leaks that are there.

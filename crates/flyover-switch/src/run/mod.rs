@@ -9,25 +9,27 @@
 
 mod counts;
 mod heap;
+mod keeper;
 mod metrics;
+mod publish;
 mod round;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flyover_cni_core::CniError;
-use flyover_cni_core::names::AttachmentId;
 use flyover_cni_core::node::Node;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep, sleep_until};
 
 pub use round::{Mended, Round};
 
 use crate::switch::Switch;
 use counts::Counts;
+use keeper::Keeper;
 use metrics::text;
 use round::{Task, Which};
 use watch::Watch;
@@ -44,6 +46,8 @@ pub struct Settings {
     pub each: Duration,
     /// How long an ADD may take before its attachment counts as left behind.
     pub grace: Duration,
+    /// By which to write annotations that pods read; none is that no pod gets any.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Why the process ended.
@@ -65,23 +69,6 @@ pub enum RunError {
     Died(#[source] tokio::task::JoinError),
 }
 
-/// Changes that come together are looked at together.
-const PAUSE: Duration = Duration::from_millis(50);
-/// After a round in which something failed.
-const AGAIN: Duration = Duration::from_secs(3);
-/// Of so many full looks one is at the rows of all attachments, which the switch tells of by itself.
-const DEEP: u64 = 20;
-
-/// What the loop remembers.
-struct Keeper {
-    settings: Arc<Settings>,
-    counts: Arc<Counts>,
-    watch: Watch,
-    /// Left behind, as of the last full look.
-    suspected: BTreeSet<AttachmentId>,
-    looks: u64,
-}
-
 /// Looks at everything once, mends it, and tells what was done. What was left behind is told, and stays.
 pub fn once(settings: &Settings) -> Result<Round, RunError> {
     let task = Task { which: Which::All, spec: true, collect: Some(BTreeSet::new()) };
@@ -95,10 +82,12 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
     let (watch, watching) = Watch::start(&settings.node.database);
     let serving = serve(&settings, &counts, watch.clone()).await?;
     tracing::info!(database = %settings.node.database.display(), "watching");
-    let keeper = Keeper { settings, counts, watch, suspected: BTreeSet::new(), looks: 0 };
+    let publishing = publish::publish(Arc::clone(&settings), Arc::clone(&counts));
+    let keeper = Keeper::of(settings, counts, watch);
     let ended = tokio::select! {
         () = stop => Ok(()),
         ended = keeper.keep() => ended,
+        never = publishing => match never {},
         ended = serving => ended.map_err(RunError::Died),
         ended = watching => ended.map_err(RunError::Died),
     };
@@ -133,57 +122,4 @@ async fn serve(
             None => std::future::pending().await,
         }
     }))
-}
-
-impl Keeper {
-    async fn keep(mut self) -> Result<(), RunError> {
-        self.watch.settled().await;
-        let mut due = Instant::now();
-        let mut task = self.look();
-        loop {
-            let failed = self.round(task).await?;
-            if Instant::now() >= due {
-                due = Instant::now() + self.settings.each;
-            }
-            let next = if failed { due.min(Instant::now() + AGAIN) } else { due };
-            task = tokio::select! {
-                told = self.watch.changed() => {
-                    sleep(PAUSE).await;
-                    self.watch.and(told)
-                }
-                () = sleep_until(next) => self.look(),
-            };
-        }
-    }
-
-    /// Everything, now and then down to the rows.
-    fn look(&mut self) -> Task {
-        let which = if self.looks.is_multiple_of(DEEP) {
-            Which::All
-        } else {
-            self.watch.missing(&self.settings.node)
-        };
-        self.looks += 1;
-        Task { which, spec: true, collect: Some(std::mem::take(&mut self.suspected)) }
-    }
-
-    /// Whether something failed.
-    async fn round(&mut self, task: Task) -> Result<bool, RunError> {
-        let settings = Arc::clone(&self.settings);
-        let done = tokio::task::spawn_blocking(move || {
-            let done = round::run(&settings, &task);
-            heap::give_back();
-            (done, task)
-        });
-        let (done, task) = done.await.map_err(RunError::Died)?;
-        let round =
-            done.unwrap_or_else(|error| Round { failed: vec![error.to_string()], ..Round::default() });
-        round.tell();
-        self.counts.add(&round);
-        if task.collect.is_some() {
-            self.counts.leaks(round.left_behind.len());
-            self.suspected = round.left_behind.iter().map(|left| left.id.clone()).collect();
-        }
-        Ok(!round.failed.is_empty())
-    }
 }

@@ -1,7 +1,7 @@
 //! One round: what is looked at, and what is made again.
 //!
 //! Invariants: the switch comes before what is attached to it; a failure is told and the rest is done all the same; while
-//! `ovs-vswitchd` does not answer, no port is made, for nothing would carry it out.
+//! `ovs-vswitchd` does not answer, no port is made, for nothing would carry it out: sockets and their brokers are.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -12,6 +12,7 @@ use flyover_cni_core::reconcile::{self, Finding, Options, Verdict};
 use flyover_cni_core::repair::{Depth, Repaired, repair};
 use flyover_cni_core::state::Store;
 use flyover_cni_core::switch as attachments;
+use flyover_host::ovs;
 use serde::Serialize;
 
 use super::Settings;
@@ -50,6 +51,8 @@ pub struct Round {
     pub left_behind: Vec<Finding>,
     /// Those of them that were taken away.
     pub collected: Vec<AttachmentId>,
+    /// `ovs-vswitchd` did not answer, so only what needs no switch was made again.
+    pub silent: bool,
     /// What could not be done.
     pub failed: Vec<String>,
 }
@@ -107,7 +110,10 @@ pub(super) fn run(settings: &Settings, task: &Task) -> Result<Round, CniError> {
     if task.spec {
         match spec(settings) {
             Ok(changed) => round.switch = changed,
-            Err(error) => round.failed.push(format!("the switch: {error}")),
+            Err(error) => {
+                round.silent |= matches!(error, SwitchError::Silent);
+                round.failed.push(format!("the switch: {error}"));
+            }
         }
     }
     heal(settings, &task.which, &mut round)?;
@@ -120,12 +126,24 @@ pub(super) fn run(settings: &Settings, task: &Task) -> Result<Round, CniError> {
 /// Makes the switch what was applied last, if anything was.
 fn spec(settings: &Settings) -> Result<Vec<String>, SwitchError> {
     let Some(spec) = settings.switch.spec()? else { return Ok(Vec::new()) };
+    if is_silent(settings)? {
+        return Err(SwitchError::Silent);
+    }
     if settings.switch.view(&spec)?.plan.steps.is_empty() {
         return Ok(Vec::new());
     }
     let applied =
         settings.switch.apply(&spec, humantime::format_rfc3339_seconds(SystemTime::now()).to_string())?;
     Ok(applied.plan.steps.iter().map(|step| step.action.subject().to_string()).collect())
+}
+
+/// Whether `ovs-vswitchd` runs and does not answer: a change would only be waited for. One that does not run may be ours to
+/// start.
+fn is_silent(settings: &Settings) -> Result<bool, SwitchError> {
+    if attachments::daemon(&settings.node).is_ok() {
+        return Ok(false);
+    }
+    Ok(ovs::vswitchd(settings.switch.host(), &settings.switch.at()?).is_some())
 }
 
 fn heal(settings: &Settings, which: &Which, round: &mut Round) -> Result<(), CniError> {
@@ -135,10 +153,13 @@ fn heal(settings: &Settings, which: &Which, round: &mut Round) -> Result<(), Cni
         return Ok(());
     }
     if let Err(error) = attachments::daemon(&settings.node) {
-        round.failed.push(error.to_string());
-        return Ok(());
+        round.silent = true;
+        round.failed.push(format!("ports wait: {error}"));
     }
-    for (id, depth) in ids.into_iter().filter_map(|id| which.depth(&id).map(|depth| (id, depth))) {
+    let depth =
+        |id: &AttachmentId| which.depth(id).map(|depth| if round.silent { Depth::Sockets } else { depth });
+    let all: Vec<_> = ids.into_iter().filter_map(|id| depth(&id).map(|depth| (id, depth))).collect();
+    for (id, depth) in all {
         match repair(&settings.node, &store, &id, depth) {
             Ok(Repaired::Whole | Repaired::Nobody) => {}
             Ok(Repaired::Mended(differences)) => {

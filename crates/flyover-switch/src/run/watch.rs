@@ -79,6 +79,12 @@ impl Watch {
         super::heap::give_back();
     }
 
+    /// Forgets what was told so far: for whoever looks at everything next, and needs the room.
+    pub(super) fn forget(&self) {
+        drop(now(self.live.news()));
+        super::heap::give_back();
+    }
+
     /// Waits until something is changed that may have to be changed back.
     pub(super) async fn changed(&self) -> Task {
         loop {

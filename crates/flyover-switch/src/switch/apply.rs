@@ -24,6 +24,9 @@ pub struct Applied {
     pub plan: Plan,
     /// What is not as the spec says all the same.
     pub drift: Vec<Drift>,
+    /// What is so, and will be in force only once others have done their part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owed: Option<String>,
 }
 
 impl Switch {
@@ -39,8 +42,8 @@ impl Switch {
         let profile = serde_json::to_value(spec).expect("a spec has string keys only");
         let order = Order { plan: &plan, profile, now, allow_reboot: false };
         let outcome = executor::apply(&held, &order)?;
-        let drift = self.view(spec)?.drift;
-        Ok(Applied { outcome, plan, drift })
+        let now = self.view(spec)?;
+        Ok(Applied { outcome, plan, drift: now.drift, owed: now.owed })
     }
 
     /// What going back to after generation `to` would do; before the newest that stands unless given.

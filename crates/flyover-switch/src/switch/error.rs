@@ -20,6 +20,9 @@ pub enum SwitchError {
     /// The plan was not carried out.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// Its daemon runs and does not answer.
+    #[error("ovs-vswitchd runs and does not answer")]
+    Silent,
     /// The journal holds a spec that this program cannot read.
     #[error("generation {number} holds a spec that this flyover cannot read")]
     Spec {

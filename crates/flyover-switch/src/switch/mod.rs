@@ -25,6 +25,9 @@ use crate::facts::facts;
 /// Where a switch is unless somebody says otherwise.
 const USUAL: &str = "/run/openvswitch";
 
+/// What is said of a restart that others owe.
+const OWED: &str = "options are set that ovs-vswitchd reads at its start only: they are in force once whoever keeps it restarts it";
+
 /// A switch on a host.
 pub struct Switch {
     host: HostRoot,
@@ -44,6 +47,8 @@ pub struct View {
     pub plan: Plan,
     /// What is not so.
     pub drift: Vec<Drift>,
+    /// What is so, and will be in force only once others have done their part.
+    pub owed: Option<String>,
 }
 
 impl Switch {
@@ -93,8 +98,9 @@ impl Switch {
         let mut plan = plan_wishes(&wishes, &host, &observed, &ledger);
         plan.notes.splice(0..0, settled.notes.iter().cloned());
         let mut drift = unfulfilled(&wishes, &observed);
-        drift.extend(self.silent(&wishes, &switch)?);
-        Ok(View { host, switch, settled, plan, drift })
+        drift.extend(silent(&wishes, &switch));
+        let owed = self.owed(&switch)?;
+        Ok(View { host, switch, settled, plan, drift, owed })
     }
 
     /// Which Open vSwitch it is, or will be once it runs: what an option is called depends on it.
@@ -111,25 +117,11 @@ impl Switch {
         Ok(think::Release::of(said.as_deref()))
     }
 
-    /// What no wish says and is not so all the same.
-    fn silent(&self, wishes: &[Wish], switch: &SwitchFacts) -> Result<Option<Drift>, SwitchError> {
-        let Some(daemon) = &switch.daemon else { return Ok(None) };
-        let try_only = wishes.iter().any(|wish| match &wish.action {
-            flyover_core::Action::OvsOption(option) => {
-                option.key == "dpdk-init" && option.value.as_deref() == Some("try")
-            }
-            _ => false,
-        });
-        let told = |wanted: &str, found: &str| Drift {
-            subject: format!("start options of {}", switch.at.rundir),
-            wanted: wanted.to_owned(),
-            found: found.to_owned(),
-        };
-        if try_only && !daemon.dpdk_initialized {
-            return Ok(Some(told("DPDK runs", "DPDK was tried and does not run")));
-        }
-        let waits = switch.at.keeper == Keeper::Others && self.is_pending(&switch.at)?;
-        Ok(waits.then(|| told("in force", "set, and in force once whoever keeps ovs-vswitchd restarts it")))
+    /// A restart of a daemon that we do not keep. That is no drift: nobody undid anything, and we can do no more.
+    fn owed(&self, switch: &SwitchFacts) -> Result<Option<String>, SwitchError> {
+        let waits =
+            switch.daemon.is_some() && switch.at.keeper == Keeper::Others && self.is_pending(&switch.at)?;
+        Ok(waits.then(|| OWED.to_owned()))
     }
 
     fn is_pending(&self, at: &SwitchAt) -> Result<bool, SwitchError> {
@@ -150,4 +142,20 @@ impl Switch {
         })
         .transpose()
     }
+}
+
+/// What no wish says and is not so all the same.
+fn silent(wishes: &[Wish], switch: &SwitchFacts) -> Option<Drift> {
+    let daemon = switch.daemon.as_ref()?;
+    let try_only = wishes.iter().any(|wish| match &wish.action {
+        flyover_core::Action::OvsOption(option) => {
+            option.key == "dpdk-init" && option.value.as_deref() == Some("try")
+        }
+        _ => false,
+    });
+    (try_only && !daemon.dpdk_initialized).then(|| Drift {
+        subject: format!("start options of {}", switch.at.rundir),
+        wanted: "DPDK runs".to_owned(),
+        found: "DPDK was tried and does not run".to_owned(),
+    })
 }

@@ -19,7 +19,7 @@ use flyover_ovs::appctl::{Mempool, Thread};
 use serde::Serialize;
 
 pub use condition::{Condition, ConditionType, Status};
-pub use evidence::{Evidence, evidence};
+pub use evidence::{Evidence, evidence, evidence_within};
 
 /// A switch and all in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -125,13 +125,18 @@ pub struct PoolTruth {
     pub bytes: Option<u64>,
 }
 
-/// Judges.
+/// Judges. Counters are taken over, for they are most of what was read.
 #[must_use]
-pub fn judge(evidence: &Evidence) -> Truth {
+pub fn judge(mut evidence: Evidence) -> Truth {
+    let mut counted = counters(&mut evidence);
+    let evidence = &evidence;
     let found = evidence.snapshot.as_ref();
-    let bridges: Vec<BridgeTruth> = found.map_or_else(Vec::new, |found| {
+    let mut bridges: Vec<BridgeTruth> = found.map_or_else(Vec::new, |found| {
         found.bridges.iter().map(|row| bridge::judge(evidence, found, row)).collect()
     });
+    for port in bridges.iter_mut().flat_map(|bridge| &mut bridge.ports) {
+        port.statistics = counted.remove(&port.name).unwrap_or_default();
+    }
     let conditions = whole::judge(evidence);
     let ports = bridges.iter().flat_map(|bridge| bridge.ports.iter().flat_map(|port| &port.conditions));
     let all = conditions.iter().chain(bridges.iter().flat_map(|bridge| &bridge.conditions)).chain(ports);
@@ -145,6 +150,12 @@ pub fn judge(evidence: &Evidence) -> Truth {
         threads: threads(evidence),
         pools: evidence.pools.iter().flatten().map(pool).collect(),
     }
+}
+
+/// The counters of each interface.
+fn counters(evidence: &mut Evidence) -> BTreeMap<String, BTreeMap<String, i64>> {
+    let interfaces = evidence.snapshot.iter_mut().flat_map(|found| &mut found.interfaces);
+    interfaces.map(|row| (row.name.clone(), std::mem::take(&mut row.statistics))).collect()
 }
 
 fn threads(evidence: &Evidence) -> Vec<ThreadTruth> {

@@ -1,5 +1,7 @@
 //! What holds for an interface.
 
+use std::collections::BTreeMap;
+
 use flyover_ovs::appctl::{Mempool, Pmd, Thread};
 use flyover_ovs::tables::{Interface, Port};
 use flyover_plan::switch::adjusted_mtu;
@@ -36,7 +38,8 @@ pub(super) fn judge(evidence: &Evidence, port: &Port, interface: &Interface) -> 
             .or_else(|| interface.options.get("vhost-server-path"))
             .cloned(),
         queues: queues(evidence, &interface.name),
-        statistics: interface.statistics.clone(),
+        // They are taken over by who judges the whole.
+        statistics: BTreeMap::new(),
         conditions,
     }
 }

@@ -21,6 +21,11 @@ fn running(evidence: &Evidence) -> Condition {
         (None, _) => {
             Condition::is_not(Running, "NoDaemon", format!("no ovs-vswitchd runs in {}", evidence.at.rundir))
         }
+        (Some(daemon), Some(true)) if daemon.version.is_empty() => Condition::is_not(
+            Running,
+            "Silent",
+            format!("ovs-vswitchd runs as process {} and does not answer", daemon.pid),
+        ),
         (Some(_), Some(true)) => Condition::is(Running, "Answers"),
     }
 }

@@ -62,7 +62,9 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("FLYOVER_LOG").unwrap_or_else(|_| "info".into()),
+            // What fails there we tell ourselves, with what it was for.
+            tracing_subscriber::EnvFilter::try_from_env("FLYOVER_LOG")
+                .unwrap_or_else(|_| "info,kube_client=off".into()),
         )
         .with_writer(std::io::stderr)
         .with_ansi(

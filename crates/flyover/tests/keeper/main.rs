@@ -4,10 +4,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod exposition;
+
 mod root {
     //! Tests that need namespaces and a switch.
 
+    mod api;
+    mod gc;
     mod heal;
     mod memory;
+    mod metrics;
     mod node;
+    mod publish;
+    mod silence;
+    mod spec;
 }

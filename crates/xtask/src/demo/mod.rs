@@ -5,6 +5,7 @@
 //! mounts are the demo's own; what is left at the end is looked for, and is an error.
 
 mod attachments;
+mod by_hand;
 mod pods;
 mod private;
 mod switch;

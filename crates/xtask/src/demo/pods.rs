@@ -8,6 +8,7 @@ use flyover_testkit::ovs::{Guest, Mode, Pod, Testpmd, Vm};
 use flyover_vhost::probe;
 
 use super::attachments::{Attached, Plugin};
+use super::by_hand;
 use super::say;
 use super::switch::Switch;
 
@@ -22,8 +23,9 @@ const PERIOD: Duration = Duration::from_secs(3);
 pub(super) fn two_pods(switch: &Switch, plugin: &Plugin) -> anyhow::Result<()> {
     say("== two pods with DPDK by the network `ovs-dpdk-br0`");
     let pods = [plugin.attach("testpmd-a", FIRST)?, plugin.attach("testpmd-b", FIRST)?];
+    let pair = Pair { sockets: [&pods[0].socket, &pods[1].socket], listen: false };
     for (from, to) in [(0, 1), (1, 0)] {
-        let rates = stream(switch, &pods, from, to)?;
+        let rates = stream(switch, &pair, from, to)?;
         say(format!(
             "64 B from {} to {}: {:.3} Mpps sent, {:.3} Mpps received",
             ["a", "b"][from],
@@ -43,17 +45,26 @@ pub(super) fn two_pods(switch: &Switch, plugin: &Plugin) -> anyhow::Result<()> {
         micros(report.longest)
     ));
     say(switch.status()?);
-    Ok(())
+    by_hand::compare(switch, &pods)
 }
 
-fn stream(switch: &Switch, pods: &[Attached; 2], from: usize, to: usize) -> anyhow::Result<(f64, f64)> {
+/// The sockets of two pods.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
+    pub(super) sockets: [&'a Path; 2],
+    /// Whether the pods make them.
+    pub(super) listen: bool,
+}
+
+/// Millions of packets a second that one pod sends and the other gets.
+pub(super) fn stream(switch: &Switch, pair: &Pair<'_>, from: usize, to: usize) -> anyhow::Result<(f64, f64)> {
     let pod = |at: usize, mode| Pod {
-        listens: false,
+        listens: pair.listen,
         peer: (mode == Mode::TxOnly).then(|| MACS[to].to_owned()),
         // On two CPUs the other one is the switch's, and long rings are all that a turn on this one gives.
         cpu: 0,
         ring: 4096,
-        ..Pod::on(&pods[at].socket, MACS[at], mode)
+        ..Pod::on(pair.sockets[at], MACS[at], mode)
     };
     let mut taker = Testpmd::start(&pod(to, Mode::RxOnly), switch.folder())?;
     taker.ready()?;

@@ -29,6 +29,9 @@ pub(crate) struct Kernels {
     /// Boot them on the hardware of a node, and run the list for that.
     #[arg(long, conflicts_with_all = ["cpus", "memory"])]
     node: bool,
+    /// Run only what a kernel's own ways decide.
+    #[arg(long, conflicts_with = "node")]
+    brief: bool,
     /// CPUs of the guest.
     #[arg(long, default_value_t = 2)]
     cpus: u32,
@@ -60,7 +63,7 @@ impl Kernels {
     /// What the guest of the kernel `name` is to run.
     fn guest(&self, name: &str) -> Guest {
         if self.run.is_empty() {
-            return if self.node { node::guest() } else { list::guest(name) };
+            return if self.node { node::guest() } else { list::guest(name, self.brief) };
         }
         let mut guest = Guest::default();
         for (i, script) in self.run.iter().enumerate() {

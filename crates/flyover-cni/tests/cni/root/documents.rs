@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flyover_cni_core::broker;
 use flyover_host::cmd::Cmd;
 use flyover_ovs::Condition;
 use flyover_ovs::tables::Interface;
+use flyover_testkit::ovs::frames::{broadcast, passes};
 use flyover_vhost::{Port, Settings};
 use serde_json::{Value, json};
 
@@ -16,6 +17,9 @@ use super::rig::Rig;
 const KUBE_OVN: &str = include_str!("../../../../flyover-cni-core/tests/fixtures/nad-ovs-dpdk-br0.json");
 const KUBEVIRT: &str =
     include_str!("../../../../flyover-cni-core/tests/fixtures/nad-userspace-ovs-net-1.json");
+
+/// For a frame to pass.
+const LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_network_of_the_second_document_attaches_a_guest_and_gives_it_an_address() {
@@ -49,24 +53,6 @@ fn socket(rig: &Rig, name: &str) -> PathBuf {
     places.find(|path| path.exists()).unwrap()
 }
 
-/// Sends until a frame comes out at the other end: the switch needs a while after it started.
-fn passes(from: &mut Port, to: &mut Port, text: &[u8]) {
-    let end = Instant::now() + Duration::from_secs(30);
-    let frame = [[0xff; 6].as_slice(), &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5], text, &[0; 46]].concat();
-    from.ready(end).unwrap();
-    to.ready(end).unwrap();
-    while Instant::now() < end {
-        let _sent = from.send(&frame);
-        let soon = Instant::now() + Duration::from_millis(100);
-        while let Some(came) = to.receive(soon).unwrap() {
-            if came == frame {
-                return;
-            }
-        }
-    }
-    panic!("`{}` did not pass", String::from_utf8_lossy(text));
-}
-
 #[test]
 fn the_network_of_the_first_document_joins_two_interfaces_and_outlives_the_switch() {
     let mut rig = Rig::new();
@@ -82,12 +68,12 @@ fn the_network_of_the_first_document_joins_two_interfaces_and_outlives_the_switc
     assert!(fronts.iter().all(|front| front.metadata().unwrap().file_type().is_socket()));
     let brokers = fronts.each_ref().map(|front| broker::find(front.parent().unwrap())[0]);
     let [mut a, mut b] = fronts.each_ref().map(|front| Port::connect(front, Settings::default()));
-    passes(&mut a, &mut b, b"before");
+    passes(&mut a, &mut b, &broadcast("before"), LIMIT).unwrap();
     rig.kill_daemon();
     rig.start_daemon();
     // Neither the pod nor anybody else did anything.
-    passes(&mut a, &mut b, b"after");
-    passes(&mut b, &mut a, b"back");
+    passes(&mut a, &mut b, &broadcast("after"), LIMIT).unwrap();
+    passes(&mut b, &mut a, &broadcast("back"), LIMIT).unwrap();
     assert!(brokers.into_iter().all(broker::runs));
     rig.call("DEL", &network).of("0123456789abcdef", "net2").run().good();
     assert_eq!(brokers.map(broker::runs), [true, false]);

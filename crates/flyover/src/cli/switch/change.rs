@@ -54,6 +54,7 @@ impl Apply {
         print::show(&self.printed, &applied, || {
             spine::applied(&applied.outcome, &applied.plan, &applied.drift)
         })?;
+        applied.owed.iter().for_each(|owed| eprintln!("note: {owed}"));
         Ok(if applied.drift.is_empty() { ExitCode::SUCCESS } else { Exit::Differs.into() })
     }
 }

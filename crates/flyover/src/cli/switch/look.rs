@@ -92,7 +92,10 @@ impl Verify {
             }
         };
         match switch.view(&spec) {
-            Ok(view) => Ok(view.drift),
+            Ok(view) => {
+                view.owed.iter().for_each(|owed| eprintln!("note: {owed}"));
+                Ok(view.drift)
+            }
             // Hugepages went, a card was taken out: the spec no longer fits, which is drift.
             Err(SwitchError::Refused(why))
                 if why.iter().all(|refusal| refusal.kind == RefusalKind::Impossible) =>

@@ -37,6 +37,10 @@ pub(crate) struct Run {
     /// second time.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     grace: Duration,
+    /// Write the annotations `userspace/configuration-data` and `userspace/mapped-dir` that pods of Userspace CNI read, by
+    /// this kubeconfig, for networks that name one which the node allows.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Look once, mend what is to be mended, say what was done, and end: 1 if something failed. Nothing is collected.
     #[arg(long)]
     once: bool,
@@ -77,7 +81,8 @@ impl Run {
         let of_node = || node.rundir.to_string_lossy().parse::<HostPath>();
         let at = self.at.clone().map_or_else(of_node, Ok).context("the node's `rundir` is no path")?;
         let switch = Switch::of(Live::host(), Some(at));
-        Ok(Settings { node, switch, metrics: self.metrics.0, each: self.each, grace: self.grace })
+        let (each, grace, kubeconfig) = (self.each, self.grace, self.kubeconfig.clone());
+        Ok(Settings { node, switch, metrics: self.metrics.0, each, grace, kubeconfig })
     }
 }
 

@@ -41,7 +41,7 @@ impl StatusOf {
             return probe::run(&switch, &at, &self.printed);
         }
         loop {
-            let truth = judge(&evidence(switch.host(), &at)?);
+            let truth = judge(evidence(switch.host(), &at)?);
             if !self.watch {
                 show(&self.printed, &truth, || table(&truth))?;
                 return Ok(if truth.healthy { ExitCode::SUCCESS } else { Exit::Differs.into() });

@@ -74,8 +74,7 @@ fn what_was_left_behind_is_collected_when_it_is_found_again_and_not_before() {
     ];
     leak.external_ids = marks.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     node.rig.add_port("br0", &leak).unwrap();
-    let mut once = node.command();
-    let ran = once.args(["--once", "-o", "json"]).output().unwrap();
+    let ran = node.flyover(&["run", "--once", "-o", "json"]);
     let round: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(round["leftBehind"][0]["id"], json!(id));
     assert_eq!(
@@ -86,8 +85,10 @@ fn what_was_left_behind_is_collected_when_it_is_found_again_and_not_before() {
     let keeper = node.keep();
     wait("the end of the leak", || (!node.has("leak")).then_some(()));
     wait("the count of it", || {
-        let collected = keeper.metric("flyover_switch_leaked_attachments_total{state=\"collected\"}");
+        let collected = keeper.metric("flyover_switch_leaks_collected_total");
         (collected == Some(1)).then_some(())
     });
+    assert_eq!(keeper.metric("flyover_switch_leaks_found_total"), Some(1));
+    wait("the end of all leaks", || (keeper.metric("flyover_switch_leaks ") == Some(0)).then_some(()));
     assert!(node.has("a"));
 }

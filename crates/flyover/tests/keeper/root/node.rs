@@ -4,12 +4,16 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use flyover_cni_core::plugin;
-use flyover_testkit::ovs::{Options, Rig};
+use flyover_host::cmd::Cmd;
+use flyover_testkit::ovs::{Options, Rig, frames};
 use flyover_vhost::{Port, Settings};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
 /// For anything that the process does.
@@ -44,11 +48,21 @@ impl Node {
         self.root.path().join(below)
     }
 
-    pub(super) fn call(&self, verb: &str, container: &str) -> Value {
-        let network = json!({"cniVersion": "1.1.0", "name": "net", "type": "userspace",
+    /// The network of all pods that have no other.
+    pub(super) fn network() -> Value {
+        json!({"cniVersion": "1.1.0", "name": "net", "type": "userspace",
             "host": {"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "bridge", "vhost": {"mode": "client"},
-                "bridge": {"bridgeName": "br0"}}});
+                "bridge": {"bridgeName": "br0"}}})
+    }
+
+    pub(super) fn call(&self, verb: &str, container: &str) -> Value {
+        self.ask(verb, container, &Self::network(), "")
+    }
+
+    /// Calls the plugin for a network, with `CNI_ARGS`.
+    pub(super) fn ask(&self, verb: &str, container: &str, network: &Value, args: &str) -> Value {
         let variables = [
+            ("CNI_ARGS", args),
             ("CNI_COMMAND", verb),
             ("CNI_CONTAINERID", container),
             ("CNI_IFNAME", "net1"),
@@ -62,27 +76,89 @@ impl Node {
         answer.text.unwrap_or_default()
     }
 
-    /// Attaches a pod, which opens its socket.
-    pub(super) fn pod(&self, container: &str) -> Port {
+    /// Attaches a pod, which the runtime then knows, and gives its socket.
+    pub(super) fn attach(&self, container: &str) -> PathBuf {
         let result = self.call("ADD", container);
         fs::write(self.path(&format!("var/lib/cni/results/net-{container}-net1")), "{}").unwrap();
-        let socket = PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap());
-        Port::listen(&socket, Settings::default()).unwrap()
+        PathBuf::from(result["interfaces"][0]["socketPath"].as_str().unwrap())
     }
 
-    pub(super) fn command(&self) -> Command {
+    /// Attaches a pod, which opens its socket.
+    pub(super) fn pod(&self, container: &str) -> Port {
+        Port::listen(&self.attach(container), Settings::default()).unwrap()
+    }
+
+    /// The runtime no longer knows of a pod.
+    pub(super) fn forget(&self, container: &str) {
+        fs::remove_file(self.path(&format!("var/lib/cni/results/net-{container}-net1"))).unwrap();
+    }
+
+    /// Changes the node's configuration.
+    pub(super) fn configure(&self, key: &str, value: Value) {
+        let file = self.path("etc/flyover/cni.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        config[key] = value;
+        fs::write(file, config.to_string()).unwrap();
+    }
+
+    /// Runs `flyover switch` on this node to its end.
+    pub(super) fn flyover(&self, arguments: &[&str]) -> Output {
+        self.within(|| self.command(arguments).output().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flyover"));
-        command.args(["switch", "run", "--root"]).arg(self.root.path());
+        command.arg("switch").args(arguments);
+        command.env("FLYOVER_ROOT", self.root.path()).env("NO_COLOR", "1").stdin(Stdio::null());
         command
+    }
+
+    /// Starts something with a `/var/lib` that is the node's own: what was applied to a switch is noted there. That is a
+    /// thread's matter, so it has one.
+    fn within<T: Send>(&self, start: impl FnOnce() -> T + Send) -> T {
+        let own = self.path("var/lib");
+        let begin = || {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+            mount(Some(&own), "/var/lib", none, MsFlags::MS_BIND, none).unwrap();
+            start()
+        };
+        std::thread::scope(|scope| scope.spawn(begin).join().unwrap())
+    }
+
+    /// Applies a spec to the switch, which must be all that is to be done.
+    pub(super) fn apply(&self, spec: &str) {
+        let file = self.path("switch.yaml");
+        let directory = self.rig.folder().display();
+        fs::write(&file, format!("runtime: {{directory: {directory}}}\n{spec}")).unwrap();
+        let ran = self.flyover(&["apply", "-f", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(0), "{said}");
+    }
+
+    /// What `ovs-vsctl` says.
+    pub(super) fn vsctl(&self, arguments: &[&str]) -> String {
+        let database = format!("--db=unix:{}", self.rig.database().display());
+        let command = Cmd::new("ovs-vsctl").args(["--timeout=20", &database]);
+        command.args(arguments).run().unwrap().trim().to_owned()
     }
 
     /// Starts the process that keeps the node.
     pub(super) fn keep(&self) -> Keeper {
+        self.keep_with("1s", &[])
+    }
+
+    /// Starts it with another period, and further arguments.
+    pub(super) fn keep_with(&self, each: &str, arguments: &[&str]) -> Keeper {
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = self.command();
-        command.args(["--each", "1s", "--grace", "0s", "--metrics", &metrics.to_string()]);
+        let metrics_at = metrics.to_string();
         let log = fs::File::create(self.path("log")).unwrap();
-        let child = command.stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.within(|| {
+            let mut command =
+                self.command(&["run", "--each", each, "--grace", "0s", "--metrics", &metrics_at]);
+            command.args(arguments).stderr(log).spawn().unwrap()
+        });
         let keeper = Keeper { child, metrics };
         wait("the process", || keeper.scrape().filter(|text| text.contains("reconciliations_total")));
         keeper
@@ -116,10 +192,29 @@ impl Keeper {
         line.rsplit(' ').next()?.trim().parse().ok()
     }
 
-    /// Mebibytes of memory that it has for itself alone: pages of the program are the build's, and given back at will.
-    pub(super) fn resident(&self) -> f64 {
+    /// The most mebibytes that it had for itself alone while something was done: pages of the program are the build's, and
+    /// given back at will.
+    pub(super) fn peak_while(&self, does: impl FnOnce()) -> f64 {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let sampled = scope.spawn(|| {
+                let mut most = self.memory("RssAnon");
+                while !done.load(Ordering::Relaxed) {
+                    most = most.max(self.memory("RssAnon"));
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                most
+            });
+            does();
+            done.store(true, Ordering::Relaxed);
+            sampled.join().unwrap()
+        })
+    }
+
+    /// Mebibytes, by what the kernel calls them.
+    pub(super) fn memory(&self, key: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
@@ -131,6 +226,17 @@ impl Keeper {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the log of the process:\n{}",
+                fs::read_to_string(self.path("log")).unwrap_or_default()
+            );
+        }
+    }
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         let _ended = self.child.kill();
@@ -138,23 +244,9 @@ impl Drop for Keeper {
     }
 }
 
-/// Sends until a frame comes out at the other end.
+/// That a text passes from one pod to another.
 pub(super) fn passes(from: &mut Port, to: &mut Port, text: &str) {
-    let end = Instant::now() + LIMIT;
-    let frame =
-        [[0xff; 6].as_slice(), &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5], text.as_bytes(), &[0; 46]].concat();
-    from.ready(end).unwrap();
-    to.ready(end).unwrap();
-    while Instant::now() < end {
-        let _sent = from.send(&frame);
-        let soon = Instant::now() + Duration::from_millis(100);
-        while let Some(came) = to.receive(soon).unwrap() {
-            if came == frame {
-                return;
-            }
-        }
-    }
-    panic!("`{text}` did not pass");
+    frames::passes(from, to, &frames::broadcast(text), LIMIT).unwrap();
 }
 
 pub(super) fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {

@@ -5,6 +5,7 @@
 mod crash;
 mod life;
 mod pools;
+mod readme;
 mod trap;
 
 use std::time::Duration;

@@ -1,0 +1,7 @@
+//! The roll-out machine against a model of a cluster: every run of two and three nodes, and random runs of more.
+
+mod cluster;
+mod explore;
+mod moves;
+mod random;
+mod rules;
