@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::names::AttachmentId;
 use crate::node::{LogLevel, Node};
 
 /// The node's log.
@@ -25,6 +26,12 @@ impl Log {
             OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path).ok()
         };
         Self { file: node.log_file.as_ref().and_then(open), level: node.log_level }
+    }
+
+    /// Writes that a state was cut: what nobody knows of it is lost, and somebody may want to look.
+    pub fn cut(&self, id: &AttachmentId) {
+        let text = format!("the state of {id} was cut: what its port and its network do not say is lost");
+        self.line(LogLevel::Error, &text);
     }
 
     /// Writes a line.

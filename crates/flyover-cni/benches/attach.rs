@@ -65,17 +65,12 @@ fn measure(rig: &Rig, node: &Path, rounds: usize) -> anyhow::Result<()> {
         times.delete.sort();
         say(&format!("{name:12} ADD {}   DEL {}", told(&times.add), told(&times.delete)));
     }
-    let beyond =
-        |times: &Times, at: f64| millis(quantile(&times.add, at).saturating_sub(quantile(&floor.add, at)));
     for (name, times) in [("flyover-cni", &plugin), ("ovs-vsctl", &vsctl)] {
-        say(&format!(
-            "{name:12} ADD beyond the floor {:6.2} / {:6.2}",
-            beyond(times, 0.5),
-            beyond(times, 0.99)
-        ));
+        // The floor has exchanges of its own with the database, so one can be a little below it.
+        let [middle, late] =
+            [0.5, 0.99].map(|at| millis(quantile(&times.add, at)) - millis(quantile(&floor.add, at)));
+        say(&format!("{name:12} ADD beyond the floor {middle:6.2} / {late:6.2}"));
     }
-    let ratio = beyond(&vsctl, 0.5) / beyond(&plugin, 0.5).max(0.01);
-    say(&format!("ovs-vsctl / flyover-cni, ADD beyond the floor: {ratio:.1} x"));
     let both = |times: &Times| millis(quantile(&times.add, 0.5) + quantile(&times.delete, 0.5));
     say(&format!(
         "ovs-vsctl / flyover-cni, ADD + DEL with the switch's own work: {:.2} x",

@@ -59,6 +59,39 @@ impl Client {
         applied
     }
 
+    /// Does a transaction, waits until `ovs-vswitchd` has written an optional column of certain rows, and gives those.
+    ///
+    /// For a row that the transaction makes this is [`Self::apply`] and a question after it in one: both are asked at once,
+    /// and the server waits.
+    pub fn transact_until<T: Table>(
+        &mut self,
+        transaction: &Transaction,
+        conditions: &[Condition],
+        written: &str,
+    ) -> Result<Vec<T>, OvsError> {
+        let end = self.line.end();
+        let mut question = Transaction::default();
+        question.once_written(T::NAME, conditions, written, self.line.limit());
+        let selection = question.select::<T>(conditions);
+        let ids = [transaction, &question].map(|asked| self.line.request("transact", asked.params()));
+        let mut replies = [None, None];
+        while replies.iter().any(Option::is_none) {
+            let what = if replies[0].is_none() { "answer transact" } else { "apply what is committed" };
+            let Event::Reply { id, outcome } = self.line.event(what, end)? else { continue };
+            let Some(at) = ids.iter().position(|asked| *asked == id) else { continue };
+            let result = outcome.map_err(|error| OvsError::refused("transact", &error))?;
+            if at == 0 {
+                transaction.outcome(result.clone())?;
+            }
+            replies[at] = Some(result);
+        }
+        let answer = question.outcome(replies[1].take().unwrap_or_default());
+        let late = |_| self.line.late("apply what is committed");
+        answer
+            .map_err(|error| if let OvsError::Changed(why) = error { late(why) } else { error })?
+            .rows(selection)
+    }
+
     /// All rows of a kind that meet the conditions.
     pub fn rows<T: Table>(&mut self, conditions: &[Condition]) -> Result<Vec<T>, OvsError> {
         let mut transaction = Transaction::default();

@@ -49,6 +49,16 @@ impl Line {
         Instant::now() + self.limit
     }
 
+    /// How long a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// That the server did not do something in time.
+    pub(crate) fn late(&self, what: &str) -> OvsError {
+        OvsError::Late { path: self.path.clone(), what: what.to_owned(), limit: self.limit }
+    }
+
     /// Asks for something. It goes out when an event is waited for.
     pub(crate) fn request(&mut self, method: &str, params: Value) -> u64 {
         self.session.request(method, params)

@@ -188,6 +188,42 @@ fn without_a_switch_a_change_is_late_and_says_that_it_is_committed() {
 }
 
 #[test]
+fn what_a_switch_writes_of_a_row_is_waited_for_in_the_same_breath() {
+    let (database, mut client) = with_bridge();
+    let mut addition = Transaction::default();
+    addition.only_if_none("Port", &named("p0"), "port p0 is there");
+    add_port(&mut addition, "br0", &interface("p0", "internal"));
+    let writing = std::thread::spawn({
+        let mut switch = database.client();
+        move || {
+            while switch.rows::<Interface>(&named("p0")).unwrap().is_empty() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let mut writing = Transaction::default();
+            writing.update("Interface", &named("p0"), &row([("ofport", 7.into())]), Rows::Exactly(1));
+            switch.transact(&writing).unwrap();
+        }
+    });
+    let until = |client: &mut Client, change: &Transaction| {
+        client.transact_until::<Interface>(change, &named("p0"), "ofport")
+    };
+    let rows = until(&mut client, &addition).unwrap();
+    writing.join().unwrap();
+    assert_eq!(rows.iter().map(|row| row.ofport).collect::<Vec<_>>(), [Some(7)]);
+    // What is held back is told as such, and the client goes on.
+    let error = until(&mut client, &addition).unwrap_err();
+    assert!(matches!(&error, OvsError::Changed(why) if why == "port p0 is there"), "{error:?}");
+    assert_eq!(client.rows::<Interface>(&named("p0")).unwrap().len(), 1);
+    // Nobody writes: it is late, and committed.
+    let mut impatient = Client::connect(&database.socket(), Duration::from_millis(200)).unwrap();
+    let mut other = Transaction::default();
+    add_port(&mut other, "br0", &interface("p1", "internal"));
+    let late = impatient.transact_until::<Interface>(&other, &named("p1"), "ofport").unwrap_err();
+    assert!(matches!(&late, OvsError::Late { what, .. } if what == "apply what is committed"), "{late:?}");
+    assert_eq!(client.rows::<Interface>(&named("p1")).unwrap().len(), 1);
+}
+
+#[test]
 fn a_server_that_asks_whether_anybody_is_there_is_answered() {
     let (database, mut client) = with_bridge();
     let (socket, target) = (database.dir().join("probing.sock"), database.dir().join("probing.sock"));

@@ -18,13 +18,15 @@ pub fn attach(client: &mut Client, node: &Node, state: &State, port: &Port) -> R
     let mut make_bridge = false;
     for _ in 0..PATIENCE {
         failpoint::before("put a port into the bridge");
-        match client.apply(&insertion(state, port, make_bridge)) {
-            Ok(_) => return made(client, port),
+        // A port that could not be made gets a number too, which is none.
+        let insertion = insertion(state, port, make_bridge);
+        match client.transact_until::<Interface>(&insertion, &named(port), "ofport") {
+            Ok(rows) => return made(rows, port),
             Err(OvsError::Changed(_)) => {}
             Err(error) => return Err(error.into()),
         }
         match obstacle(client, state, port)? {
-            Obstacle::Ours => return made(client, port),
+            Obstacle::Ours => return made(client.rows(&named(port))?, port),
             Obstacle::OursOtherwise => remove(client, &state.id())?,
             Obstacle::NoBridge if node.create_bridges => make_bridge = true,
             Obstacle::NoBridge => {
@@ -73,9 +75,12 @@ fn obstacle(client: &mut Client, state: &State, port: &Port) -> Result<Obstacle,
     }
 }
 
+fn named(port: &Port) -> [Condition; 1] {
+    [Condition::equals("name", port.name.as_str())]
+}
+
 /// What the switch made of it. That a transaction was carried out does not say that the port is there.
-fn made(client: &mut Client, port: &Port) -> Result<Interface, CniError> {
-    let rows = client.rows::<Interface>(&[Condition::equals("name", port.name.as_str())])?;
+fn made(rows: Vec<Interface>, port: &Port) -> Result<Interface, CniError> {
     let interface = rows.into_iter().next();
     let interface = interface.ok_or_else(|| refused(format!("port `{}` was removed at once", port.name)))?;
     match (&interface.error, interface.ofport) {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::{CniError, Code};
 use crate::ipam::{self, For};
+use crate::log::Log;
 use crate::lot::{self, Call};
 use crate::names::AttachmentId;
 use crate::result::{CniResult, Interface};
@@ -52,6 +53,7 @@ fn again(
         Some(Found::Unreadable(error)) => return Err(error),
         // What there may be of it is what there will be.
         Some(Found::Cut) => {
+            Log::open(call.node).cut(&wanted.id());
             let how =
                 How { lock, record: Record::Unreadable, switch: Switch::Connected(client), second: None };
             let errors = teardown(call.node, store, &mut wanted.clone(), how);

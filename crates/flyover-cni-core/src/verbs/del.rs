@@ -1,6 +1,7 @@
 //! DEL: takes away what there is, with or without a state, a namespace, a pod.
 
 use crate::error::CniError;
+use crate::log::Log;
 use crate::lot::{self, Call};
 use crate::state::{Found, Store};
 use crate::teardown::{How, Record, Switch, teardown};
@@ -15,7 +16,10 @@ pub(super) fn del(call: Call<'_>) -> Result<(), CniError> {
         Some(Found::State(known)) => (*known, Record::Read, None),
         None => (presumed.clone(), Record::Nothing, None),
         // What cannot be read cannot be believed either: we fall back on what the runtime says.
-        Some(Found::Cut) => (presumed.clone(), Record::Unreadable, None),
+        Some(Found::Cut) => {
+            Log::open(call.node).cut(&id);
+            (presumed.clone(), Record::Unreadable, None)
+        }
         Some(Found::Unreadable(error)) => (presumed.clone(), Record::Unreadable, Some(error)),
     };
     if record != Record::Read

@@ -7,7 +7,6 @@ use crate::ipam;
 use crate::log::Log;
 use crate::lot::{self, Call};
 use crate::names::{Attachment, AttachmentId};
-use crate::node::LogLevel;
 use crate::request::Verb;
 use crate::state::{Found, Ipam, Store};
 use crate::switch;
@@ -30,9 +29,7 @@ pub(super) fn gc(call: Call<'_>) -> Result<(), CniError> {
             Some(Found::State(state)) => state.attachment.network == *network && !valid.contains(&id),
             Some(Found::Unreadable(_)) => false,
             Some(Found::Cut) => {
-                let text =
-                    format!("the state of {id} was cut; it goes, and what its port does not say is lost");
-                Log::open(call.node).line(LogLevel::Error, &text);
+                Log::open(call.node).cut(&id);
                 true
             }
             // Half-written, and so the first thing that was done: whoever writes it now has the lock.

@@ -7,6 +7,7 @@ mod condition;
 mod outcome;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -135,6 +136,23 @@ impl Transaction {
     /// Goes on only if no row meets the conditions.
     pub fn only_if_none(&mut self, table: &str, conditions: &[Condition], otherwise: impl Into<String>) {
         self.only_if(table, conditions, &[], otherwise);
+    }
+
+    /// Goes on only once somebody has written an optional column of the rows that meet the conditions, or there are none; the
+    /// server waits for that.
+    pub(crate) fn once_written(
+        &mut self,
+        table: &str,
+        conditions: &[Condition],
+        column: &str,
+        limit: Duration,
+    ) {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let empty = Map::from_iter([(column.to_owned(), json!(["set", []]))]);
+        let json = json!({"op": "wait", "table": table, "where": all(conditions), "columns": [column], "until": "!=",
+            "rows": [empty], "timeout": limit});
+        let expects = Expects::AsBefore(format!("column `{column}` of {table} was not written"));
+        self.operations.push(Operation { json, what: format!("wait for {table}"), expects });
     }
 
     /// Goes on only if this connection holds a lock; else the error is

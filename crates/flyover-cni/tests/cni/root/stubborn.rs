@@ -114,3 +114,34 @@ fn del_waits_for_a_plugin_for_addresses_that_outlived_the_add() {
     assert_eq!(rig.asked(), ["began ADD one", "ended ADD one", "began DEL one", "ended DEL one"]);
     clean(&rig);
 }
+
+#[test]
+fn a_state_that_was_cut_stops_nobody_and_is_told() {
+    let rig = Rig::new();
+    let log = rig.path("log");
+    rig.node(&json!({"logFile": log}));
+    let network = rig.addressed("net", "1.0.0");
+    let call = |verb: &str| rig.call(verb, &network).of("c1", "net1").run();
+    let mut gc = rig.network("net");
+    gc["cni.dev/valid-attachments"] = json!([]);
+    for half in [false, true] {
+        let cut = || {
+            let whole = fs::read(state(&rig)).unwrap();
+            fs::write(state(&rig), &whole[..if half { whole.len() / 2 } else { 0 }]).unwrap();
+        };
+        call("ADD").good();
+        cut();
+        call("ADD").good();
+        assert_eq!((rig.ports().len(), rig.addresses().len()), (1, 1));
+        cut();
+        call("DEL").good();
+        clean(&rig);
+        // Without the network nobody knows of an address; there is none here.
+        rig.call("ADD", &rig.network("net")).of("c1", "net1").run().good();
+        cut();
+        rig.call("GC", &gc).run().good();
+        clean(&rig);
+    }
+    let said = fs::read_to_string(log).unwrap();
+    assert_eq!(said.lines().filter(|line| line.contains(" was cut: ")).count(), 6, "{said}");
+}
