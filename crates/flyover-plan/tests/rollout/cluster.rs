@@ -159,7 +159,7 @@ pub(crate) fn name(node: usize) -> String {
 }
 
 pub(crate) fn index(name: &str) -> usize {
-    name[1..].parse().unwrap()
+    name[1..].parse().expect("the model names its nodes")
 }
 
 pub(crate) fn has(set: Set, node: usize) -> bool {
@@ -179,11 +179,11 @@ fn hash(spec: Spec) -> String {
 }
 
 fn spec(hash: &str) -> Spec {
-    hash[1..].parse().unwrap()
+    hash[1..].parse().expect("the model names its specs")
 }
 
 pub(crate) fn level(disturbance: Disturbance) -> u8 {
-    u8::try_from(LEVELS.iter().position(|level| *level == disturbance).unwrap()).unwrap()
+    (0..5).find(|at| LEVELS[usize::from(*at)] == disturbance).expect("all levels are there")
 }
 
 impl Cluster {

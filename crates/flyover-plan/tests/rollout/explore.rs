@@ -52,7 +52,7 @@ impl Explorer {
 
     fn look(&mut self, at: usize) {
         let state = self.states[at].clone();
-        let from = u32::try_from(at).unwrap();
+        let from = u32::try_from(at).expect("there are fewer");
         rules::always(&state.cluster, &self.rules);
         let rules = &self.rules;
         let list = self.lists.entry(state.cluster.clone()).or_insert_with(|| acts(&state.cluster, rules));
@@ -61,7 +61,7 @@ impl Explorer {
             self.rests.push(from);
         }
         for next in state.moves(rules, list) {
-            let new = u32::try_from(self.states.len()).unwrap();
+            let new = u32::try_from(self.states.len()).expect("there are fewer");
             let to = *self.known.entry(next.to).or_insert_with_key(|state| {
                 self.states.push(state.clone());
                 self.from.push((from, next.what));

@@ -337,7 +337,7 @@ impl Cluster {
     /// Remembers that the canaries were ready with a spec.
     fn note_opened(&mut self, rules: &Rules) {
         let own = self.nodes.iter().filter(|node| node.exists && node.whose == Whose::Own);
-        let canaries = own.clone().count().min(usize::try_from(rules.canary).unwrap());
+        let canaries = own.clone().count().min(rules.canary as usize);
         let have = self.nodes.iter().filter(|node| {
             node.exists && (node.whose == Whose::Own || node.told.is_some_and(|told| told.is_ours()))
         });
