@@ -62,7 +62,7 @@ impl<'a> Queue<'a> {
     /// Whether a node waits to be claimed, if there is room.
     pub(super) fn may_claim(&self, look: &Look<'_>, goal: Goal) -> bool {
         let node = look.node;
-        let here = node.exists && look.tended && !look.abandoned && !look.elsewhere;
+        let here = node.exists && look.tended && !look.abandoned && !look.foreign && !look.elsewhere;
         let free = !look.claimed && !look.cordoned && look.stage != Stage::Raised;
         let untried = look.target && !look.proven;
         let turn = !untried || node.ready && self.is_let(look);
@@ -90,7 +90,7 @@ impl<'a> Queue<'a> {
                 Goal::Keep => false,
                 Goal::GoBack => true,
                 Goal::TakeBack if !look.node.ready => true,
-                Goal::Change if !self.is_let(look) || look.elsewhere => false,
+                Goal::Change if !self.is_let(look) || look.foreign => false,
                 // A canary that was chosen gets the change, whatever became of it since: another one is chosen only after it
                 // was given back, or two of them could have it.
                 Goal::Change
@@ -142,5 +142,6 @@ impl<'a> Queue<'a> {
 }
 
 fn is_down(look: &Look<'_>) -> bool {
-    !look.node.ready || look.node.unschedulable || look.claimed || look.stage == Stage::Raised
+    let told = look.claimed || look.node.claimed_elsewhere || look.stage == Stage::Raised;
+    told || !look.node.ready || look.node.unschedulable
 }

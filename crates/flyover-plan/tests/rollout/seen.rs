@@ -160,6 +160,7 @@ impl Node {
             status: self.word.map(Word::status),
             assignment_orphaned: false,
             cordon_orphaned: false,
+            claimed_elsewhere: false,
             pods: self.looked.then(|| self.pods()),
         }
     }

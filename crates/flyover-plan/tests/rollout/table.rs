@@ -52,6 +52,7 @@ pub(crate) fn node(name: &str) -> NodeView {
         status: Some(said(Some("old"), LanePhase::Ready, Disturbance::None)),
         assignment_orphaned: false,
         cordon_orphaned: false,
+        claimed_elsewhere: false,
         pods: None,
     }
 }
@@ -184,6 +185,16 @@ fn a_node_that_another_resource_empties_is_waited_for() {
     // What is gone will never be done with it.
     waits.cordon_orphaned = true;
     assert_eq!(step(&view(vec![waits])), [Act::Uncordon { node: "n1".into() }]);
+}
+
+#[test]
+fn a_node_that_another_resource_claims_counts_before_it_is_cordoned() {
+    let waits = |name: &str| changed(name, LanePhase::Waiting, Disturbance::Workloads);
+    let theirs = NodeView { claimed_elsewhere: true, ..waits("n1") };
+    let mut view = view(vec![theirs, waits("n2")]);
+    assert_eq!(step(&view), []);
+    view.resource.rollout.max_unavailable = MaxUnavailable::Count(2);
+    assert_eq!(assigned(&step(&view)), [("n2", Some("new"), Disturbance::None)]);
 }
 
 #[test]
