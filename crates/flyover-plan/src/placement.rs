@@ -110,3 +110,110 @@ fn decide(by: &[&Candidate<'_>]) -> Verdict {
     };
     Verdict { holder, losers: names(&losers) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn placement(selector: &[(&str, &str)], priority: i32) -> Placement {
+        Placement { node_selector: labels(selector), priority, ..Placement::default() }
+    }
+
+    fn labels(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+        of.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn names(of: &[&str]) -> BTreeSet<String> {
+        of.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_highest_priority_has_the_node_and_the_others_are_told_who() {
+        let (low, high) = (placement(&[], 0), placement(&[("dpdk", "yes")], 5));
+        let by = |lane, name, placement| Candidate { lane, name, placement };
+        let resources =
+            [by(Lane::Switch, "all", &low), by(Lane::Switch, "some", &high), by(Lane::Profile, "all", &low)];
+        let (plain, chosen) = (labels(&[]), labels(&[("dpdk", "yes")]));
+        let verdicts = winners(&resources, [("n1", &plain), ("n2", &chosen)]);
+        let won =
+            |by: &str, losers: &[&str]| Verdict { holder: Holder::Winner(by.into()), losers: names(losers) };
+        let expected = [
+            ((Lane::Profile, "n1".into()), won("all", &[])),
+            ((Lane::Profile, "n2".into()), won("all", &[])),
+            ((Lane::Switch, "n1".into()), won("all", &[])),
+            ((Lane::Switch, "n2".into()), won("some", &["all"])),
+        ];
+        assert_eq!(verdicts, BTreeMap::from(expected));
+        let lost = BTreeMap::from([("n2".to_owned(), "some".to_owned())]);
+        let expected = Share { own: names(&["n1"]), lost, contested: BTreeMap::new() };
+        assert_eq!(share(&verdicts, Lane::Switch, "all"), expected);
+    }
+
+    #[test]
+    fn a_tie_is_refused_for_all_of_it_and_each_is_told_of_the_others() {
+        let (low, high) = (placement(&[], 0), placement(&[], 5));
+        let by = |name, placement| Candidate { lane: Lane::FastPath, name, placement };
+        let plain = labels(&[]);
+        let verdicts = winners(&[by("b", &high), by("c", &low), by("a", &high)], [("n1", &plain)]);
+        let holder = Holder::Conflict(names(&["a", "b"]));
+        let expected = ((Lane::FastPath, "n1".to_owned()), Verdict { holder, losers: names(&["c"]) });
+        assert_eq!(verdicts, BTreeMap::from([expected]));
+        let contested = BTreeMap::from([("n1".to_owned(), names(&["b"]))]);
+        assert_eq!(share(&verdicts, Lane::FastPath, "a"), Share { contested, ..Share::default() });
+        let lost = BTreeMap::from([("n1".to_owned(), "a or b".to_owned())]);
+        assert_eq!(share(&verdicts, Lane::FastPath, "c"), Share { lost, ..Share::default() });
+    }
+
+    type Wish = (usize, usize, i32, bool);
+
+    fn decided(wishes: &[Wish], nodes: &[usize]) -> BTreeMap<(Lane, String), Verdict> {
+        let made: Vec<_> = wishes
+            .iter()
+            .map(|(lane, name, priority, picky)| {
+                let selector: &[_] = if *picky { &[("odd", "1")] } else { &[] };
+                (Lane::ALL[*lane], format!("r{name}"), placement(selector, *priority))
+            })
+            .collect();
+        let resources: Vec<_> =
+            made.iter().map(|(lane, name, placement)| Candidate { lane: *lane, name, placement }).collect();
+        let nodes: Vec<_> = nodes
+            .iter()
+            .map(|node| (format!("n{node}"), labels(&[("odd", if node % 2 == 1 { "1" } else { "0" })])))
+            .collect();
+        winners(&resources, nodes.iter().map(|(name, labels)| (name.as_str(), labels)))
+    }
+
+    fn any_wishes() -> impl Strategy<Value = Vec<Wish>> {
+        let wish = ((0..3_usize, 0..6_usize), (-1..2, any::<bool>()));
+        prop::collection::btree_map(wish.0, wish.1, 0..9)
+            .prop_map(|wishes| wishes.into_iter().map(|((l, n), (p, s))| (l, n, p, s)).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_anything_is_told_changes_nothing(
+            (wishes, shuffled) in any_wishes().prop_flat_map(|w| (Just(w.clone()), Just(w).prop_shuffle())),
+            nodes in Just(vec![1, 2, 3, 4]).prop_shuffle(),
+        ) {
+            prop_assert_eq!(decided(&wishes, &[1, 2, 3, 4]), decided(&shuffled, &nodes));
+        }
+
+        #[test]
+        fn who_has_a_node_has_the_highest_priority_of_all_that_select_it(wishes in any_wishes()) {
+            for ((lane, node), verdict) in decided(&wishes, &[1, 2]) {
+                let here = wishes.iter().filter(|(l, _, _, picky)| Lane::ALL[*l] == lane && (!picky || node == "n1"));
+                let highest = here.clone().map(|wish| wish.2).max().unwrap();
+                let name = |wish: &Wish| format!("r{}", wish.1);
+                let first: BTreeSet<String> = here.clone().filter(|wish| wish.2 == highest).map(name).collect();
+                let holder = match first.len() {
+                    1 => Holder::Winner(first.first().cloned().unwrap()),
+                    _ => Holder::Conflict(first),
+                };
+                let losers = here.filter(|wish| wish.2 < highest).map(name).collect();
+                prop_assert_eq!(verdict, Verdict { holder, losers });
+            }
+        }
+    }
+}

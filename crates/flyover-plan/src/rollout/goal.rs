@@ -50,7 +50,7 @@ pub(super) fn assignment(view: &View, look: &Look<'_>, goal: Goal, allow: Distur
     let us = &view.resource.name;
     let wanted = now.and_then(|now| now.wanted.as_ref());
     match goal {
-        Goal::Keep => kept(look, allow),
+        Goal::Keep => kept(view, look, allow),
         Goal::Change => {
             Assignment { wanted: Some(view.resource.wanted.clone()), previous: last_good(look), allow }
         }
@@ -67,15 +67,19 @@ pub(super) fn assignment(view: &View, look: &Look<'_>, goal: Goal, allow: Distur
     }
 }
 
-/// The same assignment, with what is known of it by now.
-fn kept(look: &Look<'_>, allow: Disturbance) -> Assignment {
-    let mut assignment =
+/// The same assignment, with what is known of it by now. On an own node it is this resource's from now on, whoever's it was: the
+/// one that lost the node looks after it no more.
+fn kept(view: &View, look: &Look<'_>, allow: Disturbance) -> Assignment {
+    let mut kept =
         look.node.assignment.clone().unwrap_or(Assignment { wanted: None, previous: None, allow: OUT });
-    if let (Said::Ready, Some(wanted)) = (look.said, &assignment.wanted) {
-        assignment.previous = Some(name_of(wanted, &wanted.from));
+    if look.node.place == Place::Own {
+        let keeper = if kept.wanted.is_some() { &mut kept.wanted } else { &mut kept.previous };
+        keeper.iter_mut().for_each(|keeper| keeper.from.clone_from(&view.resource.name));
     }
-    assignment.allow = allow;
-    assignment
+    if let (Said::Ready, Some(wanted)) = (look.said, &kept.wanted) {
+        kept.previous = Some(name_of(wanted, &wanted.from));
+    }
+    Assignment { allow, ..kept }
 }
 
 /// What the node was last ready with.

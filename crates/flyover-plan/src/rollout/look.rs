@@ -20,7 +20,9 @@ pub(super) struct Look<'a> {
     pub(super) node: &'a NodeView,
     /// The assignment is this resource's to change, by who wrote it; or there is none, and the node is its own.
     pub(super) ours: bool,
-    /// Another resource is in the middle of something here.
+    /// Another resource of the lane is in the middle of a cycle here.
+    pub(super) foreign: bool,
+    /// Another resource empties the node, or is about to.
     pub(super) elsewhere: bool,
     /// It has the resource's newest spec, from it.
     pub(super) target: bool,
@@ -108,7 +110,8 @@ impl<'a> Look<'a> {
         Self {
             node,
             ours,
-            elsewhere: !ours && stage != Stage::Out || node.cordoned_for.is_some() && !cordoned,
+            foreign: !ours && stage != Stage::Out,
+            elsewhere: node.claimed_elsewhere || node.cordoned_for.is_some() && !cordoned,
             target: wanted.is_some_and(|w| w.hash == resource.wanted.hash && w.from == resource.name),
             proven: assignment.is_some_and(proven),
             claimed: claims.contains(node.name.as_str()),

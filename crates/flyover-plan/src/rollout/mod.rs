@@ -23,13 +23,19 @@
 //!   it may; it leaves what it said `Failed` or `Refused` of alone until `wanted` changes; what was `Ready` once and is not any more it
 //!   calls `Drifted`, and `Waiting` only if it wants to mend it and may not.
 
+mod conditions;
 mod cycle;
 mod goal;
 mod look;
 mod note;
 mod queue;
+mod summary;
+mod trouble;
 mod view;
 
+use flyover_api::resource::RolloutStatus;
+
+pub use summary::{Occasion, summary};
 pub use view::{Abandoned, Act, NodeView, Place, PodView, ResourceView, View};
 
 use cycle::Turn;
@@ -41,13 +47,10 @@ use queue::Queue;
 #[must_use]
 pub fn step(view: &View) -> Vec<Act> {
     let looks = Look::all(view);
-    let mut status = note::next(view, &looks);
-    let open = note::is_open(view, &status, &looks);
-    let nodes: Vec<(Look<'_>, Goal)> =
-        looks.iter().map(|look| (*look, goal::goal(view, &status, look, open))).collect();
-    let noted = status.clone();
-    let queue = Queue { view, status: &noted, nodes: &nodes, open };
+    let survey = Survey::of(view, &looks);
+    let queue = Queue::of(view, &survey);
     let turns = queue.turns();
+    let mut status = survey.status.clone();
     for name in &turns.claim {
         status.claims.push((*name).to_owned());
         status.deadlines.insert((*name).to_owned(), note::deadline(view));
@@ -57,13 +60,9 @@ pub fn step(view: &View) -> Vec<Act> {
     if status != view.resource.status {
         acts.push(Act::Note(status));
     }
-    for (look, goal) in &nodes {
-        let turn = Turn {
-            view,
-            turns: &turns,
-            blocked: look.is_blocked(&noted),
-            waits: queue.may_claim(look, *goal),
-        };
+    for (look, goal) in &survey.nodes {
+        let blocked = look.is_blocked(&survey.status);
+        let turn = Turn { view, turns: &turns, blocked, waits: queue.may_claim(look, *goal) };
         acts.extend(cycle::acts(&turn, look, *goal));
     }
     if acts.is_empty() && view.resource.deleting && looks.iter().all(is_rid) {
@@ -80,13 +79,30 @@ pub fn wake(view: &View) -> Option<i64> {
     until.filter(|until| *until > view.now).min()
 }
 
+/// What is to become of each node, and what is written down of it, but for new claims.
+struct Survey<'a> {
+    status: RolloutStatus,
+    nodes: Vec<(Look<'a>, Goal)>,
+    /// The canaries are ready with the newest spec.
+    open: bool,
+}
+
+impl<'a> Survey<'a> {
+    fn of(view: &View, looks: &[Look<'a>]) -> Self {
+        let status = note::next(view, looks);
+        let open = note::is_open(view, &status, looks);
+        let nodes = looks.iter().map(|look| (*look, goal::goal(view, &status, look, open))).collect();
+        Self { status, nodes, open }
+    }
+}
+
 /// Whether nothing of the resource is left on a node, as far as a deletion waits for it.
 fn is_rid(look: &Look<'_>) -> bool {
     if !look.node.exists {
         return true;
     }
     let assignment = look.node.assignment.as_ref();
-    let clean = !look.ours || assignment.is_none() || look.is_taken_back() && look.said == Said::Clean;
+    let clean = look.is_taken_back() && look.said == Said::Clean;
     let done = look.stage == Stage::Out && !look.cordoned && !look.claimed;
-    done && (clean || look.abandoned || assignment.and_then(keeper).is_none())
+    done && (!look.ours || clean || look.abandoned || assignment.and_then(keeper).is_none())
 }

@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 
 use flyover_api::resource::RolloutStatus;
 
-use super::View;
 use super::goal::Goal;
 use super::look::{Look, Said, Stage};
+use super::{Survey, View};
 
 /// What is known when turns are given.
 pub(super) struct Queue<'a> {
-    pub(super) view: &'a View,
-    pub(super) status: &'a RolloutStatus,
-    pub(super) nodes: &'a [(Look<'a>, Goal)],
-    pub(super) open: bool,
+    view: &'a View,
+    status: &'a RolloutStatus,
+    nodes: &'a [(Look<'a>, Goal)],
+    open: bool,
 }
 
 /// Whose turn it is.
@@ -30,16 +30,15 @@ pub(super) struct Turns<'a> {
 }
 
 impl<'a> Queue<'a> {
+    pub(super) fn of(view: &'a View, survey: &'a Survey<'a>) -> Self {
+        Self { view, status: &survey.status, nodes: &survey.nodes, open: survey.open }
+    }
+
     /// Gives turns.
     pub(super) fn turns(&self) -> Turns<'a> {
         let mut turns = Turns { change: self.changes(), ..Turns::default() };
         let max = self.max_unavailable();
-        let mut down: BTreeSet<&str> = self
-            .nodes
-            .iter()
-            .filter(|(look, _)| look.counts() && is_down(look))
-            .map(|(look, _)| look.name())
-            .collect();
+        let mut down = self.down();
         let mut waiting: Vec<_> =
             self.nodes.iter().filter(|(look, goal)| self.may_claim(look, *goal)).collect();
         waiting.sort_by_key(|(look, _)| (look.stage != Stage::Held, look.target, look.name()));
@@ -54,10 +53,16 @@ impl<'a> Queue<'a> {
         turns
     }
 
+    /// Nodes that are down, whoever took them down.
+    pub(super) fn down(&self) -> BTreeSet<&'a str> {
+        let down = self.nodes.iter().filter(|(look, _)| look.counts() && is_down(look));
+        down.map(|(look, _)| look.name()).collect()
+    }
+
     /// Whether a node waits to be claimed, if there is room.
     pub(super) fn may_claim(&self, look: &Look<'_>, goal: Goal) -> bool {
         let node = look.node;
-        let here = node.exists && look.ours && look.tended && !look.abandoned && !look.elsewhere;
+        let here = node.exists && look.tended && !look.abandoned && !look.foreign && !look.elsewhere;
         let free = !look.claimed && !look.cordoned && look.stage != Stage::Raised;
         let untried = look.target && !look.proven;
         let turn = !untried || node.ready && self.is_let(look);
@@ -85,7 +90,7 @@ impl<'a> Queue<'a> {
                 Goal::Keep => false,
                 Goal::GoBack => true,
                 Goal::TakeBack if !look.node.ready => true,
-                Goal::Change if !self.is_let(look) || look.elsewhere => false,
+                Goal::Change if !self.is_let(look) || look.foreign => false,
                 // A canary that was chosen gets the change, whatever became of it since: another one is chosen only after it
                 // was given back, or two of them could have it.
                 Goal::Change
@@ -130,11 +135,13 @@ impl<'a> Queue<'a> {
         self.nodes.iter().filter(|(look, _)| look.counts()).count()
     }
 
-    fn max_unavailable(&self) -> usize {
+    /// How many nodes may be down.
+    pub(super) fn max_unavailable(&self) -> usize {
         self.view.resource.rollout.max_unavailable.of(self.count())
     }
 }
 
 fn is_down(look: &Look<'_>) -> bool {
-    !look.node.ready || look.node.unschedulable || look.claimed || look.stage == Stage::Raised
+    let told = look.claimed || look.node.claimed_elsewhere || look.stage == Stage::Raised;
+    told || !look.node.ready || look.node.unschedulable
 }

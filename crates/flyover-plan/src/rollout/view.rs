@@ -111,6 +111,8 @@ pub struct NodeView {
     pub assignment_orphaned: bool,
     /// The resource that the annotation names does not exist any more. The next one lifts its cordon.
     pub cordon_orphaned: bool,
+    /// It stands in the claims of another resource, whichever its lane: it is down, or about to be.
+    pub claimed_elsewhere: bool,
     /// Pods that have to leave before workloads are disturbed, so none of DaemonSets, no mirrors, none that has ended. None: nobody
     /// looked yet.
     pub pods: Option<Vec<PodView>>,

@@ -52,7 +52,7 @@ impl Explorer {
 
     fn look(&mut self, at: usize) {
         let state = self.states[at].clone();
-        let from = u32::try_from(at).unwrap();
+        let from = u32::try_from(at).expect("there are fewer");
         rules::always(&state.cluster, &self.rules);
         let rules = &self.rules;
         let list = self.lists.entry(state.cluster.clone()).or_insert_with(|| acts(&state.cluster, rules));
@@ -61,7 +61,7 @@ impl Explorer {
             self.rests.push(from);
         }
         for next in state.moves(rules, list) {
-            let new = u32::try_from(self.states.len()).unwrap();
+            let new = u32::try_from(self.states.len()).expect("there are fewer");
             let to = *self.known.entry(next.to).or_insert_with_key(|state| {
                 self.states.push(state.clone());
                 self.from.push((from, next.what));
@@ -140,20 +140,22 @@ fn two_nodes_through_faults_and_a_failing_change() {
 #[test]
 fn two_nodes_with_pods() {
     let faults = Faults { nodes: 1, ..Faults::default() };
-    explore("pods", Rules { fails: true, pods: true, overlap: true, faults, ..base(2) });
+    explore("pods", Rules { pods: true, fails: true, faults, ..base(2) });
+    explore("pods and two operators", Rules { pods: true, overlap: true, faults, ..base(2) });
     explore("forever", Rules { pods: true, forever: true, fails: true, faults, ..base(2) });
 }
 
 #[test]
 fn three_nodes_and_two_operators() {
-    explore("three", Rules { fails: true, overlap: true, ..base(3) });
     let faults = Faults { nodes: 1, ..Faults::default() };
-    explore("three with a fault", Rules { faults, ..base(3) });
+    explore("three", Rules { fails: true, overlap: true, faults, ..base(3) });
 }
 
 #[test]
 fn three_nodes_two_at_a_time() {
-    explore("by two", Rules { max: 2, fails: true, ..base(3) });
+    let faults = Faults { nodes: 1, ..Faults::default() };
+    explore("by two", Rules { max: 2, fails: true, faults, ..base(3) });
+    explore("by two, with two operators", Rules { max: 2, fails: true, overlap: true, ..base(3) });
     explore("two canaries", Rules { max: 2, canary: 2, fails: true, stay: true, ..base(3) });
 }
 
@@ -168,8 +170,10 @@ fn three_nodes_of_which_one_is_not_disturbed_and_one_reboots() {
 fn a_spec_that_changes_meanwhile() {
     let faults = Faults { specs: 1, pauses: 1, ..Faults::default() };
     explore("a spec", Rules { fails: true, overlap: true, faults, ..base(2) });
-    let faults = Faults { specs: 2, nodes: 1, ..Faults::default() };
-    explore("two specs", Rules { fails: true, faults, ..base(2) });
+    let faults = Faults { specs: 1, nodes: 1, ..Faults::default() };
+    explore("a spec with a fault", Rules { fails: true, faults, ..base(2) });
+    let faults = Faults { specs: 2, ..Faults::default() };
+    explore("two specs", Rules { fails: true, overlap: true, faults, ..base(2) });
 }
 
 #[test]
