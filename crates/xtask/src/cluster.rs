@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -31,6 +31,12 @@ enum Verb {
         /// What kubectl is told.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Give its nodes images: archives of OCI layouts.
+    Load {
+        /// The archives.
+        #[arg(required = true)]
+        archives: Vec<PathBuf>,
     },
     /// Run a command on a node.
     Exec {
@@ -75,6 +81,11 @@ impl Cluster {
                     .args(arguments)
                     .exec()
                     .into())
+            }
+            Verb::Load { archives } => {
+                let rig = Rig::open(NAME)?;
+                archives.iter().try_for_each(|archive| rig.load_image(&archive.canonicalize()?))?;
+                Ok(ExitCode::SUCCESS)
             }
             Verb::Exec { node, command } => {
                 let status = Rig::open(NAME)?.enter(*node, command)?;

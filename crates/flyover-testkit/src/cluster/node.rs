@@ -188,7 +188,7 @@ impl Node<'_> {
         let pki = self.cluster.record.pki();
         let files = [
             ("containerd.toml", settings::containerd()),
-            ("kubelet.yaml", settings::kubelet(self.number, &pki)),
+            ("kubelet.yaml", settings::kubelet(self.number, &pki, &self.cluster.record.kubelet)),
             ("kube-proxy.yaml", settings::proxy(self.number, self.cluster.record.proxy, &pki)),
             ("flannel.json", settings::flannel()),
         ];

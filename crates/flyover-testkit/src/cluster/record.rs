@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) nodes: u8,
     /// What carries its services.
     pub(super) proxy: Proxy,
+    /// More of kubelet's settings.
+    pub(super) kubelet: String,
     /// The port of the machine's loopback that leads to its API.
     pub(super) door: u16,
     /// Hugepages of 2 MiB that the machine has lent.
@@ -92,7 +94,8 @@ impl Record {
         for entry in entries {
             let file = entry?.file_name();
             let name = file.to_string_lossy();
-            let record = name.strip_suffix(".json").map(Self::load).transpose()?.flatten();
+            // One that this version cannot read is another version's to sweep.
+            let record = name.strip_suffix(".json").and_then(|name| Self::load(name).ok().flatten());
             orphans.extend(record.filter(|r| r.owner.is_some_and(|(id, start)| start_of(id) != Some(start))));
         }
         Ok(orphans)

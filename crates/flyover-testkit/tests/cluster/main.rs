@@ -136,12 +136,15 @@ mod root {
     #[test]
     fn a_pod_with_hugepages_is_scheduled_and_nothing_is_left_in_the_end() {
         let before = Machine::look();
-        let cluster = Cluster::up(&Options { hugepages: 64, ..options("nothing") }).unwrap();
+        let cluster =
+            Cluster::up(&Options { hugepages: 64, kubelet: "maxPods: 42".into(), ..options("nothing") })
+                .unwrap();
         let [name, folder] = [cluster.namespace().to_owned(), cluster.logs().display().to_string()];
         cluster.apply(include_str!("huge.yaml")).unwrap();
         wait(&cluster, &["--for=condition=Ready", "pod/huge"]);
         let used = cluster.kubectl(&["exec", "huge", "--", "grep", "huge", "/proc/mounts"]).unwrap();
         assert!(used.contains("pagesize=2M"), "{used}");
+        assert_eq!(field(&cluster, "node/node1", ".status.allocatable.pods"), "42");
         assert_eq!(
             Machine::look().settings[..6],
             before.settings[..6],
