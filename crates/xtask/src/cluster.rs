@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
 use flyover_testkit::cluster::{Cluster as Rig, Options, Proxy};
 
@@ -32,11 +33,21 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Give its nodes images: archives of OCI layouts.
+    /// Give its nodes images: OCI layouts, as folders or archives.
     Load {
-        /// The archives.
+        /// The layouts.
         #[arg(required = true)]
-        archives: Vec<PathBuf>,
+        layouts: Vec<PathBuf>,
+    },
+    /// Cut a node's power.
+    PowerOff {
+        /// The node, counted from 1.
+        node: u8,
+    },
+    /// Boot a node whose power was cut.
+    PowerOn {
+        /// The node, counted from 1.
+        node: u8,
     },
     /// Run a command on a node.
     Exec {
@@ -82,13 +93,15 @@ impl Cluster {
                     .exec()
                     .into())
             }
-            Verb::Load { archives } => {
+            Verb::Load { layouts } => {
                 let rig = Rig::open(NAME)?;
-                archives.iter().try_for_each(|archive| rig.load_image(&archive.canonicalize()?))?;
+                layouts.iter().try_for_each(|layout| rig.load_image(&layout.canonicalize()?))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Verb::PowerOff { node } => with(*node)?.node(*node).kill().map(|()| ExitCode::SUCCESS),
+            Verb::PowerOn { node } => with(*node)?.node(*node).start().map(|()| ExitCode::SUCCESS),
             Verb::Exec { node, command } => {
-                let status = Rig::open(NAME)?.enter(*node, command)?;
+                let status = with(*node)?.enter(*node, command)?;
                 Ok(status
                     .code()
                     .map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
@@ -134,6 +147,14 @@ impl Up {
         )?;
         Ok(())
     }
+}
+
+/// The cluster, if it has that node.
+fn with(node: u8) -> anyhow::Result<Rig> {
+    let rig = Rig::open(NAME)?;
+    let most = rig.nodes().count();
+    ensure!((1..=most).contains(&node.into()), "there is no node {node}: they are 1 to {most}");
+    Ok(rig)
 }
 
 /// Raised by `sudo`, a cluster is still for whoever asked.

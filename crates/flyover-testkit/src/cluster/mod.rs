@@ -105,7 +105,7 @@ impl Cluster {
         record.claim()?;
         let kept = record.kept();
         let mut cluster = Self::of(record)?;
-        let raised = cluster.raise();
+        let raised = cluster.raise(options.hugepages);
         if let Err(error) = raised {
             let logs = cluster.record.folder.display().to_string();
             // The first fault is the one to tell.
@@ -189,10 +189,16 @@ impl Cluster {
         &self.control.full_name
     }
 
-    /// Gives all nodes an image, an archive of an OCI layout, now and whenever they get a new disk.
-    pub fn load_image(&self, archive: &Path) -> anyhow::Result<()> {
-        self.images.lock().expect("nobody panics with it").push(archive.to_owned());
-        on_all(self.nodes(), |node| node.load_image(archive))
+    /// Gives all nodes images, now and whenever they get a new disk: an OCI layout, as a folder or an archive.
+    pub fn load_image(&self, layout: &Path) -> anyhow::Result<()> {
+        let mut image = layout.to_owned();
+        if layout.is_dir() {
+            let number = self.images().len();
+            image = self.record.folder.join("images").join(format!("{number}.tar"));
+            flyover_bundle::archive(layout, &image)?;
+        }
+        self.images.lock().expect("nobody panics with it").push(image.clone());
+        on_all(self.nodes(), |node| node.load_image(&image))
     }
 
     /// Starts a daemon of the control plane; the API server is waited for.
@@ -239,7 +245,7 @@ impl Cluster {
     fn of(record: Record) -> anyhow::Result<Self> {
         let machine = |name: &str| -> anyhow::Result<Machine> {
             let full_name = record.full_name(name);
-            let groups = Groups::of(&full_name, record.huge_groups.as_deref())?;
+            let groups = Groups::of(&full_name, &record.above, record.huge_groups.as_deref())?;
             Ok(Machine::new(&full_name, &record.machine(name), groups))
         };
         let control = machine(CONTROL)?;

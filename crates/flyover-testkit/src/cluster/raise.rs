@@ -23,10 +23,12 @@ const SERVE: Duration = Duration::from_secs(90);
 const MANIFEST: &str = include_str!("cluster.yaml");
 
 impl Cluster {
-    pub(super) fn raise(&mut self) -> anyhow::Result<()> {
+    pub(super) fn raise(&mut self, hugepages: u64) -> anyhow::Result<()> {
         self.machines().try_for_each(|machine| remove(&self.record.machine(&machine)))?;
-        if self.record.hugepages > 0 {
-            Hugepages::raise(self.record.hugepages)?;
+        if hugepages > 0 {
+            Hugepages::raise(hugepages)?;
+            self.record.hugepages = hugepages;
+            self.record.save()?;
         }
         if let Some(place) = self.record.huge_groups.clone() {
             groups::mount_huge(&place)?;
@@ -150,7 +152,8 @@ pub(super) fn prepare(options: &Options) -> anyhow::Result<Record> {
         proxy: options.proxy,
         kubelet: options.kubelet.clone(),
         door,
-        hugepages: options.hugepages,
+        hugepages: 0,
+        above: groups::own()?,
         huge_groups,
     })
 }

@@ -35,8 +35,10 @@ pub(super) struct Record {
     pub(super) kubelet: String,
     /// The port of the machine's loopback that leads to its API.
     pub(super) door: u16,
-    /// Hugepages of 2 MiB that the machine has lent.
+    /// Hugepages of 2 MiB that the machine has lent, once it has.
     pub(super) hugepages: u64,
+    /// The groups of the program that raised it: another program that takes it away may be in others.
+    pub(super) above: String,
     /// Where the hierarchy of huge pages is mounted for it, if the kernel has one.
     pub(super) huge_groups: Option<PathBuf>,
 }

@@ -98,13 +98,17 @@ mod root {
         let cluster = Cluster::up(&options("power")).unwrap();
         cluster.apply(&pods()).unwrap();
         wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
+        cluster.node(1).kill().unwrap();
+        cluster.node(1).start().unwrap();
         cluster.node(2).kill().unwrap();
         wait(&cluster, &["--for=condition=Ready=Unknown", "node/node2"]);
         cluster.node(2).start().unwrap();
         cluster.until_ready().unwrap();
-        soon("the pod was started again", || {
-            field(&cluster, "pod/web2", ".status.containerStatuses[0].restartCount") == "1"
-        });
+        for pod in ["pod/web1", "pod/web2"] {
+            soon("the pod was started again", || {
+                field(&cluster, pod, ".status.containerStatuses[0].restartCount") == "1"
+            });
+        }
         wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
         let url = format!("http://{}:8080/", field(&cluster, "pod/web2", ".status.podIP"));
         soon("the pod answers", || fetch(&cluster, "web1", &url) == "hello from web2\n");
