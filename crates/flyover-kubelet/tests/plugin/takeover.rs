@@ -1,0 +1,53 @@
+//! Two plugins of one resource: the agent before an upgrade and the one after it.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::stage::{BR0, Stage, list, one};
+
+#[tokio::test]
+async fn the_new_plugin_has_the_resource_although_kubelet_hangs_up_on_it_when_the_old_one_ends() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet();
+    let old = stage.plugin(one(BR0, &["a", "b"]));
+    kubelet.until("the old one", |view| view.allocatable(BR0) == 2).await;
+    old.registered().await;
+    let theirs = stage.sockets();
+    let new = stage.plugin(one(BR0, &["a", "b"]));
+    new.registered().await;
+    let view = kubelet.until("the new one", |view| view.lists.len() == 2).await;
+    assert_eq!(view.allocatable(BR0), 2);
+    let ours = view.now[BR0].endpoint.clone();
+    assert!(!theirs.contains(&ours));
+    old.end().await;
+    // The fault of kubelet that this is about; without it, once is enough.
+    let again = |view: &super::kubelet::View| view.registered.len() == 3 && view.allocatable(BR0) == 2;
+    let view = kubelet.until("the new one again", again).await;
+    new.registered().await;
+    assert_eq!(view.now[BR0].endpoint, ours);
+    assert_eq!(stage.sockets(), [ours]);
+    // No list was ever empty.
+    assert!(view.lists.iter().all(|(_, said)| *said == list(&["a", "b"])), "{:#?}", view.lists);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!((kubelet.view().registered.len(), kubelet.view().allocatable(BR0)), (3, 2));
+}
+
+#[tokio::test]
+async fn a_socket_of_a_dead_plugin_is_removed_and_a_living_one_and_a_strangers_stay() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet();
+    let directory = stage.directory();
+    for dead in ["flyover-switch-br0-00000000.sock", "nvidia.sock"] {
+        drop(UnixListener::bind(directory.join(dead)).unwrap());
+    }
+    fs::write(directory.join("flyover-notes.sock"), "no socket").unwrap();
+    let _living = UnixListener::bind(directory.join("flyover-switch-br1-11111111.sock")).unwrap();
+    let plugin = stage.plugin(one(BR0, &["a"]));
+    kubelet.until("it", |view| view.allocatable(BR0) == 1).await;
+    let others = ["flyover-notes.sock", "flyover-switch-br1-11111111.sock", "nvidia.sock"];
+    plugin.end().await;
+    assert_eq!(stage.sockets(), others);
+}
