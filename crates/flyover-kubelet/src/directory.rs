@@ -3,6 +3,7 @@
 //! It is told by inotify, and looks for itself now and then: a watch may be refused, and ends with its directory. What inotify
 //! says is not read closely, since one look tells more. Kubelet's own books, in the same directory, cost a look each time.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -13,13 +14,15 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::socket::Identity;
+use crate::socket::{self, Identity};
 
 /// What was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sight {
     /// Kubelet's socket.
     pub(crate) kubelet: Option<Identity>,
+    /// The names of sockets of plugins of ours, whichever process they belong to.
+    pub(crate) plugins: BTreeSet<String>,
     /// How often was looked. Each time, whoever has a socket in there looks after it.
     pub(crate) looks: u64,
 }
@@ -39,7 +42,8 @@ pub(crate) async fn look(directory: PathBuf, each: Duration, told: watch::Sender
         // The watch comes first, so that what happens after the look is told.
         let watched = notes.as_ref().ok().filter(|notes| notes.watch(&directory).is_ok());
         let kubelet = Identity::of(&kubelet(&directory)).ok();
-        told.send_modify(|sight| *sight = Sight { kubelet, looks: sight.looks + 1 });
+        let plugins = socket::ours_in(&directory);
+        told.send_modify(|sight| *sight = Sight { kubelet, plugins, looks: sight.looks + 1 });
         let changed = async {
             match watched {
                 Some(notes) => notes.changed().await,
@@ -114,7 +118,7 @@ mod tests {
 
         async fn until(&mut self, holds: impl FnMut(&Sight) -> bool) -> Sight {
             let limit = Duration::from_secs(20);
-            *timeout(limit, self.sights.wait_for(holds)).await.expect("is seen in time").unwrap()
+            timeout(limit, self.sights.wait_for(holds)).await.expect("is seen in time").unwrap().clone()
         }
     }
 

@@ -10,7 +10,8 @@
 //! What kubelet does is not ours to choose. A resource that goes is allocatable 0 at once, and stays in the capacity of the node
 //! as 0: kubelet never takes an entry back, so whoever uninstalls removes it from the node's status. A container keeps
 //! what it has when its device turns unhealthy or goes. Where two plugins have the same resource, kubelet takes the list of
-//! whichever spoke last, so they should agree, and the older one should end soon.
+//! whichever spoke last, so they should agree, and the older one should end soon. The names of devices are what kubelet
+//! remembers allocations by: they stay the same from one agent to the next.
 
 mod directory;
 mod error;
@@ -21,6 +22,7 @@ mod pods;
 mod post;
 mod registration;
 mod resource;
+mod rivals;
 pub mod rpc;
 mod service;
 mod socket;

@@ -3,7 +3,7 @@
 //! Invariants: what is no longer wanted is emptied before its task ends, and what only ends with the process is not, since
 //! the next process will have it; a task that died ends the whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -45,9 +45,15 @@ struct Keeper {
     directory: Arc<PathBuf>,
     board: Board,
     sights: watch::Receiver<Sight>,
-    held: BTreeMap<ResourceName, watch::Sender<Resource>>,
+    held: BTreeMap<ResourceName, Held>,
     turns: BTreeMap<ResourceName, Arc<Mutex<()>>>,
     tasks: JoinSet<()>,
+}
+
+/// A resource that is wanted. Its task ends when the sender is gone.
+struct Held {
+    sender: watch::Sender<Resource>,
+    endpoint: String,
 }
 
 impl Plugin {
@@ -94,7 +100,7 @@ impl Keeper {
         looking: impl Future<Output = ()> + Send + 'static,
         stop: impl Future<Output = ()>,
     ) {
-        socket::sweep(&self.directory).await;
+        let mut sights = self.sights.clone();
         let mut stop = pin!(stop);
         let mut looking = pin!(looking);
         loop {
@@ -102,6 +108,7 @@ impl Keeper {
             tokio::select! {
                 () = &mut stop => break,
                 () = &mut looking => {}
+                Ok(()) = sights.changed() => self.sweep(&sights.borrow_and_update().plugins),
                 // Without a sender, what was wanted last is wanted.
                 Ok(()) = resources.changed() => {}
                 Some(ended) = self.tasks.join_next() => survive(ended),
@@ -113,17 +120,26 @@ impl Keeper {
         }
     }
 
+    /// Removes sockets whose process is dead. The living are asked each time.
+    fn sweep(&mut self, sockets: &BTreeSet<String>) {
+        let strangers = sockets.iter().filter(|name| self.held.values().all(|held| held.endpoint != **name));
+        let strangers: Vec<_> = strangers.map(|name| self.directory.join(name)).collect();
+        if !strangers.is_empty() {
+            self.tasks.spawn(socket::sweep(strangers));
+        }
+    }
+
     fn settle(&mut self, wanted: &Resources) {
-        self.held.retain(|name, sender| {
+        self.held.retain(|name, held| {
             let stays = wanted.contains_key(name);
             if !stays {
-                sender.send_modify(|resource| *resource = resource.emptied());
+                held.sender.send_modify(|resource| *resource = resource.emptied());
             }
             stays
         });
         for (name, resource) in wanted {
             match self.held.get(name) {
-                Some(sender) => drop(sender.send_if_modified(|held| {
+                Some(held) => drop(held.sender.send_if_modified(|held| {
                     let differs = held != resource;
                     held.clone_from(resource);
                     differs
@@ -135,7 +151,8 @@ impl Keeper {
 
     fn begin(&mut self, name: &ResourceName, resource: Resource) {
         let (sender, resource) = watch::channel(resource);
-        self.held.insert(name.clone(), sender);
+        let endpoint = socket::name(name);
+        self.held.insert(name.clone(), Held { sender, endpoint: endpoint.clone() });
         let turn = Arc::clone(self.turns.entry(name.clone()).or_default());
         let (name, directory) = (name.clone(), Arc::clone(&self.directory));
         let (sights, board) = (self.sights.clone(), self.board.clone());
@@ -144,7 +161,8 @@ impl Keeper {
             let _turn = turn.lock_owned().await;
             let (accepted, accepting) = mpsc::channel(QUEUE);
             let streams = Streams::none();
-            keep(Post { name, directory, resource, sights, board, accepted, streams }, accepting).await;
+            keep(Post { name, endpoint, directory, resource, sights, board, accepted, streams }, accepting)
+                .await;
         });
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! What kubelet answers to a registration says little: when the stream of an older plugin of the same resource ends, kubelet
 //! hangs up on the newer one (seen with 1.35), and a kubelet that ends says nothing at all. So a resource is registered
-//! as long as the stream that came of its last registration is read; else it registers again. It never does while
-//! that is read, but for a new kubelet, since kubelet would hold on to the older stream for ever.
+//! as long as the stream that came of its last registration is read; else it registers again. While that is read it does so
+//! only for a new kubelet, or when a newer plugin is gone: kubelet holds on to the older stream as long as we live.
 //!
 //! Invariant: the socket stands before kubelet is told of it.
 
@@ -22,6 +22,7 @@ use crate::name::ResourceName;
 use crate::pauses::Pauses;
 use crate::registration;
 use crate::resource::Resource;
+use crate::rivals::Rivals;
 use crate::service::{Newest, Service, Streams};
 use crate::socket::{self, Socket};
 use crate::state::{Board, Registration};
@@ -35,6 +36,8 @@ const SETTLED: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) name: ResourceName,
+    /// The name of its socket.
+    pub(crate) endpoint: String,
     pub(crate) directory: Arc<PathBuf>,
     pub(crate) resource: watch::Receiver<Resource>,
     pub(crate) sights: watch::Receiver<Sight>,
@@ -60,7 +63,7 @@ enum Step {
 /// What a resource's task remembers.
 struct Keeper {
     post: Post,
-    endpoint: String,
+    rivals: Rivals,
     socket: Option<Socket>,
     sight: Sight,
     newest: watch::Receiver<Newest>,
@@ -84,7 +87,7 @@ impl Post {
         let (name, board) = (self.name.clone(), self.board.clone());
         let mut gone = self.resource.clone();
         let keeper = Keeper {
-            endpoint: socket::name(&self.name),
+            rivals: Rivals::of(socket::stem(&self.name), self.endpoint.clone()),
             socket: None,
             sight: Sight::default(),
             newest: self.streams.read(),
@@ -117,20 +120,21 @@ impl Keeper {
         }
     }
 
-    /// Looks after the socket, and for a new kubelet.
+    /// Looks after the socket, for a new kubelet, and for rivals.
     fn look(&mut self) {
-        let seen = *self.post.sights.borrow_and_update();
+        let seen = self.post.sights.borrow_and_update().clone();
         if self.socket.as_ref().is_none_or(|socket| !socket.stands()) {
             self.listen();
         }
-        if seen.kubelet == self.sight.kubelet {
-            return;
-        }
+        let read = matches!(self.step, Step::Read { .. });
+        let (new, left) = (seen.kubelet != self.sight.kubelet, self.rivals.left(&seen.plugins));
         self.sight = seen;
-        self.pauses.reset();
-        if seen.kubelet.is_some() {
+        if new {
+            self.pauses.reset();
+        }
+        if self.sight.kubelet.is_some() && (new || left && read) {
             self.step = Step::Due(Some(Instant::now()));
-        } else if !matches!(self.step, Step::Read { .. }) {
+        } else if new && !read {
             self.step = Step::Due(None);
             self.wait("kubelet is not there");
         }
@@ -139,7 +143,7 @@ impl Keeper {
     fn listen(&mut self) {
         // The old one is dropped first: it may only remove what is its own.
         self.socket = None;
-        let path = self.post.directory.join(&self.endpoint);
+        let path = self.post.directory.join(&self.post.endpoint);
         match Socket::listen(path, self.post.accepted.clone()) {
             Ok(socket) => self.socket = Some(socket),
             Err(error) if !matches!(self.step, Step::Read { .. }) => {
@@ -160,7 +164,7 @@ impl Keeper {
         }
         let asked = registration::ask(
             kubelet(&self.post.directory),
-            registration::of(&self.post.name, &self.endpoint),
+            registration::of(&self.post.name, &self.post.endpoint),
         );
         self.step = Step::Asking { asked: Box::pin(asked), after: self.newest.borrow().number };
     }
@@ -183,6 +187,7 @@ impl Keeper {
         match self.step {
             Step::Told { after, .. } if newest.number > after && newest.open => {
                 self.step = Step::Read { since: Instant::now() };
+                self.rivals.registered(&self.sight.plugins);
                 self.post.board.register(&self.post.name, Registration::Registered);
             }
             Step::Told { after, .. } if newest.number > after => self.lost(Duration::ZERO),

@@ -3,6 +3,7 @@
 //! Invariants: no two processes ever have the same name; a socket is removed by who made it, as long as it is the one
 //! they made, or by anyone when nobody listens on it any more.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -103,19 +104,26 @@ pub(crate) fn check(directory: &Path) -> Result<(), KubeletError> {
 pub(crate) fn name(resource: &ResourceName) -> String {
     // Seeded by the system for each process.
     let unique = RandomState::new().hash_one(resource) & 0xffff_ffff;
-    let shown: String = resource.short().chars().take(SHOWN).collect();
-    format!("{PREFIX}{shown}-{unique:08x}{SUFFIX}")
+    format!("{}{unique:08x}{SUFFIX}", stem(resource))
 }
 
-/// Removes sockets of ours that nobody listens on.
-pub(crate) async fn sweep(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let named = entry.file_name().to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
-        if !named || !entry.file_type().is_ok_and(|kind| kind.is_socket()) {
-            continue;
-        }
-        let path = entry.path();
+/// What all sockets of a resource begin with. Long names may share it.
+pub(crate) fn stem(resource: &ResourceName) -> String {
+    let shown: String = resource.short().chars().take(SHOWN).collect();
+    format!("{PREFIX}{shown}-")
+}
+
+/// The names of all sockets of ours in a directory, whichever process they belong to.
+pub(crate) fn ours_in(directory: &Path) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
+    let sockets = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
+    let names = sockets.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)).collect()
+}
+
+/// Removes those sockets that nobody listens on.
+pub(crate) async fn sweep(sockets: Vec<PathBuf>) {
+    for path in sockets {
         // One that is slow to accept is alive.
         let connected = timeout(Duration::from_secs(1), UnixStream::connect(&path)).await;
         let dead = matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused);

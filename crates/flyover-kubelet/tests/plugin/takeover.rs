@@ -51,3 +51,23 @@ async fn a_socket_of_a_dead_plugin_is_removed_and_a_living_one_and_a_strangers_s
     plugin.end().await;
     assert_eq!(stage.sockets(), others);
 }
+
+#[tokio::test]
+async fn the_old_plugin_has_the_resource_again_when_the_new_one_dies() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet();
+    let old = stage.plugin(one(BR0, &["a", "b"]));
+    old.registered().await;
+    let ours = stage.sockets();
+    let new = stage.plugin(one(BR0, &["a", "b"]));
+    new.registered().await;
+    // As a process that is killed: its connections break, and its socket stays with nobody behind it.
+    let theirs = kubelet.view().now[BR0].endpoint.clone();
+    new.end().await;
+    drop(UnixListener::bind(stage.directory().join(theirs)).unwrap());
+    let back = |view: &super::kubelet::View| view.allocatable(BR0) == 2 && view.now[BR0].endpoint == ours[0];
+    let view = kubelet.until("the old one again", back).await;
+    assert_eq!(view.registered.len(), 3);
+    old.registered().await;
+    assert_eq!(stage.sockets(), ours);
+}
