@@ -180,7 +180,11 @@ async fn keep(post: Post, accepting: mpsc::Receiver<UnixStream>) {
     let service = Served(post.service());
     let mut serving =
         tokio::spawn(Server::builder().serve_with_incoming_shutdown(service, connections, stopped));
-    post.keep().await;
+    tokio::select! {
+        () = post.keep() => {}
+        // It cannot end before, but by dying.
+        ended = &mut serving => return survive(ended.map(drop)),
+    }
     drop(stop);
     match timeout(FAREWELL, &mut serving).await {
         Ok(ended) => survive(ended.map(drop)),

@@ -155,6 +155,9 @@ impl Keeper {
     }
 
     fn ask(&mut self) {
+        if matches!(self.step, Step::Told { .. }) {
+            self.wait("kubelet took the resource, and does not read its devices");
+        }
         if self.socket.as_ref().is_none_or(|socket| !socket.stands()) {
             self.listen();
         }
