@@ -11,12 +11,16 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 # the ring of memory pools every vhost port fails with "Invalid argument".
 SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
 	librte-net-tap23 librte-net-null23 librte-net-af-packet23
+# What nodes of a cluster are made of, beside what is built for them.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins busybox-static openssl socat
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
+# How the cluster is raised.
+CLUSTER ?=
 FUZZ_SECONDS ?= 60
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
@@ -32,15 +36,27 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup setup-cluster cluster cluster-down demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 	@scripts/install-cnitool
+
+setup-cluster: setup ## Install what clusters are made of, and build Kubernetes (ten minutes the first time)
+	@scripts/install-packages $(CLUSTER_PACKAGES)
+	@scripts/install-kubernetes
+
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+
+cluster-down: ## Take it away
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
