@@ -23,6 +23,8 @@ const PREFIX: &str = "flyover-";
 const SUFFIX: &str = ".sock";
 /// So much of a resource's name is part of its socket's, for people.
 const SHOWN: usize = 24;
+/// Between the making of a socket and listening on it there is less.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// The longest path of a socket, and of a name in it.
 const LONGEST_PATH: usize = 107;
 const LONGEST_NAME: usize = PREFIX.len() + SHOWN + "-".len() + 8 + SUFFIX.len();
@@ -121,16 +123,30 @@ pub(crate) fn ours_in(directory: &Path) -> BTreeSet<String> {
     names.filter(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)).collect()
 }
 
-/// Removes those sockets that nobody listens on.
+/// Removes those sockets that nobody listens on. Their makers need a moment to begin, so each is asked twice.
 pub(crate) async fn sweep(sockets: Vec<PathBuf>) {
-    for path in sockets {
-        // One that is slow to accept is alive.
-        let connected = timeout(Duration::from_secs(1), UnixStream::connect(&path)).await;
-        let dead = matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused);
-        if dead && fs::remove_file(&path).is_ok() {
+    let mut dead = refusing(sockets).await;
+    if !dead.is_empty() {
+        sleep(A_MOMENT).await;
+        dead = refusing(dead).await;
+    }
+    for path in dead {
+        if fs::remove_file(&path).is_ok() {
             tracing::info!(path = %path.display(), "removed the socket of a plugin that is dead");
         }
     }
+}
+
+/// Those that nobody listens on. One that is slow to accept is alive.
+async fn refusing(sockets: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut refusing = Vec::new();
+    for path in sockets {
+        let connected = timeout(A_MOMENT, UnixStream::connect(&path)).await;
+        if matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused) {
+            refusing.push(path);
+        }
+    }
+    refusing
 }
 
 #[cfg(test)]

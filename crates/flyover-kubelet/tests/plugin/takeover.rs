@@ -1,9 +1,11 @@
 //! Two plugins of one resource: the agent before an upgrade and the one after it.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use tokio::time::sleep;
 
 use super::stage::{BR0, Stage, list, one};
@@ -53,7 +55,7 @@ async fn a_socket_of_a_dead_plugin_is_removed_and_a_living_one_and_a_strangers_s
 }
 
 #[tokio::test]
-async fn the_old_plugin_has_the_resource_again_when_the_new_one_dies() {
+async fn the_old_plugin_has_the_resource_again_when_the_new_one_ends() {
     let stage = Stage::new();
     let kubelet = stage.kubelet();
     let old = stage.plugin(one(BR0, &["a", "b"]));
@@ -61,13 +63,41 @@ async fn the_old_plugin_has_the_resource_again_when_the_new_one_dies() {
     let ours = stage.sockets();
     let new = stage.plugin(one(BR0, &["a", "b"]));
     new.registered().await;
-    // As a process that is killed: its connections break, and its socket stays with nobody behind it.
-    let theirs = kubelet.view().now[BR0].endpoint.clone();
     new.end().await;
-    drop(UnixListener::bind(stage.directory().join(theirs)).unwrap());
     let back = |view: &super::kubelet::View| view.allocatable(BR0) == 2 && view.now[BR0].endpoint == ours[0];
     let view = kubelet.until("the old one again", back).await;
     assert_eq!(view.registered.len(), 3);
     old.registered().await;
     assert_eq!(stage.sockets(), ours);
+}
+
+#[tokio::test]
+async fn the_old_plugin_registers_again_when_a_new_one_was_killed_and_left_its_socket() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet();
+    let old = stage.plugin(one(BR0, &["a"]));
+    old.registered().await;
+    let ours = stage.sockets();
+    let new = UnixListener::bind(stage.directory().join("flyover-switch-br0-33333333.sock")).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((kubelet.view().registered.len(), stage.sockets().len()), (1, 2));
+    drop(new);
+    kubelet.until("the old one again", |view| view.registered.len() == 2).await;
+    assert_eq!(stage.sockets(), ours);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_just_being_made_is_not_taken_for_a_dead_one() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet();
+    let plugin = stage.plugin(one(BR0, &["a"]));
+    plugin.registered().await;
+    let path = stage.directory().join("flyover-switch-br0-22222222.sock");
+    let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(made.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    sleep(Duration::from_millis(300)).await;
+    listen(&made, Backlog::new(8).unwrap()).unwrap();
+    sleep(Duration::from_secs(3)).await;
+    assert!(path.exists());
+    assert_eq!(kubelet.view().registered.len(), 1);
 }
