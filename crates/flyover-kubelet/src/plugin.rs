@@ -14,7 +14,7 @@ use futures::stream::unfold;
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tonic::transport::Server;
 
 use crate::directory::{self, Sight};
@@ -22,6 +22,7 @@ use crate::error::KubeletError;
 use crate::name::ResourceName;
 use crate::post::Post;
 use crate::resource::{Resource, Resources};
+use crate::rivals::REST;
 use crate::rpc::Served;
 use crate::service::Streams;
 use crate::socket;
@@ -46,9 +47,12 @@ struct Keeper {
     board: Board,
     sights: watch::Receiver<Sight>,
     held: BTreeMap<ResourceName, Held>,
-    turns: BTreeMap<ResourceName, Arc<Mutex<()>>>,
+    turns: BTreeMap<ResourceName, Turn>,
     tasks: JoinSet<()>,
 }
+
+/// One task at a time has a resource; when the last one ended.
+type Turn = Arc<Mutex<Option<Instant>>>;
 
 /// A resource that is wanted. Its task ends when the sender is gone.
 struct Held {
@@ -157,12 +161,16 @@ impl Keeper {
         let (name, directory) = (name.clone(), Arc::clone(&self.directory));
         let (sights, board) = (self.sights.clone(), self.board.clone());
         self.tasks.spawn(async move {
-            // A resource that comes back waits until the last task of it has ended, farewell and all.
-            let _turn = turn.lock_owned().await;
+            // A resource that comes back waits until kubelet is done with the last task of it.
+            let mut ended = turn.lock_owned().await;
+            if let Some(ended) = *ended {
+                sleep_until(ended + REST).await;
+            }
             let (accepted, accepting) = mpsc::channel(QUEUE);
             let streams = Streams::none();
-            keep(Post { name, endpoint, directory, resource, sights, board, accepted, streams }, accepting)
-                .await;
+            let post = Post { name, endpoint, directory, resource, sights, board, accepted, streams };
+            keep(post, accepting).await;
+            *ended = Some(Instant::now());
         });
     }
 }

@@ -3,7 +3,7 @@
 //! What kubelet answers to a registration says little: when the stream of an older plugin of the same resource ends, kubelet
 //! hangs up on the newer one (seen with 1.35), and a kubelet that ends says nothing at all. So a resource is registered
 //! as long as the stream that came of its last registration is read; else it registers again. While that is read it does so
-//! only for a new kubelet, or when a newer plugin is gone: kubelet holds on to the older stream as long as we live.
+//! only for a new kubelet, or when a rival is gone: kubelet holds on to the older stream as long as we live.
 //!
 //! Invariant: the socket stands before kubelet is told of it.
 
@@ -53,11 +53,11 @@ enum Step {
     /// Kubelet is asked when the time has come, if it is there at all.
     Due(Option<Instant>),
     /// Kubelet is being asked. Streams with later numbers than this come of it.
-    Asking { asked: Asked, after: u64 },
+    Asking { asked: Asked, after: u64, began: Instant },
     /// Kubelet said yes, and is to read the devices until then.
-    Told { after: u64, until: Instant },
+    Told { after: u64, began: Instant, until: Instant },
     /// Kubelet reads the devices.
-    Read { since: Instant },
+    Read { began: Instant, since: Instant },
 }
 
 /// What a resource's task remembers.
@@ -112,8 +112,8 @@ impl Keeper {
                 biased;
                 Ok(()) = self.post.sights.changed() => self.look(),
                 Ok(()) = self.newest.changed() => self.streams_changed(),
-                answer = step(&mut self.step) => match answer {
-                    Some((answer, after)) => self.answered(answer, after),
+                answer = step(&mut self.step, &self.rivals) => match answer {
+                    Some(Answer { answer, after, began }) => self.answered(answer, after, began),
                     None => self.ask(),
                 },
             }
@@ -126,15 +126,16 @@ impl Keeper {
         if self.socket.as_ref().is_none_or(|socket| !socket.stands()) {
             self.listen();
         }
-        let read = matches!(self.step, Step::Read { .. });
-        let (new, left) = (seen.kubelet != self.sight.kubelet, self.rivals.left(&seen.plugins));
+        self.rivals.see(&seen.plugins);
+        let new = seen.kubelet != self.sight.kubelet;
         self.sight = seen;
-        if new {
-            self.pauses.reset();
+        if !new {
+            return;
         }
-        if self.sight.kubelet.is_some() && (new || left && read) {
+        self.pauses.reset();
+        if self.sight.kubelet.is_some() {
             self.step = Step::Due(Some(Instant::now()));
-        } else if new && !read {
+        } else if !matches!(self.step, Step::Read { .. }) {
             self.step = Step::Due(None);
             self.wait("kubelet is not there");
         }
@@ -169,13 +170,14 @@ impl Keeper {
             kubelet(&self.post.directory),
             registration::of(&self.post.name, &self.post.endpoint),
         );
-        self.step = Step::Asking { asked: Box::pin(asked), after: self.newest.borrow().number };
+        let (after, began) = (self.newest.borrow().number, Instant::now());
+        self.step = Step::Asking { asked: Box::pin(asked), after, began };
     }
 
-    fn answered(&mut self, answer: Result<(), Status>, after: u64) {
+    fn answered(&mut self, answer: Result<(), Status>, after: u64, began: Instant) {
         match answer {
             Ok(()) => {
-                self.step = Step::Told { after, until: Instant::now() + CALL_BACK };
+                self.step = Step::Told { after, began, until: Instant::now() + CALL_BACK };
                 self.streams_changed();
             }
             Err(status) => {
@@ -188,13 +190,12 @@ impl Keeper {
     fn streams_changed(&mut self) {
         let newest = *self.newest.borrow_and_update();
         match self.step {
-            Step::Told { after, .. } if newest.number > after && newest.open => {
-                self.step = Step::Read { since: Instant::now() };
-                self.rivals.registered(&self.sight.plugins);
+            Step::Told { after, began, .. } if newest.number > after && newest.open => {
+                self.step = Step::Read { began, since: Instant::now() };
                 self.post.board.register(&self.post.name, Registration::Registered);
             }
             Step::Told { after, .. } if newest.number > after => self.lost(Duration::ZERO),
-            Step::Read { since } if !newest.open => self.lost(since.elapsed()),
+            Step::Read { since, .. } if !newest.open => self.lost(since.elapsed()),
             _ => {}
         }
     }
@@ -202,13 +203,13 @@ impl Keeper {
     /// Kubelet no longer reads the devices.
     fn lost(&mut self, after: Duration) {
         self.wait("kubelet stopped reading the devices");
-        if self.sight.kubelet.is_none() {
-            self.step = Step::Due(None);
-        } else if after > SETTLED {
+        if after > SETTLED {
             self.pauses.reset();
-            self.step = Step::Due(Some(Instant::now()));
-        } else {
+        }
+        if self.sight.kubelet.is_some() {
             self.later();
+        } else {
+            self.step = Step::Due(None);
         }
     }
 
@@ -221,14 +222,26 @@ impl Keeper {
     }
 }
 
-/// Waits for the next thing to do: to ask, or to hear the answer with the number that its stream is after.
-async fn step(step: &mut Step) -> Option<(Result<(), Status>, u64)> {
-    match step {
-        Step::Due(Some(at)) | Step::Told { until: at, .. } => {
-            sleep_until(*at).await;
-            None
+/// What kubelet said.
+struct Answer {
+    answer: Result<(), Status>,
+    after: u64,
+    began: Instant,
+}
+
+/// Waits for the next thing to do: to hear an answer, or to ask.
+async fn step(step: &mut Step, rivals: &Rivals) -> Option<Answer> {
+    let at = match step {
+        Step::Asking { asked, after, began } => {
+            return Some(Answer { answer: asked.await, after: *after, began: *began });
         }
-        Step::Asking { asked, after } => Some((asked.await, *after)),
-        Step::Due(None) | Step::Read { .. } => std::future::pending().await,
+        Step::Due(at) => *at,
+        Step::Told { until, .. } => Some(*until),
+        Step::Read { began, .. } => rivals.again(*began),
+    };
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
+    None
 }

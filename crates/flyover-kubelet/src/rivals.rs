@@ -1,39 +1,44 @@
 //! Other plugins of the same resource, as far as their sockets show them.
 //!
-//! Kubelet has one plugin for a resource: the one that registered last. When that one ends, kubelet does not go back to the
-//! one before, which hears nothing of it: its devices are still read. So the one before looks for itself.
+//! Kubelet has one plugin for a resource: the one that registered last. When one ends, kubelet marks as ended whichever it has
+//! by then, and never goes back to the one before. Both are done without a word: the devices are still read. So whoever
+//! is left registers again, unless it has done so since.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long kubelet may take to be done with a plugin that ended.
+pub(crate) const REST: Duration = Duration::from_secs(1);
 
 /// Who else there is.
 #[derive(Clone, Debug)]
 pub(crate) struct Rivals {
     stem: String,
     ours: String,
-    /// There when we registered: kubelet has us instead of them.
-    older: BTreeSet<String>,
-    /// Came later: kubelet may have them instead of us.
-    newer: BTreeSet<String>,
+    there: BTreeSet<String>,
+    left: Option<Instant>,
 }
 
 impl Rivals {
     /// Of the plugin whose socket is called `ours`, and begins as theirs do.
     pub(crate) fn of(stem: String, ours: String) -> Self {
-        Self { stem, ours, older: BTreeSet::new(), newer: BTreeSet::new() }
+        Self { stem, ours, there: BTreeSet::new(), left: None }
     }
 
-    /// We registered, and these are there.
-    pub(crate) fn registered(&mut self, sockets: &BTreeSet<String>) {
-        self.older.clone_from(sockets);
-        self.newer.clear();
-    }
-
-    /// Whether one is gone that came after us.
-    pub(crate) fn left(&mut self, sockets: &BTreeSet<String>) -> bool {
-        let gone = self.newer.iter().any(|rival| !sockets.contains(rival));
+    /// These sockets are there now.
+    pub(crate) fn see(&mut self, sockets: &BTreeSet<String>) {
+        if !self.there.is_subset(sockets) {
+            self.left = Some(Instant::now());
+        }
         let theirs = |name: &&String| name.starts_with(&self.stem) && **name != self.ours;
-        self.newer = sockets.difference(&self.older).filter(theirs).cloned().collect();
-        gone
+        self.there = sockets.iter().filter(theirs).cloned().collect();
+    }
+
+    /// When to register again, for one whose last registration began then.
+    pub(crate) fn again(&self, began: Instant) -> Option<Instant> {
+        self.left.filter(|left| *left > began).map(|left| left + REST)
     }
 }
 
@@ -45,19 +50,20 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    #[test]
-    fn only_the_end_of_a_rival_that_came_later_matters() {
+    #[tokio::test(start_paused = true)]
+    async fn who_registered_before_a_rival_left_registers_again() {
         let mut rivals = Rivals::of("br0-".into(), "br0-us".into());
-        rivals.registered(&sockets(&["br0-us", "br0-old"]));
-        assert!(!rivals.left(&sockets(&["br0-us", "br0-old"])));
-        assert!(!rivals.left(&sockets(&["br0-us"])));
-        assert!(!rivals.left(&sockets(&["br0-us", "br0-new", "br1-new"])));
-        assert!(!rivals.left(&sockets(&["br0-us", "br0-new"])));
-        assert!(!rivals.left(&sockets(&["br0-new"])));
-        assert!(rivals.left(&sockets(&["br0-us"])));
-        assert!(!rivals.left(&sockets(&["br0-us"])));
-        rivals.left(&sockets(&["br0-us", "br0-new"]));
-        rivals.registered(&sockets(&["br0-us", "br0-new"]));
-        assert!(!rivals.left(&sockets(&["br0-us"])));
+        let start = Instant::now();
+        for there in [&["br0-us", "br1-other"][..], &["br0-them"], &["br0-us", "br0-them", "br0-third"]] {
+            rivals.see(&sockets(there));
+            assert_eq!(rivals.again(start), None);
+        }
+        tokio::time::advance(Duration::from_secs(5)).await;
+        rivals.see(&sockets(&["br0-us", "br0-third"]));
+        let left = start + Duration::from_secs(5);
+        assert_eq!(rivals.again(start), Some(left + REST));
+        assert_eq!(rivals.again(left), None);
+        rivals.see(&sockets(&["br0-us", "br0-third"]));
+        assert_eq!(rivals.again(start), Some(left + REST));
     }
 }

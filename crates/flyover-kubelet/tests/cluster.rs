@@ -261,8 +261,10 @@ mod root {
         cluster.down().unwrap();
     }
 
+    /// Kubelet writes the node's status every 5 s, and may do so in the fifth of a second in which it has hung up.
     fn stays(cluster: &Cluster, count: &str) {
-        // Kubelet writes the node's status every 5 s.
+        thread::sleep(Duration::from_secs(2));
+        until_status(cluster, "node1", "allocatable", count);
         for _ in 0..24 {
             assert_eq!(status(cluster, "node1", "allocatable"), count);
             thread::sleep(Duration::from_millis(500));

@@ -37,6 +37,8 @@ pub(crate) struct Manners {
     pub(crate) fickle: bool,
     /// It takes what registers, and asks for no list.
     pub(crate) deaf: bool,
+    /// From when it hangs up on a plugin until it marks as ended whoever has the resource by then.
+    pub(crate) dazed: Duration,
 }
 
 /// What it believes.
@@ -202,12 +204,15 @@ impl Registry {
         }
         self.told.send_modify(|view| {
             let now = view.now.get_mut(&plugin.resource_name).expect("is never removed");
-            now.stopped = true;
             if now.endpoint != plugin.endpoint
                 && let Some(reader) = now.reader.take()
             {
                 reader.abort();
             }
+        });
+        tokio::time::sleep(self.manners.dazed).await;
+        self.told.send_modify(|view| {
+            view.now.get_mut(&plugin.resource_name).expect("is never removed").stopped = true;
         });
     }
 

@@ -15,7 +15,7 @@ use flyover_kubelet::{
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
-use super::kubelet::LIMIT;
+use super::kubelet::{LIMIT, Manners};
 use super::stage::{BR0, BR1, Stage, list, name, one, resource};
 
 #[tokio::test]
@@ -129,18 +129,18 @@ async fn resources_come_and_go_and_one_that_goes_is_emptied_first() {
 #[tokio::test]
 async fn a_resource_that_goes_and_comes_at_once_ends_up_with_what_was_wanted_last() {
     let stage = Stage::new();
-    let kubelet = stage.kubelet();
+    let kubelet = stage.kubelet_with(Manners { dazed: Duration::from_millis(500), ..Manners::default() });
     let plugin = stage.plugin(one(BR0, &["a"]));
     plugin.registered().await;
     for _ in 0..5 {
         plugin.wanted.send_replace(BTreeMap::new());
-        tokio::task::yield_now().await;
+        sleep(Duration::from_millis(10)).await;
         plugin.wanted.send_replace(one(BR0, &["b", "c"]));
-        tokio::task::yield_now().await;
+        sleep(Duration::from_millis(10)).await;
     }
     kubelet.until("the last", |view| view.allocatable(BR0) == 2).await;
     plugin.registered().await;
-    sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(kubelet.view().allocatable(BR0), 2);
     assert_eq!(stage.sockets(), [kubelet.view().now[BR0].endpoint.clone()]);
 }

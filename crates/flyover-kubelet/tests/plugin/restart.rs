@@ -120,7 +120,7 @@ async fn a_refusal_is_told_with_its_reason_and_the_next_kubelet_is_asked_again()
     let state = ResourceState { registration: refused, last_allocation: None };
     assert_eq!(states, [(name(BR0), state)].into());
     sleep(Duration::from_secs(2)).await;
-    // After 0.1, 0.3, 0.7 and 1.5 s.
+    // After 0.2, 0.6 and 1.4 s.
     let asked = kubelet.view().registered.len();
     assert!((2..=5).contains(&asked), "{asked}");
     drop(kubelet);
@@ -149,7 +149,7 @@ async fn a_kubelet_that_hangs_up_each_time_is_asked_less_and_less_often() {
     let plugin = stage.plugin(one(BR0, &["a"]));
     plugin.until(|registration| *registration == waiting("kubelet stopped reading the devices")).await;
     sleep(Duration::from_secs(3)).await;
-    // After 0.1, 0.3, 0.7, 1.5 and 3.1 s.
+    // After 0.2, 0.6, 1.4 and 3 s.
     let asked = kubelet.view().registered.len();
     assert!((2..=6).contains(&asked), "{asked}");
 }

@@ -8,12 +8,17 @@ use std::time::Duration;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use tokio::time::sleep;
 
+use super::kubelet::Manners;
 use super::stage::{BR0, Stage, list, one};
+
+fn dazed(ms: u64) -> Manners {
+    Manners { dazed: Duration::from_millis(ms), ..Manners::default() }
+}
 
 #[tokio::test]
 async fn the_new_plugin_has_the_resource_although_kubelet_hangs_up_on_it_when_the_old_one_ends() {
     let stage = Stage::new();
-    let kubelet = stage.kubelet();
+    let kubelet = stage.kubelet_with(dazed(100));
     let old = stage.plugin(one(BR0, &["a", "b"]));
     kubelet.until("the old one", |view| view.allocatable(BR0) == 2).await;
     old.registered().await;
@@ -57,16 +62,18 @@ async fn a_socket_of_a_dead_plugin_is_removed_and_a_living_one_and_a_strangers_s
 #[tokio::test]
 async fn the_old_plugin_has_the_resource_again_when_the_new_one_ends() {
     let stage = Stage::new();
-    let kubelet = stage.kubelet();
+    let kubelet = stage.kubelet_with(dazed(500));
     let old = stage.plugin(one(BR0, &["a", "b"]));
     old.registered().await;
     let ours = stage.sockets();
     let new = stage.plugin(one(BR0, &["a", "b"]));
     new.registered().await;
     new.end().await;
-    let back = |view: &super::kubelet::View| view.allocatable(BR0) == 2 && view.now[BR0].endpoint == ours[0];
+    let back = |view: &super::kubelet::View| view.now[BR0].endpoint == ours[0];
     let view = kubelet.until("the old one again", back).await;
     assert_eq!(view.registered.len(), 3);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(kubelet.view().allocatable(BR0), 2);
     old.registered().await;
     assert_eq!(stage.sockets(), ours);
 }
