@@ -36,7 +36,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup setup-cluster cluster cluster-down demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup setup-cluster cluster cluster-down test-cluster demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
 	cargo clippy --package flyover-vhost --test guests -- -D warnings
+	cargo clippy --package flyover-testkit --test cluster -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -117,10 +118,15 @@ test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs wi
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
 	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
+# One cluster at a time: each is a gigabyte of daemons.
+test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster
+	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --test cluster -- --nocapture
+
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap
 	$(SUDO) scripts/in-fresh-debian make setup lint test
 
-clean: ## Remove what was built, and the labs left behind
+clean: ## Remove what was built, and the labs and the cluster left behind
 	@if [ -x target/release/flyover ]; then $(FLYOVER) lab down --all; fi
+	@if [ -x target/debug/xtask ]; then $(SUDO) target/debug/xtask cluster down; fi
 	cargo clean

@@ -1,6 +1,7 @@
 //! A cluster of the testkit for people: up until it is taken down, with all that is needed to use it.
 
 use std::io::Write;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -100,6 +101,7 @@ impl Up {
             keep: Some(NAME.into()),
             ..options
         })?;
+        lend(&rig.kubeconfig())?;
         let mut out = std::io::stdout().lock();
         write!(out, "{}", rig.kubectl(&["get", "nodes", "--output=wide"])?)?;
         writeln!(
@@ -121,4 +123,13 @@ impl Up {
         )?;
         Ok(())
     }
+}
+
+/// Raised by `sudo`, a cluster is still for whoever asked.
+fn lend(kubeconfig: &Path) -> anyhow::Result<()> {
+    let id = |name: &str| std::env::var(name).ok().and_then(|id| id.parse().ok());
+    if let (Some(user), Some(group)) = (id("SUDO_UID"), id("SUDO_GID")) {
+        chown(kubeconfig, Some(user), Some(group))?;
+    }
+    Ok(())
 }

@@ -21,7 +21,8 @@ struct Hierarchy {
 /// How long the kernel may take to see that a group's last process is gone.
 const EMPTY: Duration = Duration::from_secs(20);
 
-/// The hierarchy that counts huge pages; few machines have it mounted, and kubelet offers none without.
+/// The hierarchy that counts huge pages; few machines have it mounted, and kubelet offers none without. Each rig mounts
+/// it for itself: another's mount goes when that one does.
 const HUGEPAGES: &str = "hugetlb";
 
 /// The groups of one machine: each folder, and what its hierarchy is mounted by.
@@ -30,7 +31,7 @@ pub(super) struct Groups(Vec<(PathBuf, String)>);
 
 impl Groups {
     /// Those of a machine of that name, whether they are there or not. `huge` is where the rig has mounted the hierarchy
-    /// of huge pages, if it had to.
+    /// of huge pages, if the kernel has one.
     pub(super) fn of(name: &str, huge: Option<&Path>) -> anyhow::Result<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").context("failed to read this program's groups")?;
         let mut all = hierarchies()?;
@@ -86,11 +87,10 @@ impl Groups {
     }
 }
 
-/// Whether the kernel can count huge pages, and nobody has the hierarchy for it mounted.
-pub(super) fn huge_wanted() -> anyhow::Result<bool> {
-    let there = hierarchies()?.iter().any(|h| h.options == HUGEPAGES);
+/// Whether the kernel can count huge pages.
+pub(super) fn huge_known() -> anyhow::Result<bool> {
     let controllers = fs::read_to_string("/proc/cgroups").context("failed to list controllers")?;
-    Ok(!there && controllers.lines().any(|line| line.starts_with(HUGEPAGES)))
+    Ok(controllers.lines().any(|line| line.starts_with(HUGEPAGES)))
 }
 
 /// Mounts the hierarchy of huge pages.

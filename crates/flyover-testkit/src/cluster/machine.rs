@@ -185,7 +185,7 @@ impl Machine {
 }
 
 /// When a process began, by the kernel's clock; nothing if it is gone, or dead and not yet buried.
-fn start_of(id: u32) -> Option<u64> {
+pub(super) fn start_of(id: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name before may hold anything, but the last bracket closes it.
     let mut rest = stat.rsplit_once(')')?.1.split_whitespace();

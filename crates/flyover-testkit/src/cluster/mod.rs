@@ -373,13 +373,14 @@ fn prepare(options: &Options) -> anyhow::Result<Record> {
     let folder = options.folder.canonicalize()?;
     let spaced = folder.to_string_lossy().contains(char::is_whitespace);
     ensure!(!spaced, "`{}` has a space in it, which not all daemons can bear", folder.display());
-    let name = options.keep.clone().unwrap_or_else(|| format!("{}-{}", process::id(), count()));
+    let own = process::id();
+    let name = options.keep.clone().unwrap_or_else(|| format!("{own}-{}", count()));
     let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let place = folder.join("huge");
-    let huge_groups = groups::huge_wanted()?.then_some(place);
+    let huge_groups = groups::huge_known()?.then_some(place);
     Ok(Record {
         name,
-        owner: options.keep.is_none().then(process::id),
+        owner: options.keep.is_none().then_some((own, machine::start_of(own).context("this program runs")?)),
         folder,
         tools: options.tools.canonicalize()?,
         nodes: options.nodes,

@@ -135,13 +135,20 @@ impl Node<'_> {
         self.join_pods(&range)
     }
 
-    /// Starts a daemon; containerd is waited for.
+    /// Starts a daemon; containerd and kubelet are waited for. kubelet ends if containerd does not answer it at its start.
     pub fn begin(&self, daemon: Daemon) -> anyhow::Result<()> {
         self.machine().begin(daemon.name(), &self.command(daemon), true)?;
-        if daemon == Daemon::Containerd {
-            let up = "for look in $(seq 600); do ctr version >/dev/null 2>&1 && exit; sleep 0.05; done; ctr version";
-            self.exec(&["sh", "-c", up]).context("containerd did not start")?;
-        }
+        let well = match daemon {
+            Daemon::Containerd => "ctr version",
+            Daemon::Kubelet => "busybox wget -qO- http://127.0.0.1:10248/healthz",
+            Daemon::Proxy | Daemon::Flannel => return Ok(()),
+        };
+        let wait = format!(
+            "for look in $(seq 600); do {well} && exit; kill -0 $(cat /run/rig/$0) || exit; sleep 0.05; done"
+        );
+        self.exec(&["sh", "-c", &format!("({wait}) >/dev/null 2>&1; {well}"), daemon.name()]).with_context(
+            || format!("{} is not well; see `{}`", daemon.name(), self.log(daemon).display()),
+        )?;
         Ok(())
     }
 

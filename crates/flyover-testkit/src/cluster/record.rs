@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Proxy;
+use super::machine::start_of;
 use super::pki::Pki;
 
 /// Where records are.
@@ -20,8 +21,8 @@ const PLACE: &str = "/run/flyover-clusters";
 pub(super) struct Record {
     /// Its name, which its namespaces and groups begin with.
     pub(super) name: String,
-    /// The program it ends with, if it does.
-    pub(super) owner: Option<u32>,
+    /// The program it ends with, if it does: its id and when it began.
+    pub(super) owner: Option<(u32, u64)>,
     /// Where its disks, logs and keys are.
     pub(super) folder: PathBuf,
     /// Where its programs are.
@@ -34,7 +35,7 @@ pub(super) struct Record {
     pub(super) door: u16,
     /// Hugepages of 2 MiB that the machine has lent.
     pub(super) hugepages: u64,
-    /// Where the hierarchy of huge pages is mounted for it, if it had to be.
+    /// Where the hierarchy of huge pages is mounted for it, if the kernel has one.
     pub(super) huge_groups: Option<PathBuf>,
 }
 
@@ -92,9 +93,7 @@ impl Record {
             let file = entry?.file_name();
             let name = file.to_string_lossy();
             let record = name.strip_suffix(".json").map(Self::load).transpose()?.flatten();
-            orphans.extend(
-                record.filter(|r| r.owner.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())),
-            );
+            orphans.extend(record.filter(|r| r.owner.is_some_and(|(id, start)| start_of(id) != Some(start))));
         }
         Ok(orphans)
     }
