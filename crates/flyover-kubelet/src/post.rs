@@ -133,6 +133,7 @@ impl Keeper {
             return;
         }
         self.pauses.reset();
+        self.rivals.forget();
         if self.sight.kubelet.is_some() {
             self.step = Step::Due(Some(Instant::now()));
         } else if !matches!(self.step, Step::Read { .. }) {
@@ -203,6 +204,7 @@ impl Keeper {
     /// Kubelet no longer reads the devices.
     fn lost(&mut self, after: Duration) {
         self.wait("kubelet stopped reading the devices");
+        self.rivals.hung_up();
         if after > SETTLED {
             self.pauses.reset();
         }

@@ -2,15 +2,18 @@
 //!
 //! Kubelet has one plugin for a resource: the one that registered last. When one ends, kubelet marks as ended whichever it has
 //! by then, and never goes back to the one before. Both are done without a word: the devices are still read. So whoever
-//! is left registers again, unless it has done so since.
+//! is left registers again soon, unless it has done so since, and once more when even a kubelet that gets no processor
+//! must be done. That costs kubelet a connection that it forgets to close, as seldom as agents are replaced.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long kubelet may take to be done with a plugin that ended.
+/// How long kubelet takes at most to be done with a plugin that ended,
 pub(crate) const REST: Duration = Duration::from_secs(1);
+/// and on a node that has no time for it.
+const LONG_REST: Duration = Duration::from_secs(15);
 
 /// Who else there is.
 #[derive(Clone, Debug)]
@@ -36,9 +39,21 @@ impl Rivals {
         self.there = sockets.iter().filter(theirs).cloned().collect();
     }
 
+    /// Kubelet hung up on us: for it, somebody has left.
+    pub(crate) fn hung_up(&mut self) {
+        self.left = Some(Instant::now());
+    }
+
+    /// Kubelet is another one, which knows of nobody.
+    pub(crate) fn forget(&mut self) {
+        self.left = None;
+    }
+
     /// When to register again, for one whose last registration began then.
     pub(crate) fn again(&self, began: Instant) -> Option<Instant> {
-        self.left.filter(|left| *left > began).map(|left| left + REST)
+        let left = self.left?;
+        let rest = if began < left { REST } else { LONG_REST };
+        Some(left + rest).filter(|again| *again > began)
     }
 }
 
@@ -51,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_registered_before_a_rival_left_registers_again() {
+    async fn who_registered_before_a_rival_left_registers_again_and_once_more() {
         let mut rivals = Rivals::of("br0-".into(), "br0-us".into());
         let start = Instant::now();
         for there in [&["br0-us", "br1-other"][..], &["br0-them"], &["br0-us", "br0-them", "br0-third"]] {
@@ -62,8 +77,13 @@ mod tests {
         rivals.see(&sockets(&["br0-us", "br0-third"]));
         let left = start + Duration::from_secs(5);
         assert_eq!(rivals.again(start), Some(left + REST));
-        assert_eq!(rivals.again(left), None);
+        for soon in [left, left + REST] {
+            assert_eq!(rivals.again(soon), Some(left + LONG_REST));
+        }
+        assert_eq!(rivals.again(left + LONG_REST), None);
         rivals.see(&sockets(&["br0-us", "br0-third"]));
         assert_eq!(rivals.again(start), Some(left + REST));
+        rivals.forget();
+        assert_eq!(rivals.again(start), None);
     }
 }

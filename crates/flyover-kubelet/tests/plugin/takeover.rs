@@ -108,3 +108,19 @@ async fn a_socket_that_is_just_being_made_is_not_taken_for_a_dead_one() {
     assert!(path.exists());
     assert_eq!(kubelet.view().registered.len(), 1);
 }
+
+#[tokio::test]
+async fn a_kubelet_that_takes_very_long_to_be_done_with_the_old_plugin_ends_up_with_the_new_one() {
+    let stage = Stage::new();
+    let kubelet = stage.kubelet_with(dazed(3000));
+    let old = stage.plugin(one(BR0, &["a"]));
+    old.registered().await;
+    let new = stage.plugin(one(BR0, &["a"]));
+    new.registered().await;
+    old.end().await;
+    kubelet.until("it takes the new one for ended", |view| view.now[BR0].stopped).await;
+    // The plugin cannot know: its devices are read.
+    new.registered().await;
+    kubelet.until("the new one", |view| view.allocatable(BR0) == 1).await;
+    assert_eq!(kubelet.view().registered.len(), 4);
+}
