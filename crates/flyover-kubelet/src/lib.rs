@@ -7,12 +7,12 @@
 //! list is sent when devices changed and at no other time, since kubelet writes each to its disk; only sockets that we made, or
 //! whose maker is dead, are removed.
 //!
-//! What kubelet does is not ours to choose. A resource that goes is allocatable 0 at once, and stays in the capacity of the node
-//! as 0: kubelet never takes an entry back, so whoever uninstalls removes it from the node's status. When our process ends, what it had is allocatable 0 at once, and
-//! its capacity 0 after five minutes. A container keeps
-//! what it has when its device turns unhealthy or goes. Where two plugins have the same resource, kubelet takes the list of
-//! whichever spoke last, so they should agree, and the older one should end soon. The names of devices are what kubelet
-//! remembers allocations by: they stay the same from one agent to the next.
+//! What kubelet does is not ours to choose. A resource that goes is allocatable 0 at once, and stays in the capacity of the
+//! node as 0: kubelet never takes an entry back, so whoever uninstalls removes it from the node's status. When our process
+//! ends, what it had is allocatable 0 at once, and its capacity 0 after five minutes. A container keeps what it has when its
+//! device turns unhealthy or goes. Where two plugins have the same resource, kubelet takes the list of whichever spoke
+//! last, so they should agree, and the older one should end soon. The names of devices are what kubelet remembers
+//! allocations by: they stay the same from one agent to the next.
 
 mod directory;
 mod error;
