@@ -96,7 +96,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
 	cargo clippy --package flyover-vhost --test guests -- -D warnings
-	cargo clippy --package flyover-testkit --test cluster -- -D warnings
+	cargo clippy --package flyover-testkit --package flyover-kubelet --test cluster -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -128,7 +128,7 @@ test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs wi
 
 # One cluster at a time: each is a gigabyte of daemons.
 test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster
-	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --test cluster -- --nocapture
+	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --package flyover-kubelet --test cluster -- --nocapture
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap
