@@ -101,7 +101,7 @@ pub const LICENCES: [&str; 12] = [
 ];
 
 /// Crates of which two versions are linked, and why that cannot be helped today.
-pub const DUPLICATES: [(&str, &str); 6] = [
+pub const DUPLICATES: [(&str, &str); 7] = [
     ("base64", "k8s-openapi, which kube stands on, is still on 0.22"),
     ("base64", "tonic, by which kubelet is talked to, is still on 0.22"),
     ("bitflags", "vmm-sys-util, which vhost-user's crate stands on, is still on 1"),
