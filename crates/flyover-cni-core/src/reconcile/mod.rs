@@ -88,22 +88,25 @@ pub fn among(
         all.entry(id).or_default().directory = true;
     }
     let rows = switch::connect(&node.database, node).and_then(|mut client| switch::all(&mut client));
-    for owned in rows.as_ref().into_iter().flatten() {
-        all.entry(owned.id.clone()).or_default().row = Some(owned.clone());
+    let answered = rows.is_ok();
+    for owned in rows.into_iter().flatten() {
+        let traces = all.entry(owned.id.clone()).or_default();
+        traces.row = Some(owned);
     }
-    for (id, found) in store.all()? {
-        let traces = all.entry(id).or_default();
-        (traces.state, traces.file) = (found, true);
+    for id in store.list()? {
+        all.entry(id).or_default().file = true;
     }
-    if !options.dry_run && rows.is_ok() {
+    if !options.dry_run && answered {
         // What cannot be collected now is by the next.
         let _collected = switch::collect(node);
     }
     let meant = all.into_iter().filter(|(id, _)| is_meant(id));
-    Ok(meant.map(|(id, traces)| judge(node, options, &store, id, &traces)).collect())
+    Ok(meant.map(|(id, traces)| judge(node, options, &store, id, traces)).collect())
 }
 
-fn judge(node: &Node, options: Options, store: &Store, id: AttachmentId, traces: &Traces) -> Finding {
+/// Its state is read here: those of a thousand attachments together take megabytes.
+fn judge(node: &Node, options: Options, store: &Store, id: AttachmentId, traces: Traces) -> Finding {
+    let traces = &Traces { state: traces.file.then(|| store.look(&id)).flatten(), ..traces };
     let state = traces.state();
     let attachment =
         state.map(|state| &state.attachment).or(traces.row.as_ref().and_then(|row| row.attachment.as_ref()));

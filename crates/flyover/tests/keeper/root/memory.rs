@@ -12,8 +12,9 @@ use super::node::Node;
 
 /// The first rounds, of which one is at all rows.
 const SETTLES: std::time::Duration = std::time::Duration::from_secs(5);
-/// With all of the program, a release is to be below this.
-const MOST_MIB: f64 = 20.0;
+/// Of its own, where a round and a scrape meet: each takes 6 beside the 9 of what is known of the ports. The pages of the
+/// program come on top: 9 of a release.
+const MOST_MIB: f64 = 24.0;
 
 #[test]
 fn a_thousand_attachments_take_little_memory() {

@@ -125,8 +125,8 @@ fn rounds_are_counted_by_how_they_ended() {
     assert_eq!((rounds("repaired"), rounds("failed")), (0.0, 0.0), "{}", node.log());
     node.rig.delete_port("br0", "a-net1").unwrap();
     wait("a repair", || (rounds("repaired") == 1.0).then_some(()));
-    std::fs::remove_dir_all(node.path("var/lib/flyover/cni")).unwrap();
-    std::fs::write(node.path("var/lib/flyover/cni"), "no directory").unwrap();
+    std::fs::remove_dir_all(node.path("run/flyover/cni")).unwrap();
+    std::fs::write(node.path("run/flyover/cni"), "no directory").unwrap();
     wait("a failure", || (rounds("failed") > 0.0).then_some(()));
     assert_eq!(rounds("repaired"), 1.0);
 }
