@@ -190,6 +190,8 @@ fn nodes_that_change_hands() {
     explore("places", Rules { takeover: true, fails: true, overlap: true, faults, ..base(2) });
     let faults = Faults { places: 1, nodes: 1, ..Faults::default() };
     explore("places with a fault", Rules { takeover: true, fails: true, faults, ..base(2) });
+    let faults = Faults { places: 1, ..Faults::default() };
+    explore("places by two", Rules { max: 2, fails: true, faults, ..base(2) });
 }
 
 #[test]
