@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
 use flyover_testkit::cluster::{Cluster as Rig, Options, Proxy};
 
@@ -31,6 +32,22 @@ enum Verb {
         /// What kubectl is told.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Give its nodes images: OCI layouts, as folders or archives.
+    Load {
+        /// The layouts.
+        #[arg(required = true)]
+        layouts: Vec<PathBuf>,
+    },
+    /// Cut a node's power.
+    PowerOff {
+        /// The node, counted from 1.
+        node: u8,
+    },
+    /// Boot a node whose power was cut.
+    PowerOn {
+        /// The node, counted from 1.
+        node: u8,
     },
     /// Run a command on a node.
     Exec {
@@ -76,8 +93,15 @@ impl Cluster {
                     .exec()
                     .into())
             }
+            Verb::Load { layouts } => {
+                let rig = Rig::open(NAME)?;
+                layouts.iter().try_for_each(|layout| rig.load_image(&layout.canonicalize()?))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Verb::PowerOff { node } => with(*node)?.node(*node).kill().map(|()| ExitCode::SUCCESS),
+            Verb::PowerOn { node } => with(*node)?.node(*node).start().map(|()| ExitCode::SUCCESS),
             Verb::Exec { node, command } => {
-                let status = Rig::open(NAME)?.enter(*node, command)?;
+                let status = with(*node)?.enter(*node, command)?;
                 Ok(status
                     .code()
                     .map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
@@ -123,6 +147,14 @@ impl Up {
         )?;
         Ok(())
     }
+}
+
+/// The cluster, if it has that node.
+fn with(node: u8) -> anyhow::Result<Rig> {
+    let rig = Rig::open(NAME)?;
+    let most = rig.nodes().count();
+    ensure!((1..=most).contains(&node.into()), "there is no node {node}: they are 1 to {most}");
+    Ok(rig)
 }
 
 /// Raised by `sudo`, a cluster is still for whoever asked.

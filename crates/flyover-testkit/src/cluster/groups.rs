@@ -1,6 +1,6 @@
-//! The control groups of a machine of the rig: one in each hierarchy of version 1, below this program's own.
+//! The control groups of a machine of the rig: one in each hierarchy of version 1, below those of the program that raised it.
 //!
-//! Invariant: only groups that bear the machine's name are made or removed. What limits this program limits the rig.
+//! Invariant: only groups that bear the machine's name are made or removed. What limits that program limits the rig.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -31,9 +31,8 @@ pub(super) struct Groups(Vec<(PathBuf, String)>);
 
 impl Groups {
     /// Those of a machine of that name, whether they are there or not. `huge` is where the rig has mounted the hierarchy
-    /// of huge pages, if the kernel has one.
-    pub(super) fn of(name: &str, huge: Option<&Path>) -> anyhow::Result<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").context("failed to read this program's groups")?;
+    /// of huge pages, if the kernel has one, and `above` the groups of the program that raised the rig.
+    pub(super) fn of(name: &str, above: &str, huge: Option<&Path>) -> anyhow::Result<Self> {
         let mut all = hierarchies()?;
         if let Some(place) = huge {
             all.retain(|hierarchy| hierarchy.options != HUGEPAGES);
@@ -46,7 +45,7 @@ impl Groups {
         );
         Ok(Self(
             all.into_iter()
-                .map(|h| (h.place.join(path_in(&own, &h.options)).join(name), h.options))
+                .map(|h| (h.place.join(path_in(above, &h.options)).join(name), h.options))
                 .collect(),
         ))
     }
@@ -85,6 +84,11 @@ impl Groups {
         }
         Ok(())
     }
+}
+
+/// The groups of this program, as the kernel tells them.
+pub(super) fn own() -> anyhow::Result<String> {
+    fs::read_to_string("/proc/self/cgroup").context("failed to read this program's groups")
 }
 
 /// Whether the kernel can count huge pages.
@@ -151,7 +155,7 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     Some(Hierarchy { place: head.split(' ').nth(4)?.into(), options })
 }
 
-/// This program's group in a hierarchy, relative to its root.
+/// A program's group in a hierarchy, relative to its root.
 fn path_in(own: &str, options: &str) -> PathBuf {
     let wanted = options.strip_prefix("none,").unwrap_or(options);
     let mut lines = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));

@@ -11,20 +11,18 @@ mod machine;
 mod network;
 mod node;
 mod pki;
+mod raise;
 mod record;
 mod settings;
 
-use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use flyover_host::cmd::Cmd;
-use flyover_net::netns::Netns;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -33,18 +31,12 @@ use self::groups::Groups;
 pub use self::images::BUSYBOX;
 use self::machine::Machine;
 pub use self::node::{Daemon, Node};
-use self::pki::Pki;
 use self::record::Record;
-use crate::hugepages::Hugepages;
 
 /// For one question to the API.
 const ANSWER: Duration = Duration::from_secs(60);
-/// From the start of the API server until it serves.
-const SERVE: Duration = Duration::from_secs(90);
 /// From the start of the last daemon until all nodes are ready.
 const READY: &str = "--timeout=120s";
-/// What a cluster has beside Kubernetes.
-const MANIFEST: &str = include_str!("cluster.yaml");
 /// The machine of the control plane.
 const CONTROL: &str = "control";
 
@@ -70,6 +62,8 @@ pub struct Options {
     pub tools: PathBuf,
     /// Hugepages of 2 MiB that the machine lends; all nodes see the same.
     pub hugepages: u64,
+    /// More of kubelet's settings, as lines of YAML, e.g. `cpuManagerPolicy: static`.
+    pub kubelet: String,
     /// The name of one that outlives this program.
     pub keep: Option<String>,
 }
@@ -79,7 +73,15 @@ impl Options {
     #[must_use]
     pub fn new(folder: &Path, tools: &Path) -> Self {
         let (folder, tools) = (folder.to_owned(), tools.to_owned());
-        Self { nodes: 2, proxy: Proxy::Iptables, folder, tools, hugepages: 0, keep: None }
+        Self {
+            nodes: 2,
+            proxy: Proxy::Iptables,
+            folder,
+            tools,
+            hugepages: 0,
+            kubelet: String::new(),
+            keep: None,
+        }
     }
 }
 
@@ -99,11 +101,11 @@ impl Cluster {
         for orphan in Record::orphans()? {
             Self::of(orphan)?.down()?;
         }
-        let record = prepare(options)?;
+        let record = raise::prepare(options)?;
         record.claim()?;
         let kept = record.kept();
         let mut cluster = Self::of(record)?;
-        let raised = cluster.raise();
+        let raised = cluster.raise(options.hugepages);
         if let Err(error) = raised {
             let logs = cluster.record.folder.display().to_string();
             // The first fault is the one to tell.
@@ -187,10 +189,16 @@ impl Cluster {
         &self.control.full_name
     }
 
-    /// Gives all nodes an image, an archive of an OCI layout, now and whenever they get a new disk.
-    pub fn load_image(&self, archive: &Path) -> anyhow::Result<()> {
-        self.images.lock().expect("nobody panics with it").push(archive.to_owned());
-        on_all(self.nodes(), |node| node.load_image(archive))
+    /// Gives all nodes images, now and whenever they get a new disk: an OCI layout, as a folder or an archive.
+    pub fn load_image(&self, layout: &Path) -> anyhow::Result<()> {
+        let mut image = layout.to_owned();
+        if layout.is_dir() {
+            let number = self.images().len();
+            image = self.record.folder.join("images").join(format!("{number}.tar"));
+            flyover_bundle::archive(layout, &image)?;
+        }
+        self.images.lock().expect("nobody panics with it").push(image.clone());
+        on_all(self.nodes(), |node| node.load_image(&image))
     }
 
     /// Starts a daemon of the control plane; the API server is waited for.
@@ -237,7 +245,7 @@ impl Cluster {
     fn of(record: Record) -> anyhow::Result<Self> {
         let machine = |name: &str| -> anyhow::Result<Machine> {
             let full_name = record.full_name(name);
-            let groups = Groups::of(&full_name, record.huge_groups.as_deref())?;
+            let groups = Groups::of(&full_name, &record.above, record.huge_groups.as_deref())?;
             Ok(Machine::new(&full_name, &record.machine(name), groups))
         };
         let control = machine(CONTROL)?;
@@ -247,107 +255,8 @@ impl Cluster {
         Ok(Self { record, control, nodes, images, down: false })
     }
 
-    fn machines(&self) -> impl Iterator<Item = String> {
-        [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")))
-    }
-
     fn images(&self) -> Vec<PathBuf> {
         self.images.lock().expect("nobody panics with it").clone()
-    }
-
-    fn raise(&mut self) -> anyhow::Result<()> {
-        self.machines().try_for_each(|machine| remove(&self.record.machine(&machine)))?;
-        if self.record.hugepages > 0 {
-            Hugepages::raise(self.record.hugepages)?;
-        }
-        if let Some(place) = self.record.huge_groups.clone() {
-            groups::mount_huge(&place)?;
-        }
-        let pki = Pki::create(&self.record.folder.join("pki"), self.record.nodes, self.record.door)?;
-        fs::copy(pki.kubeconfig("admin"), self.kubeconfig())?;
-        let pause = self.record.tool("pause");
-        images::create(&self.record.folder.join("images"), &pause)?;
-        network::create_control(&self.control.full_name)?;
-        self.control.boot(CONTROL, Path::new(&pause), self.record.kept())?;
-        self.open_door()?;
-        for daemon in Control::ALL {
-            self.begin(daemon)?;
-        }
-        self.apply(MANIFEST)?;
-        on_all(self.nodes(), |node| node.start())?;
-        self.until_ready()?;
-        // Pods are refused before it.
-        self.kubectl(&["wait", "--for=create", "serviceaccount/default"])?;
-        Ok(())
-    }
-
-    /// Leads a port of the machine's loopback to the API server, for as long as the control plane stands.
-    fn open_door(&self) -> anyhow::Result<()> {
-        let listen = format!("TCP-LISTEN:{},bind=127.0.0.1,fork,reuseaddr", self.record.door);
-        let api = network::API_PORT;
-        // The first process of the machine is in the network that the door leads to.
-        let lead = format!("EXEC:nsenter --target=1 --net socat STDIO TCP\\:127.0.0.1\\:{api},nofork");
-        self.control.begin("door", &["socat".into(), listen, lead], false)
-    }
-
-    fn until_served(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + SERVE;
-        while let Err(error) = self.kubectl(&["get", "--raw", "/readyz"]) {
-            if Instant::now() > deadline {
-                let log = self.control.log(Control::ApiServer.name());
-                bail!("the API server does not serve after {SERVE:?}: {error:#}; see `{}`", log.display());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-
-    fn until_registered(&self, node: Node<'_>) -> anyhow::Result<()> {
-        let name = format!("node/{}", node.name());
-        self.kubectl(&["wait", "--for=create", &name, "--timeout=50s"])
-            .with_context(|| format!("{name} has not come; see `{}`", node.log(Daemon::Kubelet).display()))?;
-        Ok(())
-    }
-
-    /// The addresses of a node's pods, once the cluster has given it some.
-    fn range_of(&self, node: Node<'_>) -> anyhow::Result<String> {
-        self.until_registered(node)?;
-        let name = format!("node/{}", node.name());
-        self.kubectl(&["wait", "--for=jsonpath={.spec.podCIDR}", &name, "--timeout=50s"])?;
-        self.kubectl(&["get", &name, "--output=jsonpath={.spec.podCIDR}"])
-    }
-
-    /// Goes on whatever fails, and tells all of it.
-    fn take_down(&mut self) -> anyhow::Result<()> {
-        self.down = true;
-        let mut faults = Vec::new();
-        let mut note = |done: anyhow::Result<()>| faults.extend(done.err().map(|error| format!("{error:#}")));
-        for machine in self.nodes.iter().chain([&self.control]) {
-            note(machine.kill());
-            note(Netns::delete(&machine.full_name).map_err(Into::into));
-        }
-        if let Some(place) = &self.record.huge_groups {
-            note(groups::unmount_huge(place));
-        }
-        if self.record.hugepages > 0 {
-            note(Hugepages(self.record.hugepages).give_back());
-        }
-        note(self.remove_files());
-        ensure!(faults.is_empty(), "cluster {} is not all gone: {}", self.record.name, faults.join("; "));
-        self.record.forget()
-    }
-
-    fn remove_files(&self) -> anyhow::Result<()> {
-        let folder = &self.record.folder;
-        let mut paths =
-            vec![folder.join("pki"), folder.join("images"), folder.join("huge"), self.kubeconfig()];
-        let machines =
-            [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")));
-        for machine in machines {
-            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh"];
-            paths.extend(parts.map(|part| self.record.machine(&machine).join(part)));
-        }
-        paths.iter().try_for_each(|path| remove(path))
     }
 }
 
@@ -358,37 +267,6 @@ impl Drop for Cluster {
             let _left = self.take_down();
         }
     }
-}
-
-/// Everything about a cluster that is decided before it is made.
-fn prepare(options: &Options) -> anyhow::Result<Record> {
-    ensure!((1..=9).contains(&options.nodes), "a cluster of the rig has 1 to 9 nodes");
-    let stamp = options.tools.join("version");
-    ensure!(
-        stamp.exists(),
-        "there is no Kubernetes in `{}`\n  hint: `make setup-cluster` builds it",
-        options.tools.display()
-    );
-    fs::create_dir_all(&options.folder)?;
-    let folder = options.folder.canonicalize()?;
-    let spaced = folder.to_string_lossy().contains(char::is_whitespace);
-    ensure!(!spaced, "`{}` has a space in it, which not all daemons can bear", folder.display());
-    let own = process::id();
-    let name = options.keep.clone().unwrap_or_else(|| format!("{own}-{}", count()));
-    let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let place = folder.join("huge");
-    let huge_groups = groups::huge_known()?.then_some(place);
-    Ok(Record {
-        name,
-        owner: options.keep.is_none().then_some((own, machine::start_of(own).context("this program runs")?)),
-        folder,
-        tools: options.tools.canonicalize()?,
-        nodes: options.nodes,
-        proxy: options.proxy,
-        door,
-        hugepages: options.hugepages,
-        huge_groups,
-    })
 }
 
 /// Does something for all nodes at once; the first fault is told.
@@ -403,20 +281,4 @@ fn on_all<'a>(
             running.into_iter().map(|t| t.join().expect("a node's work does not panic")).collect();
         ended.into_iter().collect()
     })
-}
-
-fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("failed to remove `{}`", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn count() -> u32 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
 }

@@ -58,6 +58,12 @@ pub(super) fn create_node(control: &str, namespace: &str, node: u8) -> anyhow::R
     Ok(())
 }
 
+/// Takes a node's namespace, and its plug at once: the kernel takes the other end with it, but in its own time.
+pub(super) fn delete_node(control: &str, namespace: &str, node: u8) -> anyhow::Result<()> {
+    batch(control, &format!("link delete n{node}\n"))?;
+    Ok(Netns::delete(namespace)?)
+}
+
 /// Leads the control plane's packets for a node's pods to that node.
 pub(super) fn route_pods(control: &str, node: u8, range: &str) -> anyhow::Result<()> {
     batch(control, &format!("route replace {range} via {}\n", address(node)))

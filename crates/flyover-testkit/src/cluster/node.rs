@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flyover_host::cmd::Ended;
-use flyover_net::netns::Netns;
 use nix::sys::signal::Signal;
 
 use super::machine::Machine;
@@ -110,7 +109,7 @@ impl Node<'_> {
     /// A power failure: everything that runs in it is killed at once, and its links are gone. Its disk stays.
     pub fn kill(&self) -> anyhow::Result<()> {
         self.machine().kill()?;
-        Ok(Netns::delete(self.namespace())?)
+        network::delete_node(&self.cluster.control.full_name, self.namespace(), self.number)
     }
 
     /// Boots it, and waits until its pods' network is there.
@@ -188,7 +187,7 @@ impl Node<'_> {
         let pki = self.cluster.record.pki();
         let files = [
             ("containerd.toml", settings::containerd()),
-            ("kubelet.yaml", settings::kubelet(self.number, &pki)),
+            ("kubelet.yaml", settings::kubelet(self.number, &pki, &self.cluster.record.kubelet)),
             ("kube-proxy.yaml", settings::proxy(self.number, self.cluster.record.proxy, &pki)),
             ("flannel.json", settings::flannel()),
         ];

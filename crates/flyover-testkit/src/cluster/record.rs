@@ -31,10 +31,14 @@ pub(super) struct Record {
     pub(super) nodes: u8,
     /// What carries its services.
     pub(super) proxy: Proxy,
+    /// More of kubelet's settings.
+    pub(super) kubelet: String,
     /// The port of the machine's loopback that leads to its API.
     pub(super) door: u16,
-    /// Hugepages of 2 MiB that the machine has lent.
+    /// Hugepages of 2 MiB that the machine has lent, once it has.
     pub(super) hugepages: u64,
+    /// The groups of the program that raised it: another program that takes it away may be in others.
+    pub(super) above: String,
     /// Where the hierarchy of huge pages is mounted for it, if the kernel has one.
     pub(super) huge_groups: Option<PathBuf>,
 }
@@ -92,7 +96,8 @@ impl Record {
         for entry in entries {
             let file = entry?.file_name();
             let name = file.to_string_lossy();
-            let record = name.strip_suffix(".json").map(Self::load).transpose()?.flatten();
+            // One that this version cannot read is another version's to sweep.
+            let record = name.strip_suffix(".json").and_then(|name| Self::load(name).ok().flatten());
             orphans.extend(record.filter(|r| r.owner.is_some_and(|(id, start)| start_of(id) != Some(start))));
         }
         Ok(orphans)

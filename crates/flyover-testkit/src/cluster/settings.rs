@@ -42,7 +42,7 @@ SystemdCgroup = false
 }
 
 /// kubelet's. Images cannot be pulled again, so it may never collect them, however full the disk is.
-pub(super) fn kubelet(node: u8, pki: &Pki) -> String {
+pub(super) fn kubelet(node: u8, pki: &Pki, more: &str) -> String {
     format!(
         "apiVersion: kubelet.config.k8s.io/v1beta1\n\
          kind: KubeletConfiguration\n\
@@ -68,7 +68,8 @@ pub(super) fn kubelet(node: u8, pki: &Pki) -> String {
          \x20 nodefs.inodesFree: 0%\n\
          \x20 imagefs.available: 0%\n\
          \x20 imagefs.inodesFree: 0%\n\
-         nodeStatusUpdateFrequency: 5s\n",
+         nodeStatusUpdateFrequency: 5s\n\
+         {more}\n",
         address = network::address(node),
         ca = pki.file("ca.crt"),
     )
@@ -132,4 +133,18 @@ pub(super) fn pods(range: &str, mtu: &str) -> String {
 }}
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multus_is_given_the_whole_network_of_pods_inline() {
+        let text: serde_json::Value = serde_json::from_str(&pods("10.244.3.0/24", "1450")).unwrap();
+        assert_eq!(text.get("clusterNetwork"), None);
+        let bridge = &text["delegates"][0]["plugins"][0];
+        assert_eq!((bridge["type"].as_str(), bridge["mtu"].as_u64()), (Some("bridge"), Some(1450)));
+        assert_eq!(bridge["ipam"]["ranges"][0][0]["subnet"], "10.244.3.0/24");
+    }
 }

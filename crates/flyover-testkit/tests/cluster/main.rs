@@ -98,13 +98,17 @@ mod root {
         let cluster = Cluster::up(&options("power")).unwrap();
         cluster.apply(&pods()).unwrap();
         wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
+        cluster.node(1).kill().unwrap();
+        cluster.node(1).start().unwrap();
         cluster.node(2).kill().unwrap();
         wait(&cluster, &["--for=condition=Ready=Unknown", "node/node2"]);
         cluster.node(2).start().unwrap();
         cluster.until_ready().unwrap();
-        soon("the pod was started again", || {
-            field(&cluster, "pod/web2", ".status.containerStatuses[0].restartCount") == "1"
-        });
+        for pod in ["pod/web1", "pod/web2"] {
+            soon("the pod was started again", || {
+                field(&cluster, pod, ".status.containerStatuses[0].restartCount") == "1"
+            });
+        }
         wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
         let url = format!("http://{}:8080/", field(&cluster, "pod/web2", ".status.podIP"));
         soon("the pod answers", || fetch(&cluster, "web1", &url) == "hello from web2\n");
@@ -136,12 +140,15 @@ mod root {
     #[test]
     fn a_pod_with_hugepages_is_scheduled_and_nothing_is_left_in_the_end() {
         let before = Machine::look();
-        let cluster = Cluster::up(&Options { hugepages: 64, ..options("nothing") }).unwrap();
+        let cluster =
+            Cluster::up(&Options { hugepages: 64, kubelet: "maxPods: 42".into(), ..options("nothing") })
+                .unwrap();
         let [name, folder] = [cluster.namespace().to_owned(), cluster.logs().display().to_string()];
         cluster.apply(include_str!("huge.yaml")).unwrap();
         wait(&cluster, &["--for=condition=Ready", "pod/huge"]);
         let used = cluster.kubectl(&["exec", "huge", "--", "grep", "huge", "/proc/mounts"]).unwrap();
         assert!(used.contains("pagesize=2M"), "{used}");
+        assert_eq!(field(&cluster, "node/node1", ".status.allocatable.pods"), "42");
         assert_eq!(
             Machine::look().settings[..6],
             before.settings[..6],
