@@ -8,6 +8,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use flyover_core::NumaNode;
 use flyover_kubelet::{
     Allocation, DEVICE_PLUGINS, Device, Health, Holder, POD_RESOURCES, Plugin, PodResources, Registration,
     Resource, ResourceName, Resources,
@@ -21,20 +22,27 @@ const BR0: &str = "flyover.dev/switch-br0";
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn cluster() -> Cluster {
+    cluster_told("")
+}
+
+/// One whose kubelets are told more.
+fn cluster_told(kubelet: &str) -> Cluster {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/kubernetes");
-    Cluster::up(&Options::new(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubelet"), &tools)).unwrap()
+    let options = Options::new(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubelet"), &tools);
+    Cluster::up(&Options { kubelet: kubelet.to_owned(), ..options }).unwrap()
 }
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Devices written as `id` for a healthy one and `!id` for one that is not.
+/// Devices written as `id` for a healthy one, `!id` for one that is not, and `id@1` for one that is not on NUMA node 0.
 fn br0(devices: &[&str]) -> Resources {
     let device = |text: &&str| {
+        let (text, node) = text.split_once('@').unwrap_or((text, "0"));
         let (id, health) =
-            text.strip_prefix('!').map_or((*text, Health::Healthy), |id| (id, Health::Unhealthy));
-        (id.parse().unwrap(), Device { health, numa: Some(flyover_core::NumaNode(0)) })
+            text.strip_prefix('!').map_or((text, Health::Healthy), |id| (id, Health::Unhealthy));
+        (id.parse().unwrap(), Device { health, numa: Some(NumaNode(node.parse().unwrap())) })
     };
     let envs = [("FLYOVER_BRIDGE".to_owned(), "br0".to_owned())].into();
     let allocation = Allocation { envs, ..Allocation::default() };
@@ -286,6 +294,26 @@ mod root {
         assert_eq!(status(&cluster, "node1", "capacity"), "0");
         agent.wanted.send_replace(br0(&["br0-0"]));
         until_status(&cluster, "node1", "allocatable", "1");
+        cluster.down().unwrap();
+    }
+
+    #[test]
+    fn kubelet_knows_which_numa_node_a_device_is_on() {
+        let cluster = cluster_told("topologyManagerPolicy: single-numa-node\n");
+        let agent = Agent::on(cluster.node(1), &["br0-0"]);
+        until_status(&cluster, "node1", "allocatable", "1");
+        run_pod(&cluster, "near", 1);
+        ready(&cluster, "near");
+        cluster.kubectl(&["delete", "pod", "near"]).unwrap();
+        // No machine that this runs on has a node of that number.
+        agent.wanted.send_replace(br0(&["br0-1@9"]));
+        run_pod(&cluster, "far", 1);
+        let reason = until("the other pod is refused", || {
+            let reason =
+                cluster.kubectl(&["get", "pod", "far", "--output=jsonpath={.status.reason}"]).unwrap();
+            Some(reason).filter(|reason| !reason.is_empty())
+        });
+        assert_eq!(reason, "TopologyAffinityError");
         cluster.down().unwrap();
     }
 }
