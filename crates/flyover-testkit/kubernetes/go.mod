@@ -1,3 +1,6 @@
+// What clusters of the testkit are made of. Renew a tool by `go get -tool PATH@VERSION`: without a version Kubernetes'
+// own moves on to one that its parts below do not fit. The versions below "replace" are Kubernetes' with 0 for 1.
+
 module flyover.dev/testkit/kubernetes
 
 go 1.25.0

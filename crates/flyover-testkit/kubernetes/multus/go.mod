@@ -1,3 +1,5 @@
+// Multus, apart from Kubernetes: it does not compile with the parts of one as new as that.
+
 module flyover.dev/testkit/multus
 
 go 1.24.0
