@@ -76,7 +76,7 @@ demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both docum
 	@$(SUDO) target/debug/xtask demo-switch --programs $(PROGRAMS) --plugin target/cni/flyover
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
-test: setup ## Run every test: unit, root and BPF
+test: setup-cluster ## Run every test: unit, root and BPF (builds Kubernetes the first time)
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast
 
 bench: setup ## Measure at length; the report goes to target/bench; fails if this tool adds more than sockperf
