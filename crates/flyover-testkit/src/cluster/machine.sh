@@ -30,7 +30,7 @@ mount -t tmpfs -o mode=755 run /run
 mkdir /run/netns /run/lock /run/rig
 
 # What a node writes to stays on its own disk, through reboots.
-for tree in boot etc opt var/lib var/log; do
+for tree in boot etc opt usr var/lib var/log; do
 	disk=$folder/disk/overlay/$(echo "$tree" | tr / -)
 	rm -rf "$disk/work"
 	mkdir -p "$disk/work" "$disk/upper"
@@ -41,6 +41,18 @@ for tree in var/lib/containerd var/lib/kubelet var/lib/cni var/log/pods var/log/
 	mkdir -p "/$tree" "$folder/disk/$tree"
 	mount --bind "$folder/disk/$tree" "/$tree"
 done
+
+# Devices are the machine's, but what is made beside them is not. Huge pages are mounted as systemd would.
+mkdir /run/rig/dev
+mount --rbind /dev /run/rig/dev
+disk=$folder/disk/overlay/dev
+rm -rf "$disk"
+mkdir -p "$disk/work" "$disk/upper"
+mount -t overlay overlay -o "lowerdir=/dev,upperdir=$disk/upper,workdir=$disk/work" /dev
+for part in pts shm; do mount --rbind "/run/rig/dev/$part" "/dev/$part"; done
+umount --recursive --lazy /run/rig/dev
+mkdir -p /dev/hugepages
+mount -t hugetlbfs hugetlbfs /dev/hugepages
 
 # What kubelet would set for the whole machine is as it wants it, in the eyes of this machine only.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \

@@ -22,6 +22,10 @@ const SERVE: Duration = Duration::from_secs(90);
 /// What a cluster has beside Kubernetes.
 const MANIFEST: &str = include_str!("cluster.yaml");
 
+/// Trees that `machine.sh` gives each machine a view of its own of. The rig's folder has to be the same for all.
+const OWN_TREES: [&str; 10] =
+    ["/boot", "/dev", "/etc", "/opt", "/proc", "/run", "/sys", "/usr", "/var/lib", "/var/log"];
+
 impl Cluster {
     pub(super) fn raise(&mut self, hugepages: u64) -> anyhow::Result<()> {
         self.machines().try_for_each(|machine| remove(&self.record.machine(&machine)))?;
@@ -138,6 +142,12 @@ pub(super) fn prepare(options: &Options) -> anyhow::Result<Record> {
     let folder = options.folder.canonicalize()?;
     let spaced = folder.to_string_lossy().contains(char::is_whitespace);
     ensure!(!spaced, "`{}` has a space in it, which not all daemons can bear", folder.display());
+    let hidden = OWN_TREES.iter().find(|tree| folder.starts_with(tree));
+    ensure!(
+        hidden.is_none(),
+        "`{}` is where nodes have a view of their own: choose another",
+        folder.display()
+    );
     let own = process::id();
     let name = options.keep.clone().unwrap_or_else(|| format!("{own}-{}", count()));
     let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();

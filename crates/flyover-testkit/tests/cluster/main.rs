@@ -149,6 +149,11 @@ mod root {
         let used = cluster.kubectl(&["exec", "huge", "--", "grep", "huge", "/proc/mounts"]).unwrap();
         assert!(used.contains("pagesize=2M"), "{used}");
         assert_eq!(field(&cluster, "node/node1", ".status.allocatable.pods"), "42");
+        // What a node writes beside its devices, programs and settings is its own.
+        for tree in ["dev", "usr", "etc", "opt", "boot", "var/lib"] {
+            cluster.node(1).exec(&["touch", &format!("/{tree}/flyover-was-here")]).unwrap();
+            assert!(!Path::new("/").join(tree).join("flyover-was-here").exists(), "{tree}");
+        }
         assert_eq!(
             Machine::look().settings[..6],
             before.settings[..6],
