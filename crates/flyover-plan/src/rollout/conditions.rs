@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use flyover_api::resource::{ConditionType, Conditions, NodeCounts, OnFailure, Truth};
+use flyover_api::resource::{ConditionType, Conditions, NodeCounts, Truth};
 
 use super::goal::Goal;
 use super::look::{Look, Said, Stage};
 use super::queue::Queue;
-use super::{Place, Survey, View};
+use super::{Survey, View};
 use crate::placement::Share;
 
 /// All that is known.
@@ -21,7 +21,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// A reason for programs, and a message for people.
-type Words = (&'static str, String);
+pub(super) type Words = (&'static str, String);
 
 /// What is said.
 pub(super) fn conditions(scene: &Scene<'_>) -> Conditions {
@@ -158,77 +158,7 @@ impl Scene<'_> {
         (false, ("Done", "nothing is left to be done".to_owned()))
     }
 
-    fn degraded(&self) -> Option<Words> {
-        let status = &self.survey.status;
-        if let Some(halt) = &status.halted {
-            let what = match self.view.resource.rollout.on_failure {
-                OnFailure::Rollback => "it was given back what it had",
-                OnFailure::Stay => "it was left as it is",
-            };
-            return Some((
-                "Halted",
-                format!(
-                    "{}: {}; {what}. Mend the node or the spec, and change the spec to try again",
-                    halt.node, halt.message
-                ),
-            ));
-        }
-        if let Some((node, others)) = self.share.contested.iter().next() {
-            let others: Vec<&str> = others.iter().map(String::as_str).collect();
-            let more = self.share.contested.len() - 1;
-            let more = if more == 0 { String::new() } else { format!(", and so on {more} more nodes") };
-            let what = format!(
-                "{} wants {node} with the same priority{more}; the node keeps what it has. Change spec.priority or spec.nodeSelector of one",
-                others.join(" and ")
-            );
-            return Some(("Conflict", what));
-        }
-        if let Some(failed) = self.failed.first() {
-            let status =
-                self.find(|look, _| look.name() == *failed).and_then(|look| look.node.status.as_ref());
-            let why = status.map_or("", |status| status.message.as_str());
-            let what = if self.view.resource.deleting {
-                format!(
-                    "{failed} could not be taken back: {why}. Mend it, or name it in flyover.dev/abandon-nodes"
-                )
-            } else {
-                format!("{failed}: {why}")
-            };
-            return Some(("Failed", what));
-        }
-        if let Some(blocked) = status.blocked.first() {
-            let what = format!(
-                "{} could not be emptied: {}. It is tried again; move the pod by hand to have it sooner",
-                blocked.node, blocked.by
-            );
-            return Some(("Blocked", what));
-        }
-        self.lost_touch()
-    }
-
-    /// A node that was to do something, and is down.
-    fn lost_touch(&self) -> Option<Words> {
-        let open = |look: &Look<'_>| look.ours && look.node.exists && !look.abandoned && !look.said.is_end();
-        let dead = self.find(|look, goal| !look.node.ready && (open(look) || goal == Goal::TakeBack))?;
-        let escape = if self.view.resource.deleting {
-            "name it in flyover.dev/abandon-nodes if it will not come back"
-        } else {
-            "the change waits for it; delete the Node if it will not come back"
-        };
-        Some(("NodeNotReady", format!("{} is not ready, and has not finished: {escape}", dead.name())))
-    }
-
-    fn drifted(&self) -> Option<Words> {
-        let drifted = |look: &Look<'_>| look.node.place == Place::Own && look.said == Said::Drifted;
-        let first = self.find(|look, _| drifted(look))?;
-        let count = self.survey.nodes.iter().filter(|(look, _)| drifted(look)).count();
-        let what =
-            first.node.status.as_ref().and_then(|status| status.drift.first().cloned()).unwrap_or_default();
-        let more = if count == 1 { String::new() } else { format!("; {} more nodes drifted", count - 1) };
-        Some(("Drifted", format!("{}: {what}{more}", first.name())))
-    }
-
-    fn find(&self, which: impl Fn(&Look<'_>, Goal) -> bool) -> Option<&Look<'_>> {
+    pub(super) fn find(&self, which: impl Fn(&Look<'_>, Goal) -> bool) -> Option<&Look<'_>> {
         self.survey.nodes.iter().find(|(look, goal)| which(look, *goal)).map(|(look, _)| look)
     }
 }

@@ -30,6 +30,7 @@ mod look;
 mod note;
 mod queue;
 mod summary;
+mod trouble;
 mod view;
 
 use flyover_api::resource::RolloutStatus;

@@ -66,6 +66,37 @@ impl Drop for Trail {
     }
 }
 
+/// A run with faults, as the numbers say, and then one without until rest.
+fn run(rules: &Rules, turns: &[u16], rest: &[u16]) {
+    let mut state = State::new(rules);
+    let mut trail = Trail::default();
+    for turn in turns {
+        rules::always(&state.cluster, rules);
+        let moves = state.moves(rules, &acts(&state.cluster, rules));
+        if moves.is_empty() {
+            break;
+        }
+        state = trail.follow(moves, *turn);
+    }
+    for turn in rest.iter().cycle().take(MOST_MOVES) {
+        rules::always(&state.cluster, rules);
+        let list = acts(&state.cluster, rules);
+        let still = list.is_empty() && state.stale.is_none() && state.cluster.rests(rules);
+        if state.cluster.released || still {
+            return;
+        }
+        let mut moves = state.moves(rules, &list);
+        moves.retain(|next| !next.fault);
+        // Time passes when nothing else does.
+        if moves.iter().any(|next| !is_noise(&next.what) && next.to != state) {
+            moves.retain(|next| !is_noise(&next.what) && next.to != state);
+        }
+        assert!(!moves.is_empty(), "it is stuck: {state:?}");
+        state = trail.follow(moves, *turn);
+    }
+    panic!("no rest after {MOST_MOVES} moves: {state:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::with_cases(CASES) })]
 
@@ -75,34 +106,6 @@ proptest! {
         turns in prop::collection::vec(any::<u16>(), 0..250),
         rest in prop::collection::vec(any::<u16>(), 64),
     ) {
-        let mut state = State::new(&rules);
-        let mut trail = Trail::default();
-        for turn in &turns {
-            rules::always(&state.cluster, &rules);
-            let list = acts(&state.cluster, &rules);
-            let moves = state.moves(&rules, &list);
-            if moves.is_empty() {
-                break;
-            }
-            state = trail.follow(moves, *turn);
-        }
-        let mut rest = rest.iter().cycle();
-        for _ in 0..MOST_MOVES {
-            rules::always(&state.cluster, &rules);
-            let list = acts(&state.cluster, &rules);
-            if state.cluster.released || list.is_empty() && state.stale.is_none() && state.cluster.rests(&rules) {
-                return Ok(());
-            }
-            let mut moves = state.moves(&rules, &list);
-            moves.retain(|next| !next.fault);
-            // Time passes when nothing else does.
-            if moves.iter().any(|next| !is_noise(&next.what) && next.to != state) {
-                moves.retain(|next| !is_noise(&next.what) && next.to != state);
-            }
-            assert!(!moves.is_empty(), "it is stuck: {state:?}");
-            let turn = rest.next().copied().unwrap_or_default();
-            state = trail.follow(moves, turn);
-        }
-        panic!("no rest after {MOST_MOVES} moves: {state:?}");
+        run(&rules, &turns, &rest);
     }
 }
