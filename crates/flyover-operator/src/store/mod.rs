@@ -88,6 +88,10 @@ impl Store {
 
     /// Takes a change in, and says which resources it concerns.
     pub(crate) fn take(&mut self, change: Change) -> BTreeSet<Key> {
+        if !self.is_complete() {
+            self.fill(change);
+            return BTreeSet::new();
+        }
         match change {
             Change::Node(told) => {
                 let changed = self.nodes.take(told);
@@ -101,6 +105,17 @@ impl Store {
                 let changed = self.resources[place(lane)].take(*told);
                 changed.into_iter().flat_map(|changed| self.by_resource(lane, &changed)).collect()
             }
+        }
+    }
+
+    /// Takes a change in while not everything was told: whom it concerns would be decided anew for every node, and all are looked
+    /// at anyway when everything is there.
+    fn fill(&mut self, change: Change) {
+        self.shares = None;
+        match change {
+            Change::Node(told) => drop(self.nodes.take(told)),
+            Change::State(told) => drop(self.states.take(told)),
+            Change::Resource(lane, told) => drop(self.resources[place(lane)].take(*told)),
         }
     }
 
