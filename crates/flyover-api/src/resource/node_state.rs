@@ -11,7 +11,7 @@ use super::{Condition, Lane};
 /// What a node is to have.
 #[cfg_attr(
     feature = "resources",
-    derive(kube::CustomResource),
+    derive(kube_derive::CustomResource),
     kube(
         group = "flyover.dev",
         version = "v1alpha1",
@@ -20,6 +20,7 @@ use super::{Condition, Lane};
         derive = "PartialEq",
         derive = "Default",
         category = "flyover",
+        crates(kube_core = "::kube_core"),
         doc = "What one node is to have, and what became of it. Written by Flyover itself."
     )
 )]
@@ -56,7 +57,7 @@ pub struct Wanted {
     /// SHA-256 over the spec, in hexadecimal.
     pub hash: String,
     /// The spec, without the placement.
-    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>", extend("x-kubernetes-preserve-unknown-fields" = true))]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>", extend("x-kubernetes-preserve-unknown-fields" = true, "x-kubernetes-map-type" = "atomic"))]
     pub spec: serde_json::Map<String, serde_json::Value>,
 }
 
