@@ -10,7 +10,7 @@ use kube::{Client, Config};
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// The kubeconfig is none.
     #[error("failed to read the kubeconfig `{path}`")]
     Kubeconfig {

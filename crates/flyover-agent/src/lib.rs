@@ -10,8 +10,10 @@
 
 mod agent;
 mod client;
+mod cni;
 mod facts;
 mod follow;
+pub mod hostns;
 mod known;
 pub mod lane;
 mod options;

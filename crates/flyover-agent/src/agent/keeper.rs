@@ -9,7 +9,7 @@ use flyover_host::root::HostRoot;
 use crate::facts::short;
 use crate::follow::Heard;
 use crate::known::Known;
-use crate::lane::{Machine, ProfileLane, Runner};
+use crate::lane::{Machine, Runner};
 use crate::status::Board;
 
 /// What the process remembers.
@@ -26,17 +26,17 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// With what an earlier process wrote down.
-    pub(super) fn new(host: &HostRoot, node: Node, known: Option<Known>, board: Arc<Board>) -> Self {
+    pub(super) fn new(
+        host: &HostRoot,
+        runner: &dyn Fn(Lane) -> Box<dyn Runner>,
+        known: Option<Known>,
+        board: Arc<Board>,
+    ) -> Self {
         let told = known.is_some();
         let known = known.unwrap_or_default();
-        let runner = |lane: Lane| -> Option<Box<dyn Runner>> {
-            match lane {
-                Lane::Profile => Some(Box::new(ProfileLane::of(Node::of(host.clone(), Vec::new())))),
-                Lane::FastPath | Lane::Switch => None,
-            }
-        };
-        let machine = |lane| Some(Machine::new(lane, runner(lane)?, known.lanes.get(&lane).cloned()));
-        let machines = Lane::ALL.into_iter().filter_map(machine).collect();
+        let machine = |lane| Machine::new(lane, runner(lane), known.lanes.get(&lane).cloned());
+        let machines = Lane::ALL.into_iter().map(machine).collect();
+        let node = Node::of(host.clone(), Vec::new());
         Self { host: host.clone(), node, machines, written: known.clone(), known, told, board }
     }
 
@@ -50,6 +50,13 @@ impl Keeper {
         }
         self.look_around();
         self.keep();
+        let known_before = self.known.lanes.clone();
+        let known = known_before.clone();
+        self.board.put(|told| {
+            // What an earlier process said holds until it is looked at.
+            told.lanes = known;
+            told.looked = true;
+        });
         let lanes = &self.known.spec.lanes;
         let wanted = |lane| lanes.get(&lane).is_some_and(|assignment| assignment.wanted.is_some());
         let back = Lane::ALL.into_iter().rev().filter(|lane| !wanted(*lane));
@@ -57,7 +64,9 @@ impl Keeper {
         for lane in back.chain(forth).collect::<Vec<_>>() {
             self.move_lane(lane);
         }
-        self.board.put(|told| told.looked = true);
+        if self.known.lanes != known_before {
+            self.look_around();
+        }
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -69,6 +78,7 @@ impl Keeper {
             let machine = self.machines.iter_mut().find(|machine| machine.lane() == lane);
             if let Some(machine) = machine.filter(|machine| machine.status().is_none()) {
                 if status.phase == LanePhase::Clean {
+                    self.known.lanes.insert(lane, status.clone());
                     machine.remember(status);
                 }
             }

@@ -5,9 +5,13 @@
 
 mod keeper;
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flyover_api::resource::Lane;
+use flyover_core::HostPath;
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
 use kube::Client;
@@ -15,8 +19,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+use crate::cni::Plugin;
 use crate::follow::{Heard, follow};
 use crate::known::Known;
+use crate::lane::{FastPathLane, ProfileLane, Runner, SwitchLane};
 use crate::status::{Board, publish, report};
 use keeper::Keeper;
 
@@ -35,6 +41,10 @@ pub struct Agent {
     pub client: Client,
     /// How often the lanes are looked at, whether or not anything was heard.
     pub each: Duration,
+    /// The address by which the other nodes know it.
+    pub host_ip: Option<IpAddr>,
+    /// The CNI plugin's program and the host's directory for it, where it is to be installed.
+    pub plugin: Option<(PathBuf, HostPath)>,
 }
 
 /// Why the agent ended.
@@ -52,22 +62,38 @@ impl Agent {
     /// An agent that looks as often as usual.
     #[must_use]
     pub fn new(node: String, host: HostRoot, client: Client) -> Self {
-        Self { node, host, client, each: EACH }
+        Self { node, host, client, each: EACH, host_ip: None, plugin: None }
+    }
+
+    fn runner(&self, lane: Lane) -> Box<dyn Runner> {
+        let host = self.host.clone();
+        match lane {
+            Lane::Profile => Box::new(ProfileLane::of(Node::of(host, Vec::new()))),
+            Lane::FastPath => Box::new(FastPathLane::new(host.root().to_owned(), self.host_ip)),
+            Lane::Switch => {
+                let plugin = self.plugin.clone().map(|(program, directory)| Plugin { program, directory });
+                Box::new(SwitchLane::new(host, plugin))
+            }
+        }
     }
 
     /// Runs until told to stop; the node stays as it is.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AgentError> {
-        let (board, events) = Board::new();
+        let (board, ear) = Board::new();
         let board = Arc::new(board);
         let (speaks, heard) = watch::channel(None);
         let (client, node) = (self.client.clone(), self.node.clone());
         let following = tokio::spawn(follow(client.clone(), node.clone(), speaks));
-        let reporting =
-            tokio::spawn(report(client.clone(), node.clone(), board.told.subscribe(), heard.clone()));
-        let publishing = tokio::spawn(publish(client, node, events, heard.clone()));
+        let reporting = tokio::spawn(report(
+            client.clone(),
+            node.clone(),
+            (board.told.subscribe(), ear.questions),
+            heard.clone(),
+        ));
+        let publishing = tokio::spawn(publish(client, node, ear.events, heard.clone()));
         let woken = Arc::new(Notify::new());
         let known = Known::read(&self.host);
-        let keeper = Keeper::new(&self.host, Node::of(self.host.clone(), Vec::new()), known, board);
+        let keeper = Keeper::new(&self.host, &|lane| self.runner(lane), known, board);
         let ended = |name: &'static str| {
             move |ended: Result<(), JoinError>| match ended {
                 Ok(()) => Err(AgentError::Ended(name)),

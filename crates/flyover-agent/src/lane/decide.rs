@@ -1,8 +1,8 @@
 //! What follows from what a lane is to have, what is found, and what was said of it before.
 //!
 //! Invariants: no I/O, no clock. A change is made only if it disturbs no more than is allowed, and drift is healed only if it
-//! disturbs a service at most; who changes the same thing again and again is not fought with. What failed is not tried
-//! again by itself.
+//! disturbs a service at most; who changes the same thing again and again is not fought with. What failed or was
+//! refused is left alone until something else is asked for: the roll-out counts on that.
 
 use flyover_api::resource::{Assignment, Lane, LanePhase, LaneStatus, Wanted};
 use flyover_core::Disturbance;
@@ -60,7 +60,7 @@ impl Verdict {
 pub(super) fn is_at_an_end(assignment: &Assignment, was: Option<&LaneStatus>) -> bool {
     let Some(was) = was else { return false };
     match &assignment.wanted {
-        Some(wanted) => was.phase == LanePhase::Failed && was.hash.as_ref() == Some(&wanted.hash),
+        Some(wanted) => was.phase.is_bad() && was.hash.as_ref() == Some(&wanted.hash),
         None => was.phase == LanePhase::Clean && was.hash.is_none(),
     }
 }
@@ -108,9 +108,9 @@ fn seen(sight: &Sight, allow: Disturbance, stood: bool, healed: usize) -> Next {
             let message = format!("nothing can be done for it, and it is not so: {}", drift());
             Next::Rest(Verdict::new(LanePhase::Failed, "NotAsAsked", message))
         }
-        (Some(_), true) if sight.needs > HEALS => drifted(
+        (Some(_), true) if sight.needs > HEALS.min(allow) => drifted(
             "NeedsMore",
-            format!("to heal it would disturb more than a service ({}): {}", word(sight.needs), drift()),
+            format!("to heal it disturbs {}, which is not done unasked: {}", word(sight.needs), drift()),
         ),
         (Some(_), true) if healed >= OFTEN => drifted(
             "Contested",

@@ -19,13 +19,15 @@ pub struct Machine {
     heals: Heals,
     /// The node is about to end: a second reboot is not to be asked for meanwhile.
     rebooting: bool,
+    /// What a process does for it was begun.
+    resumed: bool,
 }
 
 impl Machine {
     /// A lane, of which `status` was said by an earlier process.
     #[must_use]
     pub fn new(lane: Lane, runner: Box<dyn Runner>, status: Option<LaneStatus>) -> Self {
-        Self { lane, runner, status, heals: Heals::default(), rebooting: false }
+        Self { lane, runner, status, heals: Heals::default(), rebooting: false, resumed: false }
     }
 
     /// Which lane.
@@ -65,7 +67,12 @@ impl Machine {
             return desk.say(self.lane, self.status.as_ref());
         }
         let look = match &assignment.wanted {
-            Some(wanted) => self.runner.look(wanted),
+            Some(wanted) => {
+                if !std::mem::replace(&mut self.resumed, true) && self.stood(wanted) {
+                    self.runner.resume(wanted);
+                }
+                self.runner.look(wanted)
+            }
             None => self.runner.look_back(),
         };
         let healed = self.heals.lately(Instant::now());
@@ -78,6 +85,11 @@ impl Machine {
             (Next::Heal, Some(wanted)) => self.heal(wanted, sight, desk),
             (Next::Apply | Next::Heal | Next::Remove, _) => self.remove(sight, desk),
         }
+    }
+
+    fn stood(&self, wanted: &Wanted) -> bool {
+        let stood = |status: &LaneStatus| matches!(status.phase, LanePhase::Ready | LanePhase::Drifted);
+        self.status.as_ref().is_some_and(|status| status.hash.as_ref() == Some(&wanted.hash) && stood(status))
     }
 
     fn rest(&mut self, wanted: Option<&Wanted>, verdict: Verdict, sight: Sight, desk: &dyn Desk) {
@@ -97,7 +109,9 @@ impl Machine {
     fn apply(&mut self, wanted: &Wanted, allow: Disturbance, sight: Sight, desk: &dyn Desk) {
         let count = sight.plan.as_ref().map_or(0, |plan| plan.count);
         let doing = Verdict::new(LanePhase::Applying, "Applying", format!("{count} steps are being done"));
-        self.say(Some(wanted), doing, sight, desk);
+        if !self.begin(Some(wanted), doing, sight, desk) {
+            return;
+        }
         let done = self.runner.apply(wanted, allow);
         self.rebooting = matches!(done, Done::Rebooting(_));
         let (verdict, sight) = applied(done, count);
@@ -138,7 +152,9 @@ impl Machine {
     fn remove(&mut self, sight: Sight, desk: &dyn Desk) {
         let plan = sight.plan.clone();
         let doing = Verdict::new(LanePhase::Removing, "Removing", "all is being taken back");
-        self.say(None, doing, sight, desk);
+        if !self.begin(None, doing, sight, desk) {
+            return;
+        }
         let sight = Sight { plan, ..Sight::default() };
         match self.runner.remove() {
             Removed::Clean(receipt) => {
@@ -152,6 +168,23 @@ impl Machine {
                 self.say(None, Verdict::new(LanePhase::Removing, reason, message), sight, desk);
             }
         }
+    }
+
+    /// Says that it begins. Workloads are disturbed only once the cluster knows: it may have taken back its leave.
+    fn begin(&mut self, wanted: Option<&Wanted>, doing: Verdict, sight: Sight, desk: &dyn Desk) -> bool {
+        let needs = sight.needs;
+        let status = self.status_of(wanted, doing, sight.clone());
+        let status = self.status.insert(status);
+        if needs <= Disturbance::Link {
+            desk.say(self.lane, Some(status));
+            return true;
+        }
+        let confirmed = desk.confirm(self.lane, status);
+        if !confirmed {
+            let message = "the API server did not take it that this begins; it is tried again";
+            self.say(wanted, Verdict::new(LanePhase::Waiting, "NotConfirmed", message), sight, desk);
+        }
+        confirmed
     }
 
     fn say(&mut self, wanted: Option<&Wanted>, verdict: Verdict, sight: Sight, desk: &dyn Desk) {

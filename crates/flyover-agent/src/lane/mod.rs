@@ -4,10 +4,12 @@
 //! done. A [`Machine`] moves the one by the other, and says how far it is.
 
 mod decide;
+mod fastpath;
 mod heals;
 mod machine;
 mod profile;
 mod summary;
+mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -15,13 +17,21 @@ use flyover_api::resource::{Lane, LaneStatus, PlanSummary, Wanted};
 use flyover_core::Disturbance;
 
 pub use decide::{Memory, Next, Verdict, decide};
+pub(crate) use fastpath::FastPathLane;
 pub use machine::Machine;
 pub(crate) use profile::ProfileLane;
+pub(crate) use summary::chain;
+pub(crate) use switch::SwitchLane;
 
 /// What knows how one lane is looked at, made and taken back. All of it blocks.
 pub trait Runner: Send {
     /// What a wish means here, and what is not so. Looking changes nothing.
     fn look(&mut self, wanted: &Wanted) -> Look;
+
+    /// Begins again what only a process does, where an earlier one had made it so. Its end had changed nothing.
+    fn resume(&mut self, wanted: &Wanted) {
+        let _nothing = wanted;
+    }
 
     /// Makes it so.
     fn apply(&mut self, wanted: &Wanted, allow: Disturbance) -> Done;
@@ -65,6 +75,19 @@ pub struct Sight {
     pub notes: Vec<String>,
 }
 
+impl Sight {
+    /// With more that is missing, and comes without disturbing anything.
+    pub(crate) fn add(&mut self, missing: Vec<String>) {
+        if missing.is_empty() {
+            return;
+        }
+        let plan = self.plan.get_or_insert_with(PlanSummary::default);
+        plan.count += u32::try_from(missing.len()).unwrap_or_default();
+        plan.steps.extend(missing.iter().map(|missing| format!("{missing}: it is put there")));
+        self.drift.extend(missing);
+    }
+}
+
 impl Default for Sight {
     fn default() -> Self {
         Self { plan: None, needs: Disturbance::None, drift: Vec::new(), notes: Vec::new() }
@@ -105,6 +128,9 @@ pub enum Removed {
 pub trait Desk {
     /// This is so of the lane now; none is nothing.
     fn say(&self, lane: Lane, status: Option<&LaneStatus>);
+
+    /// Says it, and waits until the cluster has it, with the wish that it follows from being the wish still.
+    fn confirm(&self, lane: Lane, status: &LaneStatus) -> bool;
 
     /// This happened.
     fn tell(&self, event: Event);

@@ -78,7 +78,8 @@ fn a_wish_is_made_so_refused_or_waits_by_what_is_found_and_allowed() {
         (Link, Look::Blind("e".to_owned()), none, "Failed CannotLook"),
         // It stood, and somebody changed it.
         (Link, as_asked(), was(&ready), "Ready AsAsked"),
-        (Nothing, to_do(Service), was(&ready), "Heal"),
+        (Service, to_do(Service), was(&ready), "Heal"),
+        (Nothing, to_do(Service), was(&ready), "Drifted NeedsMore"),
         (Reboot, to_do(Link), was(&ready), "Drifted NeedsMore"),
         (Link, to_do(Service), healed(1), "Heal"),
         (Link, to_do(Service), healed(2), "Drifted Contested"),
@@ -137,9 +138,15 @@ impl Runner for Scripted {
 
 /// What was said and told, a line each.
 #[derive(Default)]
-struct Lines(RefCell<Vec<String>>);
+struct Lines(RefCell<Vec<String>>, bool);
 
 impl Desk for Lines {
+    fn confirm(&self, lane: Lane, status: &LaneStatus) -> bool {
+        self.say(lane, Some(status));
+        self.0.borrow_mut().push("? confirmed".to_owned());
+        !self.1
+    }
+
     fn say(&self, _lane: Lane, status: Option<&LaneStatus>) {
         let line = status.map_or("nothing".to_owned(), |s| format!("{:?} {}", s.phase, s.reason));
         self.0.borrow_mut().push(line);
@@ -189,7 +196,7 @@ fn what_failed_is_not_tried_again_until_something_else_is_asked_for() {
 fn a_node_that_reboots_is_not_asked_for_a_second_reboot() {
     let turns = [asked(Some("a"), Reboot), asked(Some("a"), Reboot)];
     let lines = played(&[to_do(Reboot)], Done::Rebooting("r".to_owned()), &turns);
-    assert_eq!(lines, ["Applying Applying", "Applying Rebooting"]);
+    assert_eq!(lines, ["Applying Applying", "? confirmed", "Applying Rebooting"]);
 }
 
 #[test]
@@ -217,4 +224,20 @@ fn nobody_asking_any_more_takes_nothing_away() {
     machine.turn(None, None, &lines);
     let kept = machine.status().map(|status| status.phase);
     assert_eq!((lines.0.into_inner(), kept), (vec!["Ready AsAsked".to_owned()], Some(LanePhase::Ready)));
+}
+
+#[test]
+fn workloads_are_disturbed_only_once_the_cluster_knows_of_it() {
+    let looks = [to_do(Workloads), to_do(Workloads)].into();
+    let runner = Scripted { looks, done: made(), removed: Removed::Clean(Vec::new()) };
+    let mut machine = Machine::new(Lane::Profile, Box::new(runner), None);
+    let deaf = Lines(RefCell::default(), true);
+    machine.turn(Some(&asked(Some("a"), Workloads)), None, &deaf);
+    let expected = ["Applying Applying", "? confirmed", "Waiting NotConfirmed"].map(str::to_owned).to_vec();
+    assert_eq!(deaf.0.into_inner(), expected);
+    let lines = Lines::default();
+    machine.turn(Some(&asked(Some("a"), Workloads)), None, &lines);
+    let expected =
+        ["Applying Applying", "? confirmed", "! Applied", "Ready AsAsked"].map(str::to_owned).to_vec();
+    assert_eq!(lines.0.into_inner(), expected);
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use flyover_api::resource::{Lane, LaneStatus, NodeFacts};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lane::{Desk, Event};
 
@@ -41,14 +41,24 @@ pub(crate) struct Told {
 pub(crate) struct Board {
     pub(crate) told: watch::Sender<Told>,
     events: mpsc::Sender<Event>,
+    /// Who waits until the cluster has what is told.
+    questions: mpsc::Sender<oneshot::Sender<bool>>,
+}
+
+/// What is told on a board besides its state.
+pub(crate) struct Ear {
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) questions: mpsc::Receiver<oneshot::Sender<bool>>,
 }
 
 impl Board {
     /// An empty board, and the events that are told on it.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Event>) {
+    pub(crate) fn new() -> (Self, Ear) {
         // While nobody can be told, what came first is kept: it is the cause of what follows.
         let (events, heard) = mpsc::channel(32);
-        (Self { told: watch::Sender::new(Told::default()), events }, heard)
+        let (questions, asked) = mpsc::channel(1);
+        let board = Self { told: watch::Sender::new(Told::default()), events, questions };
+        (board, Ear { events: heard, questions: asked })
     }
 
     /// Changes what is told besides the lanes.
@@ -69,6 +79,12 @@ impl Desk for Board {
                 None => told.lanes.remove(&lane),
             };
         });
+    }
+
+    fn confirm(&self, lane: Lane, status: &LaneStatus) -> bool {
+        self.say(lane, Some(status));
+        let (answer, answered) = oneshot::channel();
+        self.questions.blocking_send(answer).is_ok() && answered.blocking_recv().unwrap_or(false)
     }
 
     fn tell(&self, event: Event) {

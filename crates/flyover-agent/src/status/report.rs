@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use flyover_api::resource::{Condition, NodeState, NodeStateStatus};
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource as _};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::pace::Pace;
 use super::{MANAGER, Told, conditions, now};
@@ -15,12 +15,14 @@ use crate::follow::Heard;
 /// After the first failure, and the longest.
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// Somebody else wrote to the object in between.
+const CONFLICT: u16 = 409;
 
 /// Tells what is told, until nobody tells anything any more.
 pub(crate) async fn report(
     client: Client,
     node: String,
-    mut told: watch::Receiver<Told>,
+    (mut told, mut questions): (watch::Receiver<Told>, mpsc::Receiver<oneshot::Sender<bool>>),
     mut heard: watch::Receiver<Option<Heard>>,
 ) {
     let api: Api<NodeState> = Api::all(client);
@@ -40,9 +42,23 @@ pub(crate) async fn report(
         tokio::select! {
             changed = told.changed() => if changed.is_err() { return },
             changed = heard.changed() => if changed.is_err() { return },
+            Some(answer) = questions.recv() => {
+                let status = status(&news, &said);
+                let confirmed = confirm(&api, &node, &news, &status).await;
+                if let Err(error) = &confirmed {
+                    tracing::warn!(%error, "the API server cannot be asked whether this may begin");
+                }
+                let confirmed = confirmed.unwrap_or(false);
+                if confirmed {
+                    said = status.conditions;
+                    pace.said(news, Instant::now());
+                }
+                // Nobody waits any more if this fails.
+                let _gone = answer.send(confirmed);
+            }
             () = tokio::time::sleep_until(due.into()), if may => {
                 let status = status(&news, &said);
-                match write(&api, &node, &status).await {
+                match write(&api, &node, &status, None).await {
                     Ok(()) => {
                         (said, pause) = (status.conditions, AGAIN);
                         pace.said(news, Instant::now());
@@ -77,13 +93,39 @@ fn status(told: &Told, before: &[Condition]) -> NodeStateStatus {
     }
 }
 
-async fn write(api: &Api<NodeState>, node: &str, status: &NodeStateStatus) -> Result<(), kube::Error> {
-    let patch = json!({
-        "apiVersion": "flyover.dev/v1alpha1",
-        "kind": "NodeState",
+/// Writes it only if what is to be done follows from what the node is to have now.
+async fn confirm(
+    api: &Api<NodeState>,
+    node: &str,
+    told: &Told,
+    status: &NodeStateStatus,
+) -> Result<bool, kube::Error> {
+    let state = api.get(node).await?;
+    if state.metadata.generation != told.generation {
+        return Ok(false);
+    }
+    match write(api, node, status, state.metadata.resource_version).await {
+        Ok(()) => Ok(true),
+        Err(kube::Error::Api(refused)) if refused.code == CONFLICT => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn write(
+    api: &Api<NodeState>,
+    node: &str,
+    status: &NodeStateStatus,
+    version: Option<String>,
+) -> Result<(), kube::Error> {
+    let mut patch = json!({
+        "apiVersion": NodeState::api_version(&()),
+        "kind": NodeState::kind(&()),
         "metadata": { "name": node },
         "status": status,
     });
+    if let Some(version) = version {
+        patch["metadata"]["resourceVersion"] = version.into();
+    }
     let how = PatchParams::apply(MANAGER).force();
     api.patch_status(node, &how, &Patch::Apply(&patch)).await.map(drop)
 }
