@@ -17,6 +17,7 @@ pub mod hostns;
 mod known;
 pub mod lane;
 mod options;
+mod pods;
 mod status;
 
 pub use agent::{Agent, AgentError};

@@ -23,6 +23,7 @@ use crate::cni::Plugin;
 use crate::follow::{Heard, follow};
 use crate::known::Known;
 use crate::lane::{FastPathLane, ProfileLane, Runner, SwitchLane};
+use crate::pods::{Chooser, choose};
 use crate::status::{Board, publish, report};
 use keeper::Keeper;
 
@@ -65,11 +66,11 @@ impl Agent {
         Self { node, host, client, each: EACH, host_ip: None, plugin: None }
     }
 
-    fn runner(&self, lane: Lane) -> Box<dyn Runner> {
+    fn runner(&self, lane: Lane, pods: &Chooser) -> Box<dyn Runner> {
         let host = self.host.clone();
         match lane {
             Lane::Profile => Box::new(ProfileLane::of(Node::of(host, Vec::new()))),
-            Lane::FastPath => Box::new(FastPathLane::new(host.root().to_owned(), self.host_ip)),
+            Lane::FastPath => Box::new(FastPathLane::new(host.root(), self.host_ip, pods)),
             Lane::Switch => {
                 let plugin = self.plugin.clone().map(|(program, directory)| Plugin { program, directory });
                 Box::new(SwitchLane::new(host, plugin))
@@ -91,9 +92,11 @@ impl Agent {
             heard.clone(),
         ));
         let publishing = tokio::spawn(publish(client, node, ear.events, heard.clone()));
+        let (pods, choosing) = choose(self.client.clone(), self.node.clone());
+        let choosing = tokio::spawn(choosing);
         let woken = Arc::new(Notify::new());
         let known = Known::read(&self.host);
-        let keeper = Keeper::new(&self.host, &|lane| self.runner(lane), known, board);
+        let keeper = Keeper::new(&self.host, &|lane| self.runner(lane, &pods), known, board);
         let ended = |name: &'static str| {
             move |ended: Result<(), JoinError>| match ended {
                 Ok(()) => Err(AgentError::Ended(name)),
@@ -104,6 +107,7 @@ impl Agent {
             done = keep(keeper, heard, woken, self.each, stop) => done,
             done = following => ended("watch of the NodeState")(done),
             done = reporting => ended("report of the status")(done),
+            done = choosing => ended("choice of pods")(done),
             done = publishing => ended("publishing of events")(done),
         }
     }

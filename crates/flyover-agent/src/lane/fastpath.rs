@@ -4,18 +4,19 @@
 //! takes it away. Nothing here waits for a packet.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, Wanted};
+use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, PodsSpec, Wanted};
 use flyover_core::{Disturbance, IfName};
-use flyover_fastpath::{Backend, Instance, NodeError, Report, ReportedDevice, Settings};
+use flyover_fastpath::{Backend, Choice, Instance, NodeError, Report, ReportedDevice, Settings};
 use flyover_net::netlink::Netlink;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::summary::chain;
 use super::{Done, Look, Removed, Runner, Sight};
+use crate::pods::Chooser;
 
 /// The one instance of a node.
 const NAME: &str = "default";
@@ -28,9 +29,11 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The primary network's bypass.
 pub(crate) struct FastPathLane {
-    root: PathBuf,
+    instance: Instance,
     host_ip: Option<IpAddr>,
     running: Option<Running>,
+    wishes: watch::Sender<Option<PodsSpec>>,
+    choice: watch::Receiver<Choice>,
 }
 
 /// The process that runs.
@@ -41,13 +44,12 @@ struct Running {
 }
 
 impl FastPathLane {
-    /// On the host below a root; where no uplink is named, it is the device that has `host_ip`.
-    pub(crate) fn new(root: PathBuf, host_ip: Option<IpAddr>) -> Self {
-        Self { root, host_ip, running: None }
-    }
-
-    fn instance(&self) -> Instance {
-        Instance::new(&self.root, NAME).expect("the name of the instance is a name")
+    /// On the host below a root; where no uplink is named, it is the device that has `host_ip`. Which pods are chosen by
+    /// what is wished comes by `pods`.
+    pub(crate) fn new(root: &Path, host_ip: Option<IpAddr>, pods: &Chooser) -> Self {
+        let (wishes, choice) = (pods.wishes.clone(), pods.choice.clone());
+        let instance = Instance::new(root, NAME).expect("the name of the instance is a name");
+        Self { instance, host_ip, running: None, wishes, choice }
     }
 
     fn settings(&self, wanted: &Wanted) -> Result<Settings, Look> {
@@ -60,6 +62,11 @@ impl FastPathLane {
         } else {
             spec.uplinks
         };
+        self.wishes.send_if_modified(|wish| {
+            let differs = wish.as_ref() != Some(&spec.pods);
+            *wish = Some(spec.pods);
+            differs
+        });
         Ok(Settings {
             uplinks,
             pods: Vec::new(),
@@ -74,6 +81,7 @@ impl FastPathLane {
             },
             clsact: false,
             metrics: None,
+            choice: Some(self.choice.clone()),
         })
     }
 
@@ -90,7 +98,7 @@ impl FastPathLane {
 
     fn start(&mut self, settings: Settings, hash: &str) -> Result<(), String> {
         self.stop()?;
-        let instance = self.instance();
+        let instance = self.instance.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let began = SystemTime::now();
         let process = std::thread::Builder::new().name("fastpath".to_owned()).spawn({
@@ -156,7 +164,7 @@ impl Runner for FastPathLane {
         };
         let ended = self.why_it_ended();
         match &self.running {
-            Some(running) if running.hash == wanted.hash => match Report::read(&self.instance()) {
+            Some(running) if running.hash == wanted.hash => match Report::read(&self.instance) {
                 Ok(report) => Look::Seen(Sight { notes: told(&report), ..Sight::default() }),
                 Err(error) => Look::Blind(chain(&error)),
             },
@@ -197,11 +205,12 @@ impl Runner for FastPathLane {
 
     fn remove(&mut self) -> Removed {
         let left = |message| Removed::Left { reason: "NotPutBack", message };
-        let instance = self.instance();
+        let instance = self.instance.clone();
         if let Err(why) = self.stop() {
             return left(why);
         }
         let receipt = if instance.exists() { receipt(&instance) } else { Vec::new() };
+        self.wishes.send_replace(None);
         match flyover_fastpath::remove(&instance) {
             Ok(()) => Removed::Clean(receipt),
             Err(error) => left(chain(&error)),
@@ -255,4 +264,101 @@ fn receipt(instance: &Instance) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod root {
+    use std::collections::BTreeSet;
+
+    use flyover_host::cmd::Cmd;
+    use flyover_net::netns::Netns;
+
+    use super::*;
+
+    /// A node with a pod and a wire, each a network namespace.
+    struct Nets([String; 3]);
+
+    impl Nets {
+        fn new() -> Self {
+            let names = ["node", "pod", "wire"].map(|what| format!("fo-lane-{}-{what}", std::process::id()));
+            let nets = Self(names);
+            nets.0.iter().for_each(|name| drop(Netns::create(name).unwrap()));
+            let [node, pod, wire] = &nets.0;
+            for arguments in [
+                format!("-n {node} link add p0 type veth peer name eth0 netns {pod}"),
+                format!("-n {node} link add up0 type veth peer name w0 netns {wire}"),
+                format!("-n {pod} addr add 10.244.0.2/24 dev eth0"),
+                format!("-n {node} addr add 10.9.0.1/24 dev up0"),
+                format!("-n {pod} link set eth0 up"),
+                format!("-n {wire} link set w0 up"),
+                format!("-n {node} link set p0 up"),
+                format!("-n {node} link set up0 up"),
+            ] {
+                Cmd::new("ip").args(arguments.split(' ')).run().unwrap();
+            }
+            nets
+        }
+    }
+
+    impl Drop for Nets {
+        fn drop(&mut self) {
+            // What cannot be taken away is told by whoever looks for it.
+            self.0.iter().for_each(|name| drop(Netns::delete(name)));
+        }
+    }
+
+    fn wanted() -> Wanted {
+        let spec = serde_json::json!({"forbidSysctl": true, "backend": "ebpf"});
+        let spec = spec.as_object().unwrap().clone();
+        Wanted { from: "f".to_owned(), generation: 1, hash: "h".to_owned(), spec }
+    }
+
+    fn lane(root: &Path, pods: &Chooser) -> FastPathLane {
+        let mut lane = FastPathLane::new(root, Some("10.9.0.1".parse().unwrap()), pods);
+        lane.instance = Instance::new(root, &format!("lane-{}", std::process::id())).unwrap();
+        lane
+    }
+
+    /// What is told, once it begins so.
+    fn told(lane: &mut FastPathLane, begin: &str) {
+        let deadline = Instant::now() + START;
+        loop {
+            let look = lane.look(&wanted());
+            let Look::Seen(sight) = &look else { panic!("{look:?}") };
+            assert_eq!(sight.plan, None);
+            if sight.notes[0].starts_with(begin) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{begin}: {:?}", sight.notes);
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    #[test]
+    fn the_bypass_comes_heeds_a_choice_is_adopted_and_goes() {
+        let (nets, root) = (Nets::new(), tempfile::tempdir().unwrap());
+        let (chosen, choice) = watch::channel(Choice::default());
+        let pods = Chooser { wishes: watch::Sender::new(None), choice };
+        let work = || {
+            let mut first = lane(root.path(), &pods);
+            assert!(matches!(first.look(&wanted()), Look::Seen(Sight { plan: Some(_), .. })));
+            assert_eq!(first.apply(&wanted(), Disturbance::None), Done::Made { drift: Vec::new() });
+            told(&mut first, "1 of 1 devices of pods and 1 of 1 uplinks");
+            let pod: IpAddr = "10.244.0.2".parse().unwrap();
+            chosen.send_modify(|choice| choice.not = [pod].into());
+            told(&mut first, "0 of 1 devices of pods");
+            chosen.send_modify(|choice| choice.not = BTreeSet::new());
+            told(&mut first, "1 of 1 devices of pods");
+            // The agent ends, and another one begins.
+            first.stop().unwrap();
+            let mut second = lane(root.path(), &pods);
+            assert!(second.instance.exists());
+            second.resume(&wanted());
+            told(&mut second, "1 of 1 devices of pods");
+            let receipt = vec!["programs of 2 devices: detached".to_owned()];
+            assert_eq!(second.remove(), Removed::Clean(receipt));
+            assert!(!second.instance.exists());
+        };
+        Netns::named(&nets.0[0]).unwrap().run(work).unwrap();
+    }
 }

@@ -21,6 +21,17 @@ impl ProfileLane {
     }
 }
 
+impl ProfileLane {
+    /// The journal goes with what it was of: the receipt tells what it held.
+    fn forget(&self, removed: Removed) -> Removed {
+        let clean = matches!(removed, Removed::Clean(_));
+        match clean.then(|| self.node.forget()) {
+            Some(Err(error)) => Removed::Left { reason: "NotPutBack", message: chain(&error) },
+            _ => removed,
+        }
+    }
+}
+
 fn spec(wanted: &Wanted) -> Result<NodeProfileSpec, String> {
     let spec = serde_json::from_value(wanted.spec.clone().into());
     spec.map_err(|error| format!("the spec of NodeProfile {} cannot be read: {error}", wanted.from))
@@ -69,7 +80,7 @@ impl Runner for ProfileLane {
 
     fn remove(&mut self) -> Removed {
         match self.node.roll_back(Some(0)) {
-            Ok(report) => went_back(&report),
+            Ok(report) => self.forget(went_back(&report)),
             Err(error) => Removed::Left { reason: "NotPutBack", message: chain(&error) },
         }
     }

@@ -78,7 +78,6 @@ pub(crate) fn went_back(report: &Report) -> Removed {
             format!("{}: kept, somebody changed it since, to {}", kept.subject, state(&kept.now))
         }),
     );
-    receipt.extend(report.remains.iter().map(|path| format!("{path}: remains")));
     if report.needs_reboot {
         receipt.push("the running kernel keeps its arguments until the next reboot".to_owned());
     }

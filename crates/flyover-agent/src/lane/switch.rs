@@ -213,8 +213,14 @@ impl Runner for SwitchLane {
         self.end();
         let mut receipt = Vec::new();
         for rundir in self.journals() {
-            match Switch::of(self.host.clone(), rundir).roll_back(Some(0)).map(|report| went_back(&report)) {
-                Ok(Removed::Clean(lines)) => receipt.extend(lines),
+            let switch = Switch::of(self.host.clone(), rundir);
+            match switch.roll_back(Some(0)).map(|report| went_back(&report)) {
+                Ok(Removed::Clean(lines)) => {
+                    receipt.extend(lines);
+                    if let Err(error) = switch.forget() {
+                        return left("NotPutBack", chain(&error));
+                    }
+                }
                 Ok(left) => return left,
                 Err(error) => return left("NotPutBack", chain(&error)),
             }

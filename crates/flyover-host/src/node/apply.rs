@@ -104,6 +104,11 @@ impl Node {
         Ok(executor::roll_back(&held, to)?)
     }
 
+    /// Takes the journal itself away, where nothing of it stands; whether it is away.
+    pub fn forget(&self) -> Result<bool, NodeError> {
+        Ok(self.store.lock()?.forget()?)
+    }
+
     /// All generations, the oldest first.
     pub fn history(&self) -> Result<Vec<Past>, NodeError> {
         Ok(history(&self.store)?)
