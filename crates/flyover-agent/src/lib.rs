@@ -11,6 +11,7 @@
 mod agent;
 mod client;
 mod cni;
+mod devices;
 mod facts;
 mod follow;
 pub mod hostns;

@@ -39,6 +39,9 @@ pub struct Options {
     /// Where runtimes look for CNI plugins on the host.
     #[arg(long, env = "FLYOVER_CNI_BIN_DIR", value_name = "FOLDER", default_value = "/opt/cni/bin")]
     cni_bin_dir: HostPath,
+    /// The kubelet's directory.
+    #[arg(long, env = "FLYOVER_KUBELET_DIR", value_name = "FOLDER", default_value = "/var/lib/kubelet")]
+    kubelet_dir: PathBuf,
     /// The folder of the agent's own image with `flyover-cni`, the plugin to install; that of this program unless given.
     /// Where there is none, none is installed.
     #[arg(long, env = "FLYOVER_IMAGE_DIR", value_name = "FOLDER")]
@@ -87,6 +90,7 @@ fn start(options: Options) -> anyhow::Result<()> {
         let client = options.client(&baggage).await?;
         let mut agent = Agent::new(options.node_name.clone(), Live::host(), client);
         agent.host_ip = options.host_ip;
+        agent.kubelet = Some(options.kubelet_dir.join("device-plugins"));
         let program = baggage.image.path().join(PLUGIN);
         agent.plugin = program.exists().then(|| (program, options.cni_bin_dir.clone()));
         if agent.plugin.is_none() {

@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 20] = [
+pub const FLOORS: [(&str, Floor); 22] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -32,9 +32,11 @@ pub const FLOORS: [(&str, Floor); 20] = [
     ("flyover-cni-core", Floor::Hands),
     ("flyover-vhost", Floor::Hands),
     ("flyover-switch", Floor::Hands),
+    ("flyover-kubelet", Floor::Hands),
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
+    ("flyover-bundle", Floor::Hands),
     ("flyover", Floor::Bins),
     ("flyover-agent", Floor::Bins),
     ("flyover-cni", Floor::Bins),
@@ -100,7 +102,8 @@ pub const LICENCES: [&str; 12] = [
 ];
 
 /// Crates of which two versions are linked, and why that cannot be helped today.
-pub const DUPLICATES: [(&str, &str); 5] = [
+pub const DUPLICATES: [(&str, &str); 6] = [
+    ("base64", "tonic, by which kubelet is talked to, is still on 0.22"),
     ("bitflags", "vmm-sys-util, which vhost-user's crate stands on, is still on 1"),
     ("getrandom", "ring, which TLS to a database server is done with, is still on 0.2"),
     ("syn", "derive macros move from 2 to 3 one by one; it runs at build time only"),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use flyover_api::resource::{Assignment, Lane, LanePhase, NodeStateSpec};
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
+use flyover_kubelet::Resources;
+use tokio::sync::watch;
 
+use crate::devices::bridges;
 use crate::facts::short;
 use crate::follow::Heard;
 use crate::known::Known;
@@ -21,6 +24,7 @@ pub(super) struct Keeper {
     written: Known,
     /// Whether anything was heard of what the node is to have, now or by an earlier process.
     told: bool,
+    offered: watch::Receiver<Resources>,
     board: Arc<Board>,
 }
 
@@ -29,7 +33,7 @@ impl Keeper {
     pub(super) fn new(
         host: &HostRoot,
         runner: &dyn Fn(Lane) -> Box<dyn Runner>,
-        known: Option<Known>,
+        (known, offered): (Option<Known>, watch::Receiver<Resources>),
         board: Arc<Board>,
     ) -> Self {
         let told = known.is_some();
@@ -37,7 +41,7 @@ impl Keeper {
         let machine = |lane| Machine::new(lane, runner(lane), known.lanes.get(&lane).cloned());
         let machines = Lane::ALL.into_iter().map(machine).collect();
         let node = Node::of(host.clone(), Vec::new());
-        Self { host: host.clone(), node, machines, written: known.clone(), known, told, board }
+        Self { host: host.clone(), node, machines, written: known.clone(), known, told, offered, board }
     }
 
     /// Moves every lane, after what was heard.
@@ -106,7 +110,7 @@ impl Keeper {
     fn look_around(&mut self) {
         let generation = self.known.generation;
         match self.node.facts(None) {
-            Ok(facts) => self.board.put(|told| told.facts = short(&facts, Vec::new())),
+            Ok(facts) => self.board.put(|told| told.facts = short(&facts, bridges(&self.offered.borrow()))),
             Err(error) => tracing::warn!(%error, "the node's facts cannot be read"),
         }
         self.board.put(|told| told.generation = generation);

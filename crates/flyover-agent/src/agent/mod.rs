@@ -14,12 +14,14 @@ use flyover_api::resource::Lane;
 use flyover_core::HostPath;
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
+use flyover_kubelet::Resources;
 use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::cni::Plugin;
+use crate::devices;
 use crate::follow::{Heard, follow};
 use crate::known::Known;
 use crate::lane::{FastPathLane, ProfileLane, Runner, SwitchLane};
@@ -44,6 +46,8 @@ pub struct Agent {
     pub each: Duration,
     /// The address by which the other nodes know it.
     pub host_ip: Option<IpAddr>,
+    /// The kubelet's directory of device plugins, where there is one.
+    pub kubelet: Option<PathBuf>,
     /// The CNI plugin's program and the host's directory for it, where it is to be installed.
     pub plugin: Option<(PathBuf, HostPath)>,
 }
@@ -63,17 +67,17 @@ impl Agent {
     /// An agent that looks as often as usual.
     #[must_use]
     pub fn new(node: String, host: HostRoot, client: Client) -> Self {
-        Self { node, host, client, each: EACH, host_ip: None, plugin: None }
+        Self { node, host, client, each: EACH, host_ip: None, kubelet: None, plugin: None }
     }
 
-    fn runner(&self, lane: Lane, pods: &Chooser) -> Box<dyn Runner> {
+    fn runner(&self, lane: Lane, pods: &Chooser, devices: &watch::Sender<Resources>) -> Box<dyn Runner> {
         let host = self.host.clone();
         match lane {
             Lane::Profile => Box::new(ProfileLane::of(Node::of(host, Vec::new()))),
             Lane::FastPath => Box::new(FastPathLane::new(host.root(), self.host_ip, pods)),
             Lane::Switch => {
                 let plugin = self.plugin.clone().map(|(program, directory)| Plugin { program, directory });
-                Box::new(SwitchLane::new(host, plugin))
+                Box::new(SwitchLane::new(host, plugin, devices.clone()))
             }
         }
     }
@@ -94,9 +98,19 @@ impl Agent {
         let publishing = tokio::spawn(publish(client, node, ear.events, heard.clone()));
         let (pods, choosing) = choose(self.client.clone(), self.node.clone());
         let choosing = tokio::spawn(choosing);
+        let (devices, offered) = watch::channel(Resources::new());
+        let kubelet = self.kubelet.clone();
+        let offering = offered.clone();
+        let offering = tokio::spawn(async move {
+            match kubelet {
+                Some(kubelet) => devices::publish(kubelet, offering).await,
+                None => std::future::pending().await,
+            }
+        });
         let woken = Arc::new(Notify::new());
         let known = Known::read(&self.host);
-        let keeper = Keeper::new(&self.host, &|lane| self.runner(lane, &pods), known, board);
+        let keeper =
+            Keeper::new(&self.host, &|lane| self.runner(lane, &pods, &devices), (known, offered), board);
         let ended = |name: &'static str| {
             move |ended: Result<(), JoinError>| match ended {
                 Ok(()) => Err(AgentError::Ended(name)),
@@ -107,6 +121,7 @@ impl Agent {
             done = keep(keeper, heard, woken, self.each, stop) => done,
             done = following => ended("watch of the NodeState")(done),
             done = reporting => ended("report of the status")(done),
+            done = offering => ended("device plugin")(done),
             done = choosing => ended("choice of pods")(done),
             done = publishing => ended("publishing of events")(done),
         }

@@ -13,13 +13,16 @@ use flyover_cni_core::state::{Found, Store};
 use flyover_core::{Disturbance, HostPath};
 use flyover_host::executor::{ApplyError, Outcome};
 use flyover_host::root::HostRoot;
+use flyover_kubelet::Resources;
 use flyover_switch::run::{RunError, Settings};
+use flyover_switch::truth::{evidence, judge};
 use flyover_switch::{Switch, SwitchError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::summary::{chain, drift, journal, refused, sight, went_back};
 use super::{Done, Look, Removed, Runner};
 use crate::cni::Plugin;
+use crate::devices::resources;
 use crate::status::now;
 
 /// Where journals are, one for each switch.
@@ -34,6 +37,7 @@ pub(crate) struct SwitchLane {
     host: HostRoot,
     plugin: Option<Plugin>,
     running: Option<Running>,
+    devices: watch::Sender<Resources>,
 }
 
 /// The loop that runs.
@@ -43,9 +47,17 @@ struct Running {
 }
 
 impl SwitchLane {
-    /// Of a host; `plugin` is what pods attach by, where it is to be installed.
-    pub(crate) fn new(host: HostRoot, plugin: Option<Plugin>) -> Self {
-        Self { host, plugin, running: None }
+    /// Of a host; `plugin` is what pods attach by, where it is to be installed. What pods can ask for goes to `devices`.
+    pub(crate) fn new(host: HostRoot, plugin: Option<Plugin>, devices: watch::Sender<Resources>) -> Self {
+        Self { host, plugin, running: None, devices }
+    }
+
+    /// Says what pods can ask for, of a switch that was applied.
+    fn offer(&self, spec: &SwitchSpec) {
+        let switch = Switch::for_spec(self.host.clone(), spec);
+        let truth = switch.at().ok().and_then(|at| evidence(&self.host, &at).ok()).map(|seen| judge(&seen));
+        let offered = resources(spec, truth.as_ref());
+        self.devices.send_if_modified(|devices| std::mem::replace(devices, offered.clone()) != offered);
     }
 
     fn node(&self) -> Result<Node, String> {
@@ -159,6 +171,9 @@ impl Runner for SwitchLane {
                 return Look::Blind(why);
             }
         }
+        if self.running.is_some() {
+            self.offer(&spec);
+        }
         Look::Seen(seen)
     }
 
@@ -181,7 +196,10 @@ impl Runner for SwitchLane {
         match (made, begun) {
             (Err(done), _) => done,
             (Ok(_), Err(why)) => Done::Failed(why),
-            (Ok(drift), Ok(())) => Done::Made { drift },
+            (Ok(drift), Ok(())) => {
+                self.offer(&spec);
+                Done::Made { drift }
+            }
         }
     }
 
@@ -202,6 +220,8 @@ impl Runner for SwitchLane {
 
     fn remove(&mut self) -> Removed {
         let left = |reason, message| Removed::Left { reason, message };
+        // No further pod is to come.
+        self.devices.send_replace(Resources::new());
         match self.attached() {
             Ok(pods) if pods.is_empty() => {}
             Ok(pods) => {
