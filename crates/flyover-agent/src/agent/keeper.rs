@@ -80,11 +80,11 @@ impl Keeper {
         // What was taken back by an earlier process is told as it told it.
         for (lane, status) in heard.status.map(|status| status.lanes).unwrap_or_default() {
             let machine = self.machines.iter_mut().find(|machine| machine.lane() == lane);
-            if let Some(machine) = machine.filter(|machine| machine.status().is_none()) {
-                if status.phase == LanePhase::Clean {
-                    self.known.lanes.insert(lane, status.clone());
-                    machine.remember(status);
-                }
+            if let Some(machine) = machine.filter(|machine| machine.status().is_none())
+                && status.phase == LanePhase::Clean
+            {
+                self.known.lanes.insert(lane, status.clone());
+                machine.remember(status);
             }
         }
         (self.known.spec, self.known.generation) = (heard.spec, heard.generation);

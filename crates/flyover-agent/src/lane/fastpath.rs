@@ -36,6 +36,12 @@ pub(crate) struct FastPathLane {
     choice: watch::Receiver<Choice>,
 }
 
+/// Why a wish does not fit, and whether the node is at fault.
+struct Misfit {
+    why: String,
+    impossible: bool,
+}
+
 /// The process that runs.
 struct Running {
     hash: String,
@@ -52,8 +58,8 @@ impl FastPathLane {
         Self { instance, host_ip, running: None, wishes, choice }
     }
 
-    fn settings(&self, wanted: &Wanted) -> Result<Settings, Look> {
-        let refused = |why, impossible| Look::Refused { why, impossible };
+    fn settings(&self, wanted: &Wanted) -> Result<Settings, Misfit> {
+        let refused = |why, impossible| Misfit { why, impossible };
         let spec: FastPathSpec = serde_json::from_value(wanted.spec.clone().into()).map_err(|error| {
             refused(format!("the spec of FastPath {} cannot be read: {error}", wanted.from), false)
         })?;
@@ -160,7 +166,7 @@ impl Runner for FastPathLane {
     fn look(&mut self, wanted: &Wanted) -> Look {
         let settings = match self.settings(wanted) {
             Ok(settings) => settings,
-            Err(look) => return look,
+            Err(Misfit { why, impossible }) => return Look::Refused { why, impossible },
         };
         let ended = self.why_it_ended();
         match &self.running {
@@ -190,8 +196,7 @@ impl Runner for FastPathLane {
     fn apply(&mut self, wanted: &Wanted, _allow: Disturbance) -> Done {
         let settings = match self.settings(wanted) {
             Ok(settings) => settings,
-            Err(Look::Refused { why, .. }) => return Done::Refused(why),
-            Err(_) => return Done::Failed("its settings cannot be read".to_owned()),
+            Err(misfit) => return Done::Refused(misfit.why),
         };
         match self.start(settings, &wanted.hash) {
             Ok(()) => Done::Made { drift: Vec::new() },
