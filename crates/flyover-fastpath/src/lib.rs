@@ -39,7 +39,7 @@ pub use books::{Books, BooksError, FlowEntry};
 pub use forecast::{Attaching, Forecast, Gain, Probe, Setting};
 pub use instance::{Instance, InstanceError, Lock, Restore};
 pub use inventory::{Device, Kind, Tunnel};
-pub use node::{Backend, NodeError, Settings, forecast, remove, run};
+pub use node::{Backend, Choice, NodeError, Settings, forecast, remove, run};
 pub use programs::{Abilities, Hook, NodeTunnel, Place, Programs, Ran};
 pub use reason::{REASONS, Reason, reason};
 pub use report::{Report, ReportedConntrack, ReportedDevice, ReportedExpedite, ReportedTunnel};

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Generation, LAYOUT, Rollback};
+use crate::past::stands;
 use crate::root::{HostError, HostRoot};
 
 /// What keeps a journal of its own on a host.
@@ -270,6 +271,29 @@ impl Held {
     /// Writes the reboots that were made.
     pub(crate) fn write_reboots(&self, reboots: &Reboots) -> Result<(), StoreError> {
         self.write(&self.below("reboots.json"), reboots)
+    }
+
+    /// Takes the journal itself away, and whether it is away: it stays as long as anything of it stands, or is to be undone.
+    pub fn forget(self) -> Result<bool, StoreError> {
+        let over = self.generations()?.iter().all(|generation| !stands(generation));
+        if !over || self.rollback()?.is_some() {
+            return Ok(false);
+        }
+        let (host, directory, lock) = (self.host(), self.directory(), self.lane.lock());
+        match fs::remove_dir_all(host.path(&directory)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(HostError::File { verb: "remove", path: directory, source }.into());
+            }
+            _ => {}
+        }
+        // Whoever waits at the lock's file has opened it already, finds no journal, and begins one.
+        host.remove_file(&lock)?;
+        for parent in [directory.parent(), lock.parent()].into_iter().flatten() {
+            if host.exists(&parent) {
+                host.remove_empty_directory(&parent)?;
+            }
+        }
+        Ok(true)
     }
 
     fn write<T: Serialize>(&self, path: &HostPath, document: &T) -> Result<(), StoreError> {

@@ -279,6 +279,7 @@ fn answer(state: &NodeState) -> Option<Value> {
             .map(|n| format!("2026-01-01T00:00:{n:02}Z attached a program to a device"))
             .collect(),
         drift: Vec::new(),
+        receipt: Vec::new(),
     };
     Some(json!({
         "metadata": {"resourceVersion": state.resource_version()},

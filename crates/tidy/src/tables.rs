@@ -20,8 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 22] = [
-pub const FLOORS: [(&str, Floor); 20] = [
+pub const FLOORS: [(&str, Floor); 23] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -39,6 +38,7 @@ pub const FLOORS: [(&str, Floor); 20] = [
     ("flyover-latency", Floor::Hands),
     ("flyover-bundle", Floor::Hands),
     ("flyover", Floor::Bins),
+    ("flyover-agent", Floor::Bins),
     ("flyover-cni", Floor::Bins),
     ("flyover-operator", Floor::Bins),
     ("flyover-testkit", Floor::Dev),

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition,
 };
 use kube_core::CustomResourceExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{FastPath, NodeProfile, NodeState, Switch};
 
@@ -56,8 +56,8 @@ fn with_columns(
     tidied(crd)
 }
 
-/// Without what a server of Kubernetes warns of or refuses, and JSON Schema knows: numbers without a sign, and `false` for
-/// what may stand besides (unknown fields are the server's own matter).
+/// Without what a server of Kubernetes warns of, refuses or misunderstands, and JSON Schema knows: numbers without a sign, times
+/// that are none, lists told entry by entry, and whether anything may stand besides (unknown fields are its own matter).
 fn tidied(crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut value = serde_json::to_value(crd).expect("a definition is JSON");
     tidy(&mut value);
@@ -73,25 +73,45 @@ fn tidy(value: &mut Value) {
             {
                 fields.remove("format");
             }
-            if fields.get("default").is_some_and(Value::is_null) {
+            // No time at all is no time.
+            let untimely = fields.contains_key("format") && fields.get("default") == Some(&Value::from(""));
+            if untimely || fields.get("default").is_some_and(Value::is_null) {
                 fields.remove("default");
             }
-            if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
+            // The server takes `true` for "of nothing that is known", and empties what is below.
+            if fields.get("additionalProperties").is_some_and(Value::is_boolean) {
                 fields.remove("additionalProperties");
             }
-            // No time is not a time.
-            if fields.get("format") == Some(&json!("date-time")) && fields.get("default") == Some(&json!(""))
-            {
-                fields.remove("default");
-            }
-            // A list of so many of the same, which a server wants said once.
-            if let Some(Value::Array(each)) = fields.get("items") {
-                let first = each.first().cloned().unwrap_or_default();
-                fields.insert("items".to_owned(), first);
+            // A pair of the same kind: its length is said besides.
+            if let Some(Value::Array(items)) = fields.get_mut("items") {
+                let first = items.first_mut().map(Value::take);
+                fields.insert("items".to_owned(), first.unwrap_or_default());
             }
             fields.values_mut().for_each(tidy);
         }
         Value::Array(values) => values.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_that_a_server_refuses_or_misunderstands() {
+        let mut all = serde_json::json!({
+            "a": {"format": "uint32"},
+            "b": {"format": "date-time", "default": ""},
+            "c": {"items": [{"type": "integer"}, {"type": "integer"}]},
+            "d": {"additionalProperties": true, "x-kubernetes-preserve-unknown-fields": true},
+            "e": {"additionalProperties": {"additionalProperties": false}, "default": null},
+        });
+        tidy(&mut all);
+        let expected = serde_json::json!({
+            "a": {}, "b": {"format": "date-time"}, "c": {"items": {"type": "integer"}},
+            "d": {"x-kubernetes-preserve-unknown-fields": true}, "e": {"additionalProperties": {}},
+        });
+        assert_eq!(all, expected);
     }
 }

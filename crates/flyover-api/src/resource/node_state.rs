@@ -124,6 +124,9 @@ pub struct LaneStatus {
     /// What is other than it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<String>,
+    /// What was put back, and what could not be, once all was taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipt: Vec<String>,
 }
 
 /// How far a lane is.
@@ -156,7 +159,7 @@ impl LanePhase {
 }
 
 /// What is to be done, in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanSummary {
     /// The plan's hash.

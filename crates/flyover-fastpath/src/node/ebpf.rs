@@ -6,10 +6,11 @@ use std::time::Duration;
 use flyover_core::Flow;
 use flyover_net::watch::{Event, Heard, LinkChange, Watch};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::scene::{Scene, Wanted};
-use super::{NodeError, SETTLE, SURVEY_EVERY, Settings, devices, system};
+use super::{Choice, NodeError, SETTLE, SURVEY_EVERY, Settings, devices, system};
 use crate::attach::{Attachments, Means};
 use crate::expedite::{self, Expedite};
 use crate::instance::Instance;
@@ -73,6 +74,7 @@ pub(super) async fn run(
     filter.map_err(system("filter what conntrack announces"))?;
     let mut beat = tokio::time::interval((node.scene.settings.deadman / 3).min(Duration::from_secs(1)));
     let mut look_at = None;
+    let mut choice = node.scene.settings.choice.clone();
     tokio::pin!(stop);
     loop {
         tokio::select! {
@@ -89,6 +91,7 @@ pub(super) async fn run(
                 }
             }
             _ = beat.tick() => node.beat()?,
+            () = chosen(&mut choice) => node.follow()?,
             () = tokio::time::sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {
                 look_at = None;
                 node.look(handle).await?;
@@ -97,6 +100,17 @@ pub(super) async fn run(
             () = tokio::task::yield_now(), if !node.to_attach.is_empty() => node.attach_next()?,
         }
     }
+}
+
+/// Waits until somebody chooses other pods.
+async fn chosen(choice: &mut Option<watch::Receiver<Choice>>) {
+    if let Some(choosing) = choice
+        && choosing.changed().await.is_ok()
+    {
+        return;
+    }
+    // Nobody does, or does any more: what was chosen last holds.
+    std::future::pending().await
 }
 
 impl Node {

@@ -3,6 +3,7 @@
 //! Invariants: it acts in the network namespace in which it was started; when it ends, however it ends, packets keep
 //! flowing, and only [`remove`] takes anything away.
 
+mod choice;
 mod dry;
 mod ebpf;
 mod nft;
@@ -16,7 +17,9 @@ use std::time::Duration;
 
 use flyover_core::{IfName, IfPattern};
 use flyover_net::watch::Watch;
+use tokio::sync::watch;
 
+pub use choice::Choice;
 pub use dry::forecast;
 
 use crate::conntrack;
@@ -66,6 +69,8 @@ pub struct Settings {
     pub clsact: bool,
     /// Where to serve metrics, if anywhere.
     pub metrics: Option<std::net::SocketAddr>,
+    /// Which pods somebody wants, where somebody is asked; a change is heeded at once.
+    pub choice: Option<watch::Receiver<Choice>>,
 }
 
 /// Why the process could not start, or had to end.

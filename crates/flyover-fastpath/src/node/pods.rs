@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     reasons: BTreeMap<u32, Vec<String>>,
+    addresses: BTreeMap<u32, BTreeSet<IpAddr>>,
     /// Where a namespace was found last time, by its number here.
     paths: BTreeMap<i32, PathBuf>,
     turn: usize,
@@ -32,11 +34,17 @@ impl Pods {
         self.reasons.get(&ifindex).cloned().unwrap_or_default()
     }
 
+    /// The addresses of the pod behind that device, as far as they are known.
+    pub(crate) fn addresses(&self, ifindex: u32) -> BTreeSet<IpAddr> {
+        self.addresses.get(&ifindex).cloned().unwrap_or_default()
+    }
+
     /// Looks into those pods that were not looked into yet, and forgets those that are gone.
     pub(crate) fn follow<'a>(&mut self, pods: impl Iterator<Item = &'a Device>) {
         let pods: Vec<_> = pods.collect();
         let present: BTreeSet<_> = pods.iter().map(|p| p.ifindex).collect();
         self.reasons.retain(|ifindex, _| present.contains(ifindex));
+        self.addresses.retain(|ifindex, _| present.contains(ifindex));
         for pod in pods {
             if !self.reasons.contains_key(&pod.ifindex) {
                 let found = self.look(pod);
@@ -49,7 +57,9 @@ impl Pods {
     pub(crate) fn again<'a>(&mut self, pods: impl Iterator<Item = &'a Device>, nsid: i32) -> bool {
         let mut changed = false;
         for pod in pods.filter(|p| p.peer_netns == Some(nsid)) {
+            let before = self.addresses.get(&pod.ifindex).cloned();
             let found = self.look(pod);
+            changed |= self.addresses.get(&pod.ifindex) != before.as_ref();
             changed |= self.reasons.insert(pod.ifindex, found.clone()) != Some(found);
         }
         changed
@@ -69,9 +79,12 @@ impl Pods {
         let Some(inside) = self.find(nsid) else {
             return vec!["its network namespace cannot be found".into()];
         };
-        match inside.run(|| Facts::read_by_index(index)) {
-            Ok(Ok(facts)) => reasons_to_stay_out(&facts).iter().map(ToString::to_string).collect(),
-            Ok(Err(error)) => vec![format!("it cannot be looked into: {error}")],
+        match inside.run(|| (Facts::read_by_index(index), addresses())) {
+            Ok((Ok(facts), addresses)) => {
+                self.addresses.insert(pod.ifindex, addresses);
+                reasons_to_stay_out(&facts).iter().map(ToString::to_string).collect()
+            }
+            Ok((Err(error), _)) => vec![format!("it cannot be looked into: {error}")],
             Err(error) => vec![format!("it cannot be entered: {error}")],
         }
     }
@@ -90,6 +103,16 @@ impl Pods {
             candidates().into_iter().filter_map(|path| number(&path).map(|(nsid, _)| (nsid, path))).collect();
         self.paths.get(&wanted).and_then(is_it)
     }
+}
+
+/// The addresses of the current namespace by which others reach it.
+fn addresses() -> BTreeSet<IpAddr> {
+    let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let address = |storage: nix::sys::socket::SockaddrStorage| {
+        let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
+    };
+    all.filter_map(|one| address(one.address?)).filter(|address| !address.is_loopback()).collect()
 }
 
 /// A path to each network namespace that has a name or a process, one each.

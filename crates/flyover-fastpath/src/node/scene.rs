@@ -86,7 +86,14 @@ impl Scene {
     /// Why a device is left alone; empty if it is not.
     fn out_because(&self, device: &Device) -> Vec<String> {
         let seen_outside = self.survey.devices.get(&device.ifindex).cloned().unwrap_or_default();
-        seen_outside.into_iter().chain(self.pods.out_because(device.ifindex)).collect()
+        let inside = self.pods.out_because(device.ifindex);
+        seen_outside.into_iter().chain(inside).chain(self.not_chosen(device)).collect()
+    }
+
+    /// Why a pod is left alone that somebody decides on.
+    fn not_chosen(&self, device: &Device) -> Option<String> {
+        let choice = self.settings.choice.as_ref().filter(|_| self.is_pod(device))?;
+        choice.borrow().out_because(&self.pods.addresses(device.ifindex))
     }
 
     pub(super) fn tunnels(&self) -> Vec<NodeTunnel> {

@@ -183,6 +183,7 @@ fn status(hash: Option<String>, phase: LanePhase, needs: Disturbance, message: &
         plan: None,
         journal: Vec::new(),
         drift: Vec::new(),
+        receipt: Vec::new(),
     }
 }
 

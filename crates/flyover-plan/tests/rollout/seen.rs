@@ -203,6 +203,7 @@ impl Word {
             plan: None,
             journal: vec![],
             drift: vec![],
+            receipt: vec![],
         }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn said(hash: Option<&str>, phase: LanePhase, needs: Disturbance) -> 
         plan: None,
         journal: vec![],
         drift: vec![],
+        receipt: vec![],
     }
 }
 

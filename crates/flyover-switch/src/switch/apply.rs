@@ -82,6 +82,11 @@ impl Switch {
         Ok(())
     }
 
+    /// Takes the journal itself away, where nothing of it stands; whether it is away.
+    pub fn forget(&self) -> Result<bool, SwitchError> {
+        Ok(self.store.lock()?.forget()?)
+    }
+
     /// All generations, the oldest first.
     pub fn history(&self) -> Result<Vec<Past>, SwitchError> {
         Ok(history(&self.store)?)

@@ -145,6 +145,7 @@ impl Run {
             may_expedite: !self.no_expedite,
             clsact: self.clsact,
             metrics: self.metrics,
+            choice: None,
             backend: self.backend.into(),
         })
     }

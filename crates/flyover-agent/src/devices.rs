@@ -1,0 +1,122 @@
+//! What pods can ask their scheduler for: a resource for each bridge of the switch that was applied, a device for each port.
+//!
+//! Invariants: the devices of a bridge are healthy only while packets can pass there; none are published before a switch was
+//! applied, and none are taken back because the agent ends.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flyover_api::SwitchSpec;
+use flyover_kubelet::{Allocation, Device, Health, Plugin, Resource, ResourceName, Resources};
+use flyover_switch::truth::{Condition, Truth};
+use tokio::sync::watch;
+
+/// How many ports a bridge has where nobody says how many are expected.
+const PORTS: u32 = 64;
+/// Until it is tried again where there is no kubelet.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Publishes what comes, as long as the process lives.
+pub(crate) async fn publish(directory: PathBuf, mut resources: watch::Receiver<Resources>) {
+    // Where there never was a switch, nobody is told of none.
+    if resources.wait_for(|resources| !resources.is_empty()).await.is_err() {
+        return pending().await;
+    }
+    loop {
+        match Plugin::start(directory.clone(), resources.clone(), pending()) {
+            Ok((_plugin, running)) => {
+                // It ends by dying only, and the agent with it.
+                let _died = running.await;
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the switch's ports cannot be told to kubelet; again in a while")
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// What a switch has for pods.
+pub(crate) fn resources(spec: &SwitchSpec, truth: Option<&Truth>) -> Resources {
+    let expected: u32 = spec.expected_ports.iter().map(|ports| ports.count).sum();
+    let count = if expected == 0 { PORTS } else { expected };
+    let mut resources = Resources::new();
+    for bridge in &spec.bridges {
+        match ResourceName::of_switch(&bridge.name) {
+            Ok(name) => {
+                let health = truth.map_or(Health::Unhealthy, |truth| health(truth, bridge.name.as_str()));
+                resources.insert(name, resource(count, health));
+            }
+            Err(error) => tracing::warn!(%error, "pods cannot ask for the ports of a bridge"),
+        }
+    }
+    resources
+}
+
+/// The bridges among the resources.
+pub(crate) fn bridges(resources: &Resources) -> Vec<String> {
+    resources.keys().filter_map(|name| name.short().strip_prefix("switch-").map(str::to_owned)).collect()
+}
+
+fn health(truth: &Truth, name: &str) -> Health {
+    let well = |conditions: &[Condition]| !conditions.iter().any(Condition::is_fault);
+    let bridge = truth.bridges.iter().find(|bridge| bridge.name == name);
+    let passes = well(&truth.conditions) && bridge.is_some_and(|bridge| well(&bridge.conditions));
+    if passes { Health::Healthy } else { Health::Unhealthy }
+}
+
+fn resource(count: u32, health: Health) -> Resource {
+    let id = |number: u32| format!("port{number}").parse().expect("a word with a number names a device");
+    let devices = (0..count).map(|number| (id(number), Device { health, numa: None }));
+    Resource { devices: devices.collect(), allocation: Allocation::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use flyover_switch::truth::BridgeTruth;
+
+    use super::*;
+
+    fn spec(text: &str) -> SwitchSpec {
+        SwitchSpec::from_yaml(text).unwrap()
+    }
+
+    fn truth(bridges: &[&str]) -> Truth {
+        let bridge =
+            |name: &&str| BridgeTruth { name: (*name).to_owned(), conditions: Vec::new(), ports: Vec::new() };
+        Truth {
+            switch: flyover_core::HostPath::fixed("/run/openvswitch"),
+            healthy: true,
+            daemon: None,
+            conditions: Vec::new(),
+            bridges: bridges.iter().map(bridge).collect(),
+            threads: Vec::new(),
+            pools: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_bridge_has_the_ports_that_are_expected_and_is_healthy_only_if_it_is_there() {
+        let spec = spec("{bridges: [{name: br0}, {name: br1}], expectedPorts: [{count: 2}, {count: 1}]}");
+        let told: Vec<_> = resources(&spec, Some(&truth(&["br0"])))
+            .into_iter()
+            .map(|(name, r)| {
+                (name.to_string(), r.devices.len(), r.devices.values().all(|d| d.health == Health::Healthy))
+            })
+            .collect();
+        let expected = [("flyover.dev/switch-br0", 3, true), ("flyover.dev/switch-br1", 3, false)];
+        assert_eq!(told, expected.map(|(name, count, well)| (name.to_owned(), count, well)));
+        assert_eq!(bridges(&resources(&spec, None)), ["br0", "br1"]);
+    }
+
+    #[test]
+    fn where_nothing_is_said_there_are_64_ports() {
+        let counts: Vec<_> = resources(&spec("{bridges: [{name: br0}]}"), None)
+            .into_values()
+            .map(|r| r.devices.len())
+            .collect();
+        assert_eq!(counts, [64]);
+    }
+}
