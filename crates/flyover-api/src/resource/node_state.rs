@@ -124,6 +124,9 @@ pub struct LaneStatus {
     /// What is other than it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<String>,
+    /// What was put back, and what could not be, once all was taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipt: Vec<String>,
 }
 
 /// How far a lane is.
