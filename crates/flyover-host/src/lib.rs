@@ -16,4 +16,5 @@ pub mod past;
 pub mod receipt;
 pub mod root;
 pub mod store;
+pub mod traces;
 pub mod tree;
