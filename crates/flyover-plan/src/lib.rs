@@ -2,12 +2,15 @@
 //!
 //! `settle` decides everything a profile leaves open, or refuses; `wishes` says what must then be so; `plan` compares
 //! that with what was observed and with what earlier plans left, and says what to do; `verify` names what is not so.
+//! Of many nodes, `placement` decides which resource each is to have, and `rollout` when.
 //!
 //! Invariants: no I/O, no clock, no environment, nothing async; the same input gives the same plan.
 
 mod by_hand;
 mod describe;
+pub mod placement;
 mod plan;
+pub mod rollout;
 mod settle;
 mod settled;
 pub mod shell;

@@ -1,5 +1,7 @@
 //! What a resource's own status says: is it working, on how many nodes, and if not, where to look first.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,9 +48,15 @@ pub struct NodeCounts {
 pub struct RolloutStatus {
     /// The spec that is rolled out, by its hash.
     pub hash: String,
+    /// Nodes that have the change first. Each is written here before it gets it, so that two operators never choose differently.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<String>,
     /// Nodes that may be down for its sake now. Each is written here before it is cordoned, so that two operators never
     /// take more than `maxUnavailable` between them.
     pub claims: Vec<String>,
+    /// Until when each of them is to be empty, in seconds since the epoch. One that is not is given back.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub deadlines: BTreeMap<String, i64>,
     /// Nodes that could not be emptied in time, and when each is tried again.
     pub blocked: Vec<Blocked>,
     /// Why the change goes to no further node.
