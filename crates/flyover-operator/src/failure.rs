@@ -31,3 +31,9 @@ fn code(error: &Error) -> Option<u16> {
         _ => None,
     }
 }
+
+/// An error and what led to it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

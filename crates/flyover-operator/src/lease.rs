@@ -30,12 +30,12 @@ pub(crate) const REQUEST: Duration = Duration::from_secs(4);
 
 /// Until when this process leads, if it does.
 #[derive(Clone, Debug)]
-pub struct Leading(watch::Receiver<Option<Instant>>);
+pub(crate) struct Leading(watch::Receiver<Option<Instant>>);
 
 impl Leading {
     /// Whether it may write now.
     #[must_use]
-    pub fn now(&self) -> bool {
+    pub(crate) fn now(&self) -> bool {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
     }
 

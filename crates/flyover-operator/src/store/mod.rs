@@ -116,6 +116,18 @@ impl Store {
         changed.map(|changed| self.by_resource(key.lane, &changed)).unwrap_or_default()
     }
 
+    /// Puts what was read or written of a node.
+    pub(crate) fn put_node(&mut self, name: String, held: Held<Node>) -> BTreeSet<Key> {
+        let changed = self.nodes.put(name, held);
+        changed.map(|changed| self.by_node(&changed)).unwrap_or_default()
+    }
+
+    /// Puts what was read or written of a node's state.
+    pub(crate) fn put_state(&mut self, name: String, held: Held<State>) -> BTreeSet<Key> {
+        let changed = self.states.put(name, held);
+        changed.map(|changed| self.by_state(&changed)).unwrap_or_default()
+    }
+
     /// Who gets what, as placements and labels say it now.
     pub(crate) fn shares(&mut self) -> &Shares {
         let (nodes, resources) = (&self.nodes, &self.resources);

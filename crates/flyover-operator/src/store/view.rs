@@ -50,7 +50,8 @@ impl Store {
             ready: node.is_some_and(|node| node.ready),
             unschedulable: node.is_some_and(|node| node.unschedulable),
             status: state.and_then(|state| state.told.get(&key.lane)).cloned(),
-            orphaned: self.orphaned(key.lane, assignment.as_ref(), cordoned_for.as_deref()),
+            assignment_orphaned: self.is_left(key.lane, assignment.as_ref()),
+            cordon_orphaned: cordoned_for.as_deref().is_some_and(|tag| !self.is_there(tag)),
             pods: self.pods.get(&name).map(|pods| pods.seen()),
             assignment,
             cordoned_for,
@@ -67,12 +68,15 @@ impl Store {
         }
     }
 
-    /// Whoever began something there does not exist any more.
-    fn orphaned(&self, lane: Lane, assignment: Option<&Assignment>, tag: Option<&str>) -> bool {
+    /// The resource that an assignment comes from does not exist any more.
+    fn is_left(&self, lane: Lane, assignment: Option<&Assignment>) -> bool {
         let from = assignment.and_then(|a| a.wanted.as_ref().or(a.previous.as_ref()));
-        let from = from.map(|wanted| Key { lane, name: wanted.from.clone() });
-        let tagged = tag.and_then(Key::of_tag);
-        from.into_iter().chain(tagged).any(|key| self.resource(&key).is_none())
+        from.is_some_and(|wanted| self.resources(lane).get(&wanted.from).is_none())
+    }
+
+    /// The resource that an annotation names exists. A word that names none is nobody's.
+    fn is_there(&self, tag: &str) -> bool {
+        Key::of_tag(tag).is_some_and(|key| self.resource(&key).is_some())
     }
 }
 

@@ -8,5 +8,5 @@ mod resource;
 mod state;
 
 pub(crate) use node::{Node, NodeWire};
-pub(crate) use resource::{Resource, ResourceWire, plural, reference};
+pub(crate) use resource::{Resource, ResourceWire, reference};
 pub(crate) use state::{State, StateWire};

@@ -98,7 +98,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// The plural of the kind that decides a lane, as it stands in the server's paths.
-pub(crate) fn plural(lane: Lane) -> &'static str {
+fn plural(lane: Lane) -> &'static str {
     match lane {
         Lane::Profile => "nodeprofiles",
         Lane::FastPath => "fastpaths",

@@ -13,9 +13,9 @@ use kube::config::{AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, Na
 use kube::{Client, Config};
 
 /// Somebody who may do anything.
-pub const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = "admin";
 /// Who has the operator's rights, and no others.
-pub const OPERATOR: &str = "flyover-operator";
+pub(crate) const OPERATOR: &str = "flyover-operator";
 
 /// Until an API server on a busy machine answers.
 const START: Duration = Duration::from_secs(120);
@@ -25,7 +25,7 @@ const AUDIT: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [Req
                      - {level: Metadata, users: [flyover-operator]}\n- {level: None}\n";
 
 /// The server.
-pub struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     port: u16,
     _running: Vec<Process>,
@@ -33,7 +33,7 @@ pub struct Server {
 
 impl Server {
     /// The one of this test program.
-    pub fn get() -> &'static Self {
+    pub(crate) fn get() -> &'static Self {
         static SERVER: OnceLock<Server> = OnceLock::new();
         SERVER.get_or_init(|| Self::start().expect("the API server starts"))
     }
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// A kubeconfig of that user, as a file.
-    pub fn kubeconfig(&self, user: &str) -> String {
+    pub(crate) fn kubeconfig(&self, user: &str) -> String {
         let path = self.folder.join(format!("{user}.kubeconfig"));
         let text = serde_json::to_string(&self.config(user)).expect("it can be written down");
         fs::write(&path, text).expect("the folder is ours");
@@ -102,14 +102,14 @@ impl Server {
     }
 
     /// A client of that user.
-    pub async fn client(&self, user: &str) -> Client {
+    pub(crate) async fn client(&self, user: &str) -> Client {
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(self.config(user), &options).await;
         Client::try_from(config.expect("it is a kubeconfig")).expect("it makes a client")
     }
 
     /// What the operator asked for so far, as group, resource and verb.
-    pub fn asked(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn asked(&self) -> Vec<(String, String, String)> {
         let text = fs::read_to_string(self.folder.join("audit.log")).expect("there is an audit log");
         text.lines().filter_map(|line| asked(&serde_json::from_str(line).ok()?)).collect()
     }
