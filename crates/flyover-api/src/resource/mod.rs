@@ -42,7 +42,7 @@ pub const VERSION: &str = "v1alpha1";
 /// What nodes are to be like before any lane works on them.
 #[cfg_attr(
     feature = "resources",
-    derive(kube::CustomResource),
+    derive(kube_derive::CustomResource),
     kube(
         group = "flyover.dev",
         version = "v1alpha1",
@@ -50,6 +50,7 @@ pub const VERSION: &str = "v1alpha1";
         status = "ResourceStatus",
         derive = "PartialEq",
         category = "flyover",
+        crates(kube_core = "::kube_core"),
         doc = "What nodes are to be like before any lane works on them."
     )
 )]
@@ -67,7 +68,7 @@ pub struct NodeProfileResourceSpec {
 /// An Open vSwitch on DPDK, on each of the nodes.
 #[cfg_attr(
     feature = "resources",
-    derive(kube::CustomResource),
+    derive(kube_derive::CustomResource),
     kube(
         group = "flyover.dev",
         version = "v1alpha1",
@@ -76,6 +77,7 @@ pub struct NodeProfileResourceSpec {
         status = "ResourceStatus",
         derive = "PartialEq",
         category = "flyover",
+        crates(kube_core = "::kube_core"),
         doc = "An Open vSwitch whose datapath is in user space, on DPDK."
     )
 )]
@@ -93,7 +95,7 @@ pub struct SwitchResourceSpec {
 /// The bypass of the pods' primary network, on each of the nodes.
 #[cfg_attr(
     feature = "resources",
-    derive(kube::CustomResource),
+    derive(kube_derive::CustomResource),
     kube(
         group = "flyover.dev",
         version = "v1alpha1",
@@ -101,6 +103,7 @@ pub struct SwitchResourceSpec {
         status = "ResourceStatus",
         derive = "PartialEq",
         category = "flyover",
+        crates(kube_core = "::kube_core"),
         doc = "The short path of pods on the cluster's primary network."
     )
 )]

@@ -11,7 +11,7 @@ use super::{Condition, Lane};
 /// What a node is to have.
 #[cfg_attr(
     feature = "resources",
-    derive(kube::CustomResource),
+    derive(kube_derive::CustomResource),
     kube(
         group = "flyover.dev",
         version = "v1alpha1",
@@ -20,6 +20,7 @@ use super::{Condition, Lane};
         derive = "PartialEq",
         derive = "Default",
         category = "flyover",
+        crates(kube_core = "::kube_core"),
         doc = "What one node is to have, and what became of it. Written by Flyover itself."
     )
 )]
