@@ -61,22 +61,25 @@ impl Server {
         Ok(server)
     }
 
+    /// On a thread of its own: whoever asks for the server is in a runtime already.
     fn until_ready(&self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::scope(|scope| {
-            scope.spawn(|| runtime.block_on(async {
-                let ready = async {
-                    loop {
-                        let request = http::Request::get("/readyz").body(Vec::new()).expect("it is a request");
-                        if self.client(ADMIN).await.request_text(request).await.is_ok_and(|said| said == "ok") {
-                            break;
-                        }
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
-                };
-                tokio::time::timeout(START, ready).await.map_err(anyhow::Error::from)
-            })).join().expect("waiting does not panic")
-        })
+        let wait = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async { tokio::time::timeout(START, self.ready()).await })?;
+            Ok(())
+        };
+        std::thread::scope(|scope| scope.spawn(wait).join().expect("waiting does not panic"))
+    }
+
+    async fn ready(&self) {
+        let client = self.client(ADMIN).await;
+        loop {
+            let request = http::Request::get("/readyz").body(Vec::new()).expect("it is a request");
+            if client.request_text(request).await.is_ok_and(|said| said == "ok") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Controllers that a test needs: budgets are counted, and what has lost its owner goes.

@@ -118,7 +118,7 @@ impl Stage {
 
     /// Applies any object that has no namespace.
     pub(crate) async fn apply(&self, version: &str, kind: &str, body: &Value) -> DynamicObject {
-        self.try_apply(version, kind, body).await.unwrap_or_else(|error| panic!("{body}: {error}"))
+        self.try_apply(version, kind, body).await.unwrap_or_else(|error| panic!("{kind} {}: {error}", body["metadata"]["name"]))
     }
 
     /// As [`Self::apply`], and what the server says if it will not.
