@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 19] = [
+pub const FLOORS: [(&str, Floor); 20] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -37,6 +37,7 @@ pub const FLOORS: [(&str, Floor); 19] = [
     ("flyover-latency", Floor::Hands),
     ("flyover", Floor::Bins),
     ("flyover-cni", Floor::Bins),
+    ("flyover-operator", Floor::Bins),
     ("flyover-testkit", Floor::Dev),
     ("tidy", Floor::Dev),
     ("xtask", Floor::Dev),

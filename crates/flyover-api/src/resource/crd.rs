@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition,
 };
 use kube_core::CustomResourceExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{FastPath, NodeProfile, NodeState, Switch};
 
@@ -78,6 +78,15 @@ fn tidy(value: &mut Value) {
             }
             if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
                 fields.remove("additionalProperties");
+            }
+            // No time is not a time.
+            if fields.get("format") == Some(&json!("date-time")) && fields.get("default") == Some(&json!("")) {
+                fields.remove("default");
+            }
+            // A list of so many of the same, which a server wants said once.
+            if let Some(Value::Array(each)) = fields.get("items") {
+                let first = each.first().cloned().unwrap_or_default();
+                fields.insert("items".to_owned(), first);
             }
             fields.values_mut().for_each(tidy);
         }

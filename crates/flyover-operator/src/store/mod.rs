@@ -1,0 +1,183 @@
+//! What the API server told: nodes, their states and the resources, and which resources a change of them concerns.
+//!
+//! Invariant: it is written by watches and by the operator's own writes; nothing in it is made up.
+
+mod shelf;
+mod shares;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use flyover_api::resource::Lane;
+
+use crate::drain::Pods;
+use crate::wire::{Node, Resource, State};
+
+pub(crate) use shares::Shares;
+pub(crate) use shelf::{Changed, Held, Shelf, Told};
+
+/// A resource, by what it decides and its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) lane: Lane,
+    pub(crate) name: String,
+}
+
+impl Key {
+    /// Whom an annotation names.
+    fn of_tag(tag: &str) -> Option<Self> {
+        let (kind, name) = tag.split_once('/')?;
+        let lane = Lane::ALL.into_iter().find(|lane| lane.kind() == kind)?;
+        Some(Self { lane, name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.lane.kind(), self.name)
+    }
+}
+
+/// A change that a watch told.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Of a node.
+    Node(Told<Node>),
+    /// Of what a node is to have, or of what became of it.
+    State(Told<State>),
+    /// Of a resource.
+    Resource(Lane, Told<Resource>),
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) nodes: Shelf<Node>,
+    pub(crate) states: Shelf<State>,
+    resources: [Shelf<Resource>; 3],
+    shares: Option<Shares>,
+    /// Pods that have to leave, of the nodes that are being emptied.
+    pub(crate) pods: BTreeMap<String, Pods>,
+}
+
+impl Store {
+    /// The resources of a lane.
+    pub(crate) fn resources(&self, lane: Lane) -> &Shelf<Resource> {
+        &self.resources[place(lane)]
+    }
+
+    /// A resource.
+    pub(crate) fn resource(&self, key: &Key) -> Option<&Held<Resource>> {
+        self.resources(key.lane).get(&key.name)
+    }
+
+    /// All resources there are.
+    pub(crate) fn keys(&self) -> BTreeSet<Key> {
+        Lane::ALL.into_iter().flat_map(|lane| self.of_lane(lane)).collect()
+    }
+
+    fn of_lane(&self, lane: Lane) -> impl Iterator<Item = Key> {
+        self.resources(lane).iter().map(move |(name, _)| Key { lane, name: name.clone() })
+    }
+
+    /// Whether everything was told once. Before, nothing may be decided.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.nodes.is_complete()
+            && self.states.is_complete()
+            && self.resources.iter().all(Shelf::is_complete)
+    }
+
+    /// Takes a change in, and says which resources it concerns.
+    pub(crate) fn take(&mut self, change: Change) -> BTreeSet<Key> {
+        match change {
+            Change::Node(told) => {
+                let changed = self.nodes.take(told);
+                changed.into_iter().flat_map(|changed| self.by_node(&changed)).collect()
+            }
+            Change::State(told) => {
+                let changed = self.states.take(told);
+                changed.into_iter().flat_map(|changed| self.by_state(&changed)).collect()
+            }
+            Change::Resource(lane, told) => {
+                let changed = self.resources[place(lane)].take(told);
+                changed.into_iter().flat_map(|changed| self.by_resource(lane, &changed)).collect()
+            }
+        }
+    }
+
+    /// Puts what was read or written of a resource.
+    pub(crate) fn put_resource(&mut self, key: &Key, held: Option<Held<Resource>>) -> BTreeSet<Key> {
+        let shelf = &mut self.resources[place(key.lane)];
+        let changed = match held {
+            Some(held) => shelf.put(key.name.clone(), held),
+            None => shelf.drop(key.name.clone()),
+        };
+        changed.map(|changed| self.by_resource(key.lane, &changed)).unwrap_or_default()
+    }
+
+    /// Puts what was read or written of a node.
+    pub(crate) fn put_node(&mut self, name: String, held: Held<Node>) -> BTreeSet<Key> {
+        let changed = self.nodes.put(name, held);
+        changed.map(|changed| self.by_node(&changed)).unwrap_or_default()
+    }
+
+    /// Puts what was read or written of a node's state.
+    pub(crate) fn put_state(&mut self, name: String, held: Held<State>) -> BTreeSet<Key> {
+        let changed = self.states.put(name, held);
+        changed.map(|changed| self.by_state(&changed)).unwrap_or_default()
+    }
+
+    /// Who gets what, as placements and labels say it now.
+    pub(crate) fn shares(&mut self) -> &Shares {
+        let (nodes, resources) = (&self.nodes, &self.resources);
+        self.shares.get_or_insert_with(|| Shares::of(nodes, Lane::ALL.map(|l| (l, &resources[place(l)]))))
+    }
+
+    /// A node's labels decide who selects it; the rest of it concerns whoever has something of it.
+    fn by_node(&mut self, changed: &Changed<Node>) -> BTreeSet<Key> {
+        let labels = |node: Option<&Node>| node.map(|node| node.labels.clone());
+        if labels(changed.before.as_ref()) != labels(self.nodes.value(&changed.name)) {
+            self.shares = None;
+        }
+        let tags = [changed.before.as_ref(), self.nodes.value(&changed.name)];
+        let tags: Vec<Key> =
+            tags.into_iter().flatten().filter_map(|n| Key::of_tag(n.cordoned_for.as_deref()?)).collect();
+        let mut concerned = self.shares().of_node(&changed.name);
+        concerned.extend(tags);
+        concerned.extend(self.named_in(self.states.value(&changed.name)));
+        concerned
+    }
+
+    fn by_state(&mut self, changed: &Changed<State>) -> BTreeSet<Key> {
+        let mut concerned = self.shares().of_node(&changed.name);
+        concerned.extend(self.named_in(changed.before.as_ref()));
+        concerned.extend(self.named_in(self.states.value(&changed.name)));
+        concerned
+    }
+
+    /// A change of where one goes concerns all of its lane: others may win or lose nodes by it.
+    fn by_resource(&mut self, lane: Lane, changed: &Changed<Resource>) -> BTreeSet<Key> {
+        let place = |of: Option<&Resource>| of.map(|of| (of.deleting, of.placement.clone()));
+        let now = self.resources(lane).value(&changed.name);
+        if place(changed.before.as_ref()) == place(now) {
+            return [Key { lane, name: changed.name.clone() }].into();
+        }
+        self.shares = None;
+        self.of_lane(lane).collect()
+    }
+
+    /// The resources that a state names, as far as they exist.
+    fn named_in(&self, state: Option<&State>) -> Vec<Key> {
+        let lanes = state.into_iter().flat_map(|state| &state.lanes);
+        let named = lanes.flat_map(|(lane, assignment)| {
+            let names = [&assignment.wanted, &assignment.previous].into_iter().flatten();
+            names.map(|wanted| Key { lane: *lane, name: wanted.from.clone() })
+        });
+        named.filter(|key| self.resource(key).is_some()).collect()
+    }
+}
+
+fn place(lane: Lane) -> usize {
+    Lane::ALL.iter().position(|other| *other == lane).expect("all lanes are in there")
+}

@@ -1,0 +1,97 @@
+//! What one resource's roll-out looks at, put together from what is known.
+
+use std::collections::BTreeSet;
+
+use flyover_api::resource::{Assignment, Lane};
+use flyover_plan::placement::Holder;
+use flyover_plan::rollout::{NodeView, Place, ResourceView, View};
+
+use super::{Key, Store};
+use crate::wire::Resource;
+
+impl Store {
+    /// The view of a resource, if it is there.
+    pub(crate) fn view(&mut self, key: &Key, now: i64) -> Option<View> {
+        let resource = self.resource(key)?.value.clone();
+        let names = self.concerned(key, &resource);
+        let nodes = names.into_iter().map(|name| self.node(key, name)).collect();
+        Some(View { now, resource: resource_view(key, resource), nodes })
+    }
+
+    /// Nodes that it selects, that have something of it, and that its status names.
+    fn concerned(&mut self, key: &Key, resource: &Resource) -> BTreeSet<String> {
+        let share = self.shares().share(key);
+        let mut names: BTreeSet<String> = share.own;
+        names.extend(share.contested.into_keys());
+        names.extend(share.lost.into_keys());
+        let rollout = &resource.status.rollout;
+        names.extend(rollout.claims.iter().cloned());
+        names.extend(rollout.blocked.iter().map(|blocked| blocked.node.clone()));
+        names.extend(rollout.halted.iter().map(|halt| halt.node.clone()));
+        let has = self.states.iter().filter(|(_, state)| {
+            state.lanes.get(&key.lane).is_some_and(|assignment| is_from(assignment, &key.name))
+        });
+        names.extend(has.map(|(name, _)| name.clone()));
+        let tag = key.to_string();
+        let ours = self.nodes.iter().filter(|(_, node)| node.cordoned_for.as_ref() == Some(&tag));
+        names.extend(ours.map(|(name, _)| name.clone()));
+        names
+    }
+
+    fn node(&mut self, key: &Key, name: String) -> NodeView {
+        let place = self.place(key, &name);
+        let node = self.nodes.value(&name);
+        let state = self.states.value(&name);
+        let assignment = state.and_then(|state| state.lanes.get(&key.lane)).cloned();
+        let cordoned_for = node.and_then(|node| node.cordoned_for.clone());
+        NodeView {
+            place,
+            exists: node.is_some(),
+            ready: node.is_some_and(|node| node.ready),
+            unschedulable: node.is_some_and(|node| node.unschedulable),
+            status: state.and_then(|state| state.told.get(&key.lane)).cloned(),
+            assignment_orphaned: self.is_left(key.lane, assignment.as_ref()),
+            cordon_orphaned: cordoned_for.as_deref().is_some_and(|tag| !self.is_there(tag)),
+            pods: self.pods.get(&name).map(|pods| pods.seen()),
+            assignment,
+            cordoned_for,
+            name,
+        }
+    }
+
+    fn place(&mut self, key: &Key, node: &str) -> Place {
+        match self.shares().verdict(key.lane, node).map(|verdict| &verdict.holder) {
+            None => Place::Free,
+            Some(Holder::Winner(winner)) if *winner == key.name => Place::Own,
+            Some(Holder::Winner(_)) => Place::Other,
+            Some(Holder::Conflict(_)) => Place::Contested,
+        }
+    }
+
+    /// The resource that an assignment comes from does not exist any more.
+    fn is_left(&self, lane: Lane, assignment: Option<&Assignment>) -> bool {
+        let from = assignment.and_then(|a| a.wanted.as_ref().or(a.previous.as_ref()));
+        from.is_some_and(|wanted| self.resources(lane).get(&wanted.from).is_none())
+    }
+
+    /// The resource that an annotation names exists. A word that names none is nobody's.
+    fn is_there(&self, tag: &str) -> bool {
+        Key::of_tag(tag).is_some_and(|key| self.resource(&key).is_some())
+    }
+}
+
+fn is_from(assignment: &Assignment, name: &str) -> bool {
+    [&assignment.wanted, &assignment.previous].into_iter().flatten().any(|wanted| wanted.from == name)
+}
+
+fn resource_view(key: &Key, resource: Resource) -> ResourceView {
+    ResourceView {
+        name: key.name.clone(),
+        lane: key.lane,
+        rollout: resource.placement.rollout,
+        wanted: resource.wanted,
+        deleting: resource.deleting,
+        abandoned: resource.abandoned,
+        status: resource.status.rollout,
+    }
+}
