@@ -116,7 +116,8 @@ mod tests {
             pod("web", &owned("ReplicaSet"), "Running"),
             pod("bare", &json!({}), "Pending"),
         ];
-        let told: Vec<_> = Pods::found(pods, None).seen().into_iter().map(|p| (p.name, p.controlled, p.empty_dir)).collect();
+        let told: Vec<_> =
+            Pods::found(pods, None).seen().into_iter().map(|p| (p.name, p.controlled, p.empty_dir)).collect();
         assert_eq!(told, [("web".to_owned(), true, true), ("bare".to_owned(), false, true)]);
     }
 

@@ -125,7 +125,8 @@ impl Teller {
     /// Tells those that were gathered long enough.
     pub(crate) fn flush(&mut self) {
         let now = Instant::now();
-        let due: Vec<Key> = self.ready.iter().filter(|(_, g)| g.until <= now).map(|(k, _)| k.clone()).collect();
+        let due: Vec<Key> =
+            self.ready.iter().filter(|(_, g)| g.until <= now).map(|(k, _)| k.clone()).collect();
         for key in due {
             if let Some(gathered) = self.ready.remove(&key) {
                 self.of_resource(&key, &gathered.uid, Reason::NodeReady, named(&gathered.nodes));

@@ -167,9 +167,7 @@ impl Candidate {
     async fn write(&self, metadata: Option<ObjectMeta>, spec: LeaseSpec) -> Result<Lease, kube::Error> {
         let how = PostParams { field_manager: Some(crate::MANAGER.into()), ..PostParams::default() };
         match metadata {
-            Some(metadata) => {
-                self.api.replace(LEASE, &how, &Lease { metadata, spec: Some(spec) }).await
-            }
+            Some(metadata) => self.api.replace(LEASE, &how, &Lease { metadata, spec: Some(spec) }).await,
             None => {
                 let metadata = ObjectMeta { name: Some(LEASE.into()), ..ObjectMeta::default() };
                 self.api.create(&how, &Lease { metadata, spec: Some(spec) }).await

@@ -60,7 +60,11 @@ impl Metrics {
     fn register(&mut self) {
         let all = &mut self.registry;
         all.register("turn_seconds", "How long one resource's turn took, by lane", self.turns.clone());
-        all.register("reconcile_seconds", "How long one look at all that had changed took", self.rounds.clone());
+        all.register(
+            "reconcile_seconds",
+            "How long one look at all that had changed took",
+            self.rounds.clone(),
+        );
         all.register("acts", "What was done, by act", self.acts.clone());
         all.register("errors", "Writes that failed, but for conflicts", self.errors.clone());
         all.register("conflicts", "Writes of what had changed meanwhile", self.conflicts.clone());

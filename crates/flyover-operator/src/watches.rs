@@ -62,10 +62,6 @@ async fn hear<W: ResourceExt, T>(
     }
 }
 
-
-
-
-
 fn told<W: ResourceExt, T>(event: Event<W>, kept: impl Fn(W) -> T) -> Told<T> {
     match event {
         Event::Init => Told::Beginning,

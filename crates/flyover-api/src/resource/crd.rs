@@ -80,7 +80,8 @@ fn tidy(value: &mut Value) {
                 fields.remove("additionalProperties");
             }
             // No time is not a time.
-            if fields.get("format") == Some(&json!("date-time")) && fields.get("default") == Some(&json!("")) {
+            if fields.get("format") == Some(&json!("date-time")) && fields.get("default") == Some(&json!(""))
+            {
                 fields.remove("default");
             }
             // A list of so many of the same, which a server wants said once.

@@ -134,7 +134,10 @@ impl Engine {
         let abandoned = view.nodes.iter().filter(|node| {
             let left = node.assignment.as_ref().and_then(|a| a.wanted.as_ref().or(a.previous.as_ref()));
             let ours = left.is_some_and(|wanted| wanted.from == key.name);
-            let clean = node.status.as_ref().is_some_and(|said| said.phase == flyover_api::resource::LanePhase::Clean);
+            let clean = node
+                .status
+                .as_ref()
+                .is_some_and(|said| said.phase == flyover_api::resource::LanePhase::Clean);
             ours && !clean && node.exists && view.resource.abandoned.names(&node.name)
         });
         let abandoned: Vec<String> = abandoned.map(|node| node.name.clone()).collect();

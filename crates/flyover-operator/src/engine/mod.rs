@@ -110,7 +110,8 @@ impl Engine {
             self.resync = now + RESYNC;
             self.dirty = self.store.keys();
         }
-        let due: Vec<Key> = self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        let due: Vec<Key> =
+            self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
         for key in due {
             self.due.remove(&key);
             self.dirty.insert(key);

@@ -55,7 +55,11 @@ impl Engine {
             tell(Reason::Halted, format!("it goes to no further node: {} {}", halt.node, halt.message));
         }
         for blocked in after.blocked.iter().filter(|b| !was.blocked.iter().any(|old| old.node == b.node)) {
-            self.tell_blocked(key, &blocked.node, &format!("{} cannot be emptied: {}", blocked.node, blocked.by));
+            self.tell_blocked(
+                key,
+                &blocked.node,
+                &format!("{} cannot be emptied: {}", blocked.node, blocked.by),
+            );
         }
     }
 
@@ -92,7 +96,8 @@ impl Engine {
         let now: BTreeSet<String> =
             view.nodes.iter().filter(|node| is_ready(view, node)).map(|node| node.name.clone()).collect();
         let canaries = &view.resource.status.canaries;
-        let all = |ready: &BTreeSet<String>| !canaries.is_empty() && canaries.iter().all(|c| ready.contains(c));
+        let all =
+            |ready: &BTreeSet<String>| !canaries.is_empty() && canaries.iter().all(|c| ready.contains(c));
         if let Some(before) = self.ready.get(key) {
             if all(&now) && !all(before) {
                 let note = format!("{} had it first and is ready with it", canaries.join(", "));

@@ -72,7 +72,8 @@ impl Hands {
 /// What the server said, with the causes it names: the budget's name stands only there.
 fn whole(error: &kube::Error) -> String {
     let kube::Error::Api(status) = error else { return message(error) };
-    let causes = status.details.iter().flat_map(|details| &details.causes).map(|cause| cause.message.as_str());
+    let causes =
+        status.details.iter().flat_map(|details| &details.causes).map(|cause| cause.message.as_str());
     let causes: Vec<&str> = causes.filter(|cause| !cause.is_empty()).collect();
     if causes.is_empty() { message(error) } else { causes.join("; ") }
 }

@@ -1,8 +1,8 @@
 //! Writes what became of a resource, and holds it until its nodes are clean.
 
 use flyover_api::resource::{ResourceStatus, RolloutStatus};
-use kube::api::{Api, Patch};
 use kube::Resource as _;
+use kube::api::{Api, Patch};
 use serde_json::{Value, json};
 
 use super::{Hands, NotDone, apply, patch};
@@ -100,7 +100,8 @@ fn kept(key: &Key, wire: ResourceWire) -> Held<Resource> {
 fn change(before: &Value, after: &Value) -> Value {
     let (Value::Object(old), Value::Object(new)) = (before, after) else { return after.clone() };
     let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-    let there = new.iter().map(|(key, value)| (key.clone(), change(old.get(key).unwrap_or(&Value::Null), value)));
+    let there =
+        new.iter().map(|(key, value)| (key.clone(), change(old.get(key).unwrap_or(&Value::Null), value)));
     gone.chain(there).collect()
 }
 

@@ -45,8 +45,7 @@ impl Hands {
         });
         let api: Api<StateWire> = Api::all(self.client.clone());
         let patch = Patch::Apply(&body);
-        let state =
-            self.ask(|| format!("NodeState/{name}"), api.patch(name, &apply(), &patch)).await?;
+        let state = self.ask(|| format!("NodeState/{name}"), api.patch(name, &apply(), &patch)).await?;
         debug_assert_eq!(state.name_any(), name, "the server answers with what was asked for");
         Ok(held(state, State::from).1)
     }

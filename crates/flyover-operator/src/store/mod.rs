@@ -2,8 +2,8 @@
 //!
 //! Invariant: it is written by watches and by the operator's own writes; nothing in it is made up.
 
-mod shelf;
 mod shares;
+mod shelf;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,9 +83,7 @@ impl Store {
 
     /// Whether everything was told once. Before, nothing may be decided.
     pub(crate) fn is_complete(&self) -> bool {
-        self.nodes.is_complete()
-            && self.states.is_complete()
-            && self.resources.iter().all(Shelf::is_complete)
+        self.nodes.is_complete() && self.states.is_complete() && self.resources.iter().all(Shelf::is_complete)
     }
 
     /// Takes a change in, and says which resources it concerns.

@@ -153,7 +153,8 @@ mod tests {
             assert!(shelf.take(told).is_empty());
         }
         assert_eq!(values(&shelf), [("a", 1), ("b", 1)], "nothing goes before all was told");
-        let gone: Vec<_> = shelf.take(Told::All).into_iter().map(|changed| (changed.name, changed.before)).collect();
+        let gone: Vec<_> =
+            shelf.take(Told::All).into_iter().map(|changed| (changed.name, changed.before)).collect();
         assert_eq!(gone, [("a".to_owned(), Some(1))]);
     }
 }

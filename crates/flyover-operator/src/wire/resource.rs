@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use flyover_api::resource::{
-    FastPathSpec, GROUP, Lane, Placement, ResourceStatus, VERSION, Wanted,
-};
+use flyover_api::resource::{FastPathSpec, GROUP, Lane, Placement, ResourceStatus, VERSION, Wanted};
 use flyover_api::{NodeProfileSpec, SwitchSpec};
 use flyover_plan::rollout::Abandoned;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -64,14 +62,16 @@ impl ResourceWire {
 /// The placement, what is left of the spec, and why it makes no sense, if so.
 fn read(lane: Lane, mut spec: Map<String, Value>) -> (Placement, Map<String, Value>, Option<String>) {
     let own = ["nodeSelector", "priority", "rollout"];
-    let frame: Map<_, _> = own.iter().filter_map(|key| Some(((*key).to_owned(), spec.remove(*key)?))).collect();
+    let frame: Map<_, _> =
+        own.iter().filter_map(|key| Some(((*key).to_owned(), spec.remove(*key)?))).collect();
     let checked = match lane {
         Lane::Profile => check::<NodeProfileSpec>(&spec),
         Lane::FastPath => check::<FastPathSpec>(&spec),
         Lane::Switch => check::<SwitchSpec>(&spec),
     };
     let placement = serde_json::from_value::<Placement>(Value::Object(frame));
-    let senseless = placement.as_ref().err().map(ToString::to_string).or(checked.err().map(|e| e.to_string()));
+    let senseless =
+        placement.as_ref().err().map(ToString::to_string).or(checked.err().map(|e| e.to_string()));
     (placement.unwrap_or_default(), spec, senseless)
 }
 
@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn the_order_in_which_a_spec_was_written_and_where_it_goes_are_no_change_of_it() {
         let one = fast_path(r#"{"leaseMs":20,"pods":{"optIn":{"a":"b"},"optOut":{}},"priority":3}"#);
-        let other = fast_path(r#"{"nodeSelector":{"x":"y"},"pods":{"optOut":{},"optIn":{"a":"b"}},"leaseMs":20}"#);
+        let other =
+            fast_path(r#"{"nodeSelector":{"x":"y"},"pods":{"optOut":{},"optIn":{"a":"b"}},"leaseMs":20}"#);
         assert_eq!(one.wanted, other.wanted);
         assert_eq!((one.placement.priority, other.placement.node_selector.len()), (3, 1));
         assert_ne!(one.wanted.hash, fast_path(r#"{"leaseMs":21}"#).wanted.hash);

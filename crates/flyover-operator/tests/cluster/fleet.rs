@@ -59,7 +59,8 @@ impl Fleet {
 /// A node that works.
 pub(crate) async fn node(client: &Client, name: &str) {
     let api: Api<Node> = Api::all(client.clone());
-    let node = json!({"metadata": {"name": name, "labels": {"fleet": "yes", "kubernetes.io/hostname": name}}});
+    let node =
+        json!({"metadata": {"name": name, "labels": {"fleet": "yes", "kubernetes.io/hostname": name}}});
     let node: Node = serde_json::from_value(node).unwrap();
     api.create(&PostParams::default(), &node).await.unwrap();
     ready(client, name, true).await;
@@ -181,7 +182,11 @@ fn status(hash: Option<String>, phase: LanePhase, needs: Disturbance, message: &
 }
 
 /// Waits until something holds.
-pub(crate) async fn until<F: Future<Output = bool>>(what: &str, limit: Duration, mut holds: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(
+    what: &str,
+    limit: Duration,
+    mut holds: impl FnMut() -> F,
+) {
     let waited = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(50)).await;

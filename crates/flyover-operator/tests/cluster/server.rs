@@ -9,7 +9,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use flyover_testkit::process::Process;
-use kube::config::{AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{
+    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
+};
 use kube::{Client, Config};
 
 /// Somebody who may do anything.
@@ -54,7 +56,9 @@ impl Server {
             run(&folder, "kube-apiserver", &api_server(&folder, client, port))?,
         ];
         let server = running.last_mut().expect("it was put there");
-        server.until("opened its port", START, || Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
+        server.until("opened its port", START, || {
+            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
+        })?;
         let mut server = Self { folder, port, _running: running };
         server.until_ready()?;
         server.manage()?;
@@ -149,7 +153,8 @@ fn asked(line: &serde_json::Value) -> Option<(String, String, String)> {
 }
 
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let held: Vec<TcpListener> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let held: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     let mut ports = [0; N];
     for (port, held) in ports.iter_mut().zip(held) {
         *port = held.local_addr()?.port();

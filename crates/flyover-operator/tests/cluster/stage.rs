@@ -7,8 +7,8 @@ use flyover_api::resource::{FastPath, NodeState, crds};
 use flyover_operator::{NAMESPACE, Options, RIGHTS};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
@@ -62,22 +62,28 @@ impl Stage {
     async fn rights(&self) {
         let rules = |own: bool| -> Vec<Value> {
             let rights = RIGHTS.iter().filter(|right| right.own_namespace == own);
-            let rule = |right: &flyover_operator::Right| {
-                json!({"apiGroups": [right.group], "resources": right.resources, "verbs": right.verbs})
-            };
+            let rule = |right: &flyover_operator::Right| json!({"apiGroups": [right.group], "resources": right.resources, "verbs": right.verbs});
             rights.map(rule).collect()
         };
         let subjects = json!([{"kind": "User", "name": OPERATOR, "apiGroup": "rbac.authorization.k8s.io"}]);
-        let refer = |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR});
+        let refer =
+            |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR});
         let meta = json!({"name": OPERATOR});
         let (version, client) = ("rbac.authorization.k8s.io/v1", || self.client.clone());
-        let body = json!({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": rules(false)});
+        let body =
+            json!({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": rules(false)});
         Api::<ClusterRole>::all(client()).patch(OPERATOR, &apply(), &Patch::Apply(&body)).await.unwrap();
         let body = json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": meta,
             "subjects": subjects, "roleRef": refer("ClusterRole")});
-        Api::<ClusterRoleBinding>::all(client()).patch(OPERATOR, &apply(), &Patch::Apply(&body)).await.unwrap();
+        Api::<ClusterRoleBinding>::all(client())
+            .patch(OPERATOR, &apply(), &Patch::Apply(&body))
+            .await
+            .unwrap();
         let body = json!({"apiVersion": version, "kind": "Role", "metadata": meta, "rules": rules(true)});
-        Api::<Role>::namespaced(client(), NAMESPACE).patch(OPERATOR, &apply(), &Patch::Apply(&body)).await.unwrap();
+        Api::<Role>::namespaced(client(), NAMESPACE)
+            .patch(OPERATOR, &apply(), &Patch::Apply(&body))
+            .await
+            .unwrap();
         let body = json!({"apiVersion": version, "kind": "RoleBinding", "metadata": meta,
             "subjects": subjects, "roleRef": refer("Role")});
         let api = Api::<RoleBinding>::namespaced(client(), NAMESPACE);
@@ -118,17 +124,25 @@ impl Stage {
 
     /// Applies any object that has no namespace.
     pub(crate) async fn apply(&self, version: &str, kind: &str, body: &Value) -> DynamicObject {
-        self.try_apply(version, kind, body).await.unwrap_or_else(|error| panic!("{kind} {}: {error}", body["metadata"]["name"]))
+        self.try_apply(version, kind, body)
+            .await
+            .unwrap_or_else(|error| panic!("{kind} {}: {error}", body["metadata"]["name"]))
     }
 
     /// As [`Self::apply`], and what the server says if it will not.
-    pub(crate) async fn try_apply(&self, version: &str, kind: &str, body: &Value) -> kube::Result<DynamicObject> {
+    pub(crate) async fn try_apply(
+        &self,
+        version: &str,
+        kind: &str,
+        body: &Value,
+    ) -> kube::Result<DynamicObject> {
         let (group, version) = version.split_once('/').unwrap_or(("", version));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
         let name = body["metadata"]["name"].as_str().unwrap();
         let mut body = body.clone();
-        body["apiVersion"] = if group.is_empty() { version.into() } else { format!("{group}/{version}").into() };
+        body["apiVersion"] =
+            if group.is_empty() { version.into() } else { format!("{group}/{version}").into() };
         body["kind"] = kind.into();
         api.patch(name, &apply(), &Patch::Apply(&body)).await
     }
@@ -154,7 +168,10 @@ impl Stage {
         let api: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), "default");
         let all = api.list(&ListParams::default()).await.unwrap();
         let about = all.items.into_iter().filter(|event| {
-            event.regarding.as_ref().is_some_and(|r| r.kind.as_deref() == Some(kind) && r.name.as_deref() == Some(name))
+            event
+                .regarding
+                .as_ref()
+                .is_some_and(|r| r.kind.as_deref() == Some(kind) && r.name.as_deref() == Some(name))
         });
         about.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
     }

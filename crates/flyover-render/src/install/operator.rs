@@ -12,6 +12,8 @@ use super::{Installation, OPERATOR, Object, meta, pod};
 
 /// The user that images without users give to those that are nobody.
 const NOBODY: i64 = 65532;
+/// Where it says how it is, unless told otherwise.
+const PORT: i32 = 9470;
 
 pub(super) fn objects(wanted: &Installation) -> Vec<Object> {
     vec![deployment(wanted), budget(wanted)]
@@ -77,6 +79,9 @@ fn container(wanted: &Installation) -> Container {
             pod::from_field("POD_NAMESPACE", "metadata.namespace"),
             pod::env("FLYOVER_LOG", &wanted.log),
         ]),
+        ports: Some(vec![pod::port("metrics", PORT)]),
+        liveness_probe: Some(pod::probe("/healthz", PORT)),
+        readiness_probe: Some(pod::probe("/readyz", PORT)),
         resources: Some(pod::resources(&[("cpu", "20m"), ("memory", "64Mi")], &[("memory", "512Mi")])),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

@@ -1,10 +1,12 @@
 //! What the pods of operator and agents have in common.
 
 use k8s_openapi::api::core::v1::{
-    EnvVar, EnvVarSource, ObjectFieldSelector, PodSpec, PodTemplateSpec, ResourceRequirements,
+    ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe,
+    ResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Installation, meta};
 
@@ -27,6 +29,24 @@ pub(super) fn resources(requests: &[(&str, &str)], limits: &[(&str, &str)]) -> R
         (!pairs.is_empty()).then(|| named.collect())
     };
     ResourceRequirements { requests: quantities(requests), limits: quantities(limits), claims: None }
+}
+
+/// A port with a name.
+pub(super) fn port(name: &str, number: i32) -> ContainerPort {
+    ContainerPort { name: Some(name.into()), container_port: number, ..ContainerPort::default() }
+}
+
+/// A question that is asked by HTTP; three answers that do not come are too many.
+pub(super) fn probe(path: &str, port: i32) -> Probe {
+    let get =
+        HTTPGetAction { path: Some(path.into()), port: IntOrString::Int(port), ..HTTPGetAction::default() };
+    Probe {
+        http_get: Some(get),
+        period_seconds: Some(5),
+        timeout_seconds: Some(3),
+        failure_threshold: Some(3),
+        ..Probe::default()
+    }
 }
 
 /// A pod with our labels.

@@ -111,7 +111,7 @@ pub fn page() -> String {
 const AT_THE_API: &str = "
 ## At the API server
 
-All agents share an account, which may read `NodeState`, pods and nodes, write the status of `NodeState`, and send events. The admission
+All agents share an account, which may read `NodeState` and pods, write the status of `NodeState`, and send events. The admission
 policy `flyover-agent` lets a token write the state of that node only on which the token's pod runs, so what a stolen token can
 change is the node that it was stolen from. It can be read with it which pods there are, and what the nodes are to have.
 ";

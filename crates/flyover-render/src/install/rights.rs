@@ -9,43 +9,39 @@ use super::{AGENT, Installation, OPERATOR, Object, meta};
 
 const OURS: &str = "flyover.dev";
 const READ: [&str; 3] = ["get", "list", "watch"];
-const EVENTS: (&[&str], &[&str], &[&str]) = (&["", "events.k8s.io"], &["events"], &["create", "patch"]);
+const EVENTS: Right = (&["", "events.k8s.io"], &["events"], &["create", "patch"]);
 
 /// Groups, resources, verbs.
 type Right = (&'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
 /// What the operator may do in the whole cluster.
-const OF_OPERATOR: [Right; 9] = [
+const OF_OPERATOR: [Right; 7] = [
     // What people wrote; the finalizer stands in the object itself.
-    (&[OURS], &["nodeprofiles", "fastpaths", "switches"], &["get", "list", "watch", "update", "patch"]),
-    (&[OURS], &["nodeprofiles/status", "fastpaths/status", "switches/status"], &["get", "update", "patch"]),
-    (&[OURS], &["nodeprofiles/finalizers", "fastpaths/finalizers", "switches/finalizers"], &["update"]),
+    (&[OURS], &["nodeprofiles", "fastpaths", "switches"], &["get", "list", "watch", "patch"]),
+    (&[OURS], &["nodeprofiles/status", "fastpaths/status", "switches/status"], &["patch"]),
     // What each node is to have. Never its status: that is the agent's.
-    (&[OURS], &["nodestates"], &["get", "list", "watch", "create", "update", "patch", "delete"]),
+    (&[OURS], &["nodestates"], &["get", "list", "watch", "create", "patch"]),
     // Which nodes there are; to cordon and to uncordon.
     (&[""], &["nodes"], &["get", "list", "watch", "patch"]),
     // Who is on a node that is to be emptied.
-    (&[""], &["pods"], &READ),
+    (&[""], &["pods"], &["list"]),
+    // By the way that heeds disruption budgets.
     (&[""], &["pods/eviction"], &["create"]),
-    // To name the budget that keeps a pod where it is.
-    (&["policy"], &["poddisruptionbudgets"], &READ),
     EVENTS,
 ];
 
 /// What the operator may do in its own namespace: the lease says which of its replicas works.
 const OF_OPERATOR_AT_HOME: [Right; 1] =
-    [(&["coordination.k8s.io"], &["leases"], &["get", "list", "watch", "create", "update", "patch"])];
+    [(&["coordination.k8s.io"], &["leases"], &["get", "create", "update"])];
 
 /// What an agent may do. That it writes of its own node only is held by an admission policy: RBAC knows no nodes.
-const OF_AGENT: [Right; 5] = [
+const OF_AGENT: [Right; 4] = [
     // What its node is to have.
     (&[OURS], &["nodestates"], &READ),
     // What became of it.
     (&[OURS], &["nodestates/status"], &["get", "update", "patch"]),
     // Labels of the pods of its node: which of them are bypassed, which hold a port of the switch.
     (&[""], &["pods"], &READ),
-    // Addresses of the other nodes: by which devices they are reached.
-    (&[""], &["nodes"], &READ),
     EVENTS,
 ];
 

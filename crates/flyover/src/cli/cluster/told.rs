@@ -23,7 +23,10 @@ fn refused(doing: &str, status: &Status) -> Fault {
     match status.code {
         401 => fault.hint("the credentials of the kubeconfig are not, or no longer, known to this cluster"),
         403 => fault.hint("the right that is missing is the one named; a cluster administrator can give it"),
-        404 if status.message.contains("could not find the requested resource") => {
+        // A kind that is not defined is a path that is not there.
+        404 if status.message.contains("could not find the requested resource")
+            || status.message.contains("page not found") =>
+        {
             fault.hint("Flyover is not installed in this cluster: `kubectl flyover install`")
         }
         409 => fault.hint("somebody else wrote at the same time; try again"),

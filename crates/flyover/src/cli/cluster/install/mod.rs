@@ -15,6 +15,7 @@ pub(super) use ready::{Count, of_daemons, of_deployment};
 
 use super::connect::Connect;
 use super::told;
+use super::uninstall::is_of_cluster;
 use crate::cli::fault::{Exit, Fault};
 use crate::cli::print;
 
@@ -87,6 +88,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl Install {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        if is_of_cluster(&self.namespace) {
+            return Err(Fault::new(
+                Exit::Usage,
+                format!("namespace {} is the cluster's own", self.namespace),
+            )
+            .hint("Flyover labels its namespace, and an uninstall removes it: choose one for it alone")
+            .into());
+        }
         let objects = objects(&self.wanted());
         if self.dry_run == Some(DryRun::Client) {
             print(&objects, self.output)?;

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+pub(super) use objects::is_of_cluster;
+
 use super::connect::Connect;
 use super::left;
 use super::progress::Progress;
