@@ -11,12 +11,16 @@ PACKAGES := clang-16 clang-format-16 lld-16 libelf-dev zlib1g-dev pkg-config gcc
 # the ring of memory pools every vhost port fails with "Invalid argument".
 SWITCH_PACKAGES := openvswitch-switch-dpdk dpdk dpdk-dev containernetworking-plugins librte-mempool-ring23 librte-net-virtio23 \
 	librte-net-tap23 librte-net-null23 librte-net-af-packet23
+# What nodes of a cluster are made of, beside what is built for them.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins busybox-static openssl socat
 # What virtual machines need on top.
 VM_PACKAGES := qemu-system-x86 qemu-utils seabios ipxe-qemu busybox-static xz-utils zstd mmdebstrap e2fsprogs
 
 KERNELS ?= 6.1 6.12 7.2
 # Which of the tests in VMs with a disk; all unless said.
 VM_TESTS ?=
+# How the cluster is raised.
+CLUSTER ?=
 FUZZ_SECONDS ?= 60
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
@@ -32,15 +36,27 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
+.PHONY: help setup setup-cluster cluster cluster-down test-cluster demo demo-switch test bench lint fuzz cni test-kernels test-vm test-fresh clean
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
 	@scripts/install-toolchain
 	@scripts/install-cnitool
+
+setup-cluster: setup ## Install what clusters are made of, and build Kubernetes (ten minutes the first time)
+	@scripts/install-packages $(CLUSTER_PACKAGES)
+	@scripts/install-kubernetes
+
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+
+cluster-down: ## Take it away
+	cargo build --package xtask
+	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
 	cargo build --release --package flyover
@@ -72,6 +88,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
 	cargo clippy --package flyover-vhost --test guests -- -D warnings
+	cargo clippy --package flyover-testkit --test cluster -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -101,10 +118,15 @@ test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs wi
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
 	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
+# One cluster at a time: each is a gigabyte of daemons.
+test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster
+	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --test cluster -- --nocapture
+
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap
 	$(SUDO) scripts/in-fresh-debian make setup lint test
 
-clean: ## Remove what was built, and the labs left behind
+clean: ## Remove what was built, and the labs and the cluster left behind
 	@if [ -x target/release/flyover ]; then $(FLYOVER) lab down --all; fi
+	@if [ -x target/debug/xtask ]; then $(SUDO) target/debug/xtask cluster down; fi
 	cargo clean

@@ -1,8 +1,10 @@
-//! Rigs that tests are built on: labs, packets, captures, switches, virtual machines.
+//! Rigs that tests are built on: labs, packets, captures, switches, clusters, virtual machines.
 //!
 //! Invariant: a rig that cannot be built fails its test; nothing skips itself.
 
+pub mod cluster;
 pub mod hosts;
+mod hugepages;
 pub mod model;
 pub mod ovs;
 pub mod process;

@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 20] = [
+pub const FLOORS: [(&str, Floor); 21] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -35,6 +35,7 @@ pub const FLOORS: [(&str, Floor); 20] = [
     ("flyover-lab", Floor::Hands),
     ("flyover-fastpath", Floor::Hands),
     ("flyover-latency", Floor::Hands),
+    ("flyover-bundle", Floor::Hands),
     ("flyover", Floor::Bins),
     ("flyover-cni", Floor::Bins),
     ("flyover-operator", Floor::Bins),

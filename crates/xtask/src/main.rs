@@ -1,6 +1,7 @@
-//! Chores of the repository: other kernels, the demo of the switch, generated files.
+//! Chores of the repository: other kernels, a cluster, the demo of the switch, generated files.
 
 mod built;
+mod cluster;
 mod demo;
 mod generated;
 mod kernels;
@@ -15,6 +16,8 @@ use clap::Parser;
 enum Chore {
     /// Boot kernels in virtual machines and run the guest's list of commands there.
     Kernels(kernels::Kernels),
+    /// Raise a Kubernetes cluster on this machine, use it, and take it away.
+    Cluster(cluster::Cluster),
     /// Show a userspace switch with pods and a virtual machine, on parts of its own.
     DemoSwitch(demo::DemoSwitch),
     /// Write the files of the repository that are made from its programs.
@@ -25,6 +28,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     match Chore::parse() {
         Chore::Kernels(kernels) => kernels.run(&root),
+        Chore::Cluster(cluster) => cluster.run(&root),
         Chore::DemoSwitch(demo) => demo.run(&root).map(|()| ExitCode::SUCCESS),
         Chore::Gen(gen_files) => gen_files.run(&root),
     }

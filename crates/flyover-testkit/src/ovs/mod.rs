@@ -5,7 +5,6 @@
 //! a rig goes, its processes, its namespace and its folder go, and a test whose rig left anything fails.
 
 mod guest;
-mod hugepages;
 mod leftovers;
 mod ports;
 mod settings;
@@ -28,10 +27,11 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 pub use self::guest::{Guest, Pings, Vm};
-use self::hugepages::Hugepages;
+
 pub use self::ports::NewPort;
 pub use self::settings::{Options, Switch};
 pub use self::testpmd::{Counters, Mode, Pod, Rates, Testpmd};
+use crate::hugepages::Hugepages;
 use crate::process::Process;
 
 /// The daemon that has DPDK; the one in PATH may be the one without. A daemon names its files after itself, so it is

@@ -12,11 +12,11 @@ const LOCK: &str = "/run/lock/flyover-testkit-hugepages";
 
 /// Hugepages of 2 MiB.
 #[derive(Debug)]
-pub(super) struct Hugepages(u64);
+pub(crate) struct Hugepages(pub(crate) u64);
 
 impl Hugepages {
     /// Takes so many more.
-    pub(super) fn raise(count: u64) -> anyhow::Result<Self> {
+    pub(crate) fn raise(count: u64) -> anyhow::Result<Self> {
         let _lock = lock()?;
         let before = read()?;
         write(before + count)?;
@@ -32,7 +32,7 @@ impl Hugepages {
     }
 
     /// Gives them back.
-    pub(super) fn give_back(self) -> anyhow::Result<()> {
+    pub(crate) fn give_back(self) -> anyhow::Result<()> {
         let _lock = lock()?;
         let before = read()?;
         write(before.saturating_sub(self.0))

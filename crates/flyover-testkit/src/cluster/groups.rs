@@ -1,0 +1,182 @@
+//! The control groups of a machine of the rig: one in each hierarchy of version 1, below this program's own.
+//!
+//! Invariant: only groups that bear the machine's name are made or removed. What limits this program limits the rig.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+/// A hierarchy, where it is mounted and what it is mounted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hierarchy {
+    place: PathBuf,
+    options: String,
+}
+
+/// How long the kernel may take to see that a group's last process is gone.
+const EMPTY: Duration = Duration::from_secs(20);
+
+/// The hierarchy that counts huge pages; few machines have it mounted, and kubelet offers none without. Each rig mounts
+/// it for itself: another's mount goes when that one does.
+const HUGEPAGES: &str = "hugetlb";
+
+/// The groups of one machine: each folder, and what its hierarchy is mounted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Groups(Vec<(PathBuf, String)>);
+
+impl Groups {
+    /// Those of a machine of that name, whether they are there or not. `huge` is where the rig has mounted the hierarchy
+    /// of huge pages, if the kernel has one.
+    pub(super) fn of(name: &str, huge: Option<&Path>) -> anyhow::Result<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").context("failed to read this program's groups")?;
+        let mut all = hierarchies()?;
+        if let Some(place) = huge {
+            all.retain(|hierarchy| hierarchy.options != HUGEPAGES);
+            all.push(Hierarchy { place: place.to_owned(), options: HUGEPAGES.into() });
+        }
+        ensure!(
+            !all.is_empty(),
+            "no control groups of version 1 are mounted\n  hint: this rig's nodes know no others; boot with \
+             `systemd.unified_cgroup_hierarchy=0`"
+        );
+        Ok(Self(
+            all.into_iter()
+                .map(|h| (h.place.join(path_in(&own, &h.options)).join(name), h.options))
+                .collect(),
+        ))
+    }
+
+    /// Makes them, ready to take tasks.
+    pub(super) fn create(&self) -> anyhow::Result<()> {
+        for (folder, options) in &self.0 {
+            fs::create_dir_all(folder).with_context(|| format!("failed to create `{}`", folder.display()))?;
+            if options.split(',').any(|option| option == "cpuset") {
+                let above = folder.parent().context("a group has one above")?;
+                // An empty set of processors takes no task, and groups below inherit only by consent.
+                for file in ["cpuset.cpus", "cpuset.mems"] {
+                    fs::write(folder.join(file), fs::read(above.join(file))?)?;
+                }
+                fs::write(folder.join("cgroup.clone_children"), "1")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// For the first process: `FOLDER=OPTIONS`.
+    pub(super) fn arguments(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(folder, options)| format!("{}={options}", folder.display()))
+    }
+
+    /// Removes them and all below, which a node that was cut off has left.
+    pub(super) fn remove(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + EMPTY;
+        for (folder, _) in &self.0 {
+            while let Err(error) = remove_below(folder) {
+                if Instant::now() > deadline {
+                    return Err(error).with_context(|| format!("failed to remove `{}`", folder.display()));
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the kernel can count huge pages.
+pub(super) fn huge_known() -> anyhow::Result<bool> {
+    let controllers = fs::read_to_string("/proc/cgroups").context("failed to list controllers")?;
+    Ok(controllers.lines().any(|line| line.starts_with(HUGEPAGES)))
+}
+
+/// Mounts the hierarchy of huge pages.
+pub(super) fn mount_huge(place: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(place)?;
+    mount(Some("cgroup"), place, Some("cgroup"), MsFlags::empty(), Some(HUGEPAGES))
+        .with_context(|| format!("failed to mount the control groups of huge pages at `{}`", place.display()))
+}
+
+/// Takes that mount away again.
+pub(super) fn unmount_huge(place: &Path) -> anyhow::Result<()> {
+    match umount2(place, MntFlags::MNT_DETACH) {
+        Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => Ok(()),
+        Err(error) => bail!("failed to unmount `{}`: {error}", place.display()),
+    }
+}
+
+fn remove_below(folder: &Path) -> std::io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_below(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn hierarchies() -> anyhow::Result<Vec<Hierarchy>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").context("failed to list mounts")?;
+    let mut found: Vec<Hierarchy> = Vec::new();
+    for hierarchy in mounts.lines().filter_map(hierarchy) {
+        // One that is mounted twice is still one.
+        if !found.iter().any(|h| h.options == hierarchy.options) {
+            found.push(hierarchy);
+        }
+    }
+    Ok(found)
+}
+
+/// The hierarchy of a line of mountinfo, if it is one.
+fn hierarchy(line: &str) -> Option<Hierarchy> {
+    let (head, tail) = line.split_once(" - ")?;
+    let mut tail = tail.split(' ');
+    if tail.next() != Some("cgroup") {
+        return None;
+    }
+    let options = tail.nth(1)?.split(',').filter(|o| !["rw", "ro", "xattr", "none"].contains(o));
+    let options =
+        options.filter(|o| !o.contains('=') || o.starts_with("name=")).collect::<Vec<_>>().join(",");
+    let options = if options.starts_with("name=") { format!("none,{options}") } else { options };
+    Some(Hierarchy { place: head.split(' ').nth(4)?.into(), options })
+}
+
+/// This program's group in a hierarchy, relative to its root.
+fn path_in(own: &str, options: &str) -> PathBuf {
+    let wanted = options.strip_prefix("none,").unwrap_or(options);
+    let mut lines = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    let path = lines.find(|(controllers, _)| *controllers == wanted).map_or("", |(_, path)| path);
+    path.trim_start_matches('/').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hierarchy_is_known_by_what_it_is_mounted_by() {
+        let line = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct";
+        let cpu = Hierarchy { place: "/sys/fs/cgroup/cpu".into(), options: "cpu,cpuacct".into() };
+        assert_eq!(hierarchy(line), Some(cpu));
+        let line = "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd";
+        assert_eq!(hierarchy(line).map(|h| h.options), Some("none,name=systemd".into()));
+        assert_eq!(hierarchy("41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw"), None);
+    }
+
+    #[test]
+    fn the_rig_stands_below_the_group_of_its_program() {
+        let own = "9:name=systemd:/\n4:memory:/box/7\n1:cpu,cpuacct:/a\n0::/\n";
+        let paths = ["memory", "none,name=systemd", "cpu,cpuacct", "hugetlb"].map(|h| path_in(own, h));
+        assert_eq!(paths, ["box/7", "", "a", ""].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,422 @@
+//! A real Kubernetes cluster on one machine: etcd, the control plane, and nodes with containerd, kubelet, kube-proxy,
+//! flannel and Multus, each node in namespaces of its own.
+//!
+//! Invariants: nothing is simulated and nothing is pulled. The machine's network is not touched: its loopback has one
+//! more port while a cluster is up. A cluster is written down before it is made, and taking it away leaves its logs only.
+
+mod control;
+mod groups;
+mod images;
+mod machine;
+mod network;
+mod node;
+mod pki;
+mod record;
+mod settings;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitStatus};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use flyover_host::cmd::Cmd;
+use flyover_net::netns::Netns;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+pub use self::control::Control;
+use self::groups::Groups;
+pub use self::images::BUSYBOX;
+use self::machine::Machine;
+pub use self::node::{Daemon, Node};
+use self::pki::Pki;
+use self::record::Record;
+use crate::hugepages::Hugepages;
+
+/// For one question to the API.
+const ANSWER: Duration = Duration::from_secs(60);
+/// From the start of the API server until it serves.
+const SERVE: Duration = Duration::from_secs(90);
+/// From the start of the last daemon until all nodes are ready.
+const READY: &str = "--timeout=120s";
+/// What a cluster has beside Kubernetes.
+const MANIFEST: &str = include_str!("cluster.yaml");
+/// The machine of the control plane.
+const CONTROL: &str = "control";
+
+/// What carries services to pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Proxy {
+    /// kube-proxy with iptables.
+    Iptables,
+    /// kube-proxy with nftables.
+    Nftables,
+}
+
+/// A cluster as it is wanted.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many nodes, 1 to 9.
+    pub nodes: u8,
+    /// What carries services.
+    pub proxy: Proxy,
+    /// Where disks, keys and logs go. What an earlier cluster left there goes.
+    pub folder: PathBuf,
+    /// Where `scripts/install-kubernetes` put the programs.
+    pub tools: PathBuf,
+    /// Hugepages of 2 MiB that the machine lends; all nodes see the same.
+    pub hugepages: u64,
+    /// The name of one that outlives this program.
+    pub keep: Option<String>,
+}
+
+impl Options {
+    /// Two nodes with iptables, that die with this program.
+    #[must_use]
+    pub fn new(folder: &Path, tools: &Path) -> Self {
+        let (folder, tools) = (folder.to_owned(), tools.to_owned());
+        Self { nodes: 2, proxy: Proxy::Iptables, folder, tools, hugepages: 0, keep: None }
+    }
+}
+
+/// A cluster that is up.
+#[derive(Debug)]
+pub struct Cluster {
+    record: Record,
+    control: Machine,
+    nodes: Vec<Machine>,
+    images: Mutex<Vec<PathBuf>>,
+    down: bool,
+}
+
+impl Cluster {
+    /// Raises one and waits until all its nodes are ready. What clusters of dead programs left is taken away first.
+    pub fn up(options: &Options) -> anyhow::Result<Self> {
+        for orphan in Record::orphans()? {
+            Self::of(orphan)?.down()?;
+        }
+        let record = prepare(options)?;
+        record.claim()?;
+        let kept = record.kept();
+        let mut cluster = Self::of(record)?;
+        let raised = cluster.raise();
+        if let Err(error) = raised {
+            let logs = cluster.record.folder.display().to_string();
+            // The first fault is the one to tell.
+            let _second = cluster.take_down();
+            return Err(error.context(format!("the cluster did not come up; its logs are below `{logs}`")));
+        }
+        // One that outlives this program is not taken down by forgetting it.
+        cluster.down = kept;
+        Ok(cluster)
+    }
+
+    /// One that another program raised, and that is to stay up when this value goes.
+    pub fn open(name: &str) -> anyhow::Result<Self> {
+        let record = Record::load(name)?.with_context(|| format!("there is no cluster {name}"))?;
+        let mut cluster = Self::of(record)?;
+        cluster.down = true;
+        Ok(cluster)
+    }
+
+    /// Takes away the one of that name, also one that was left half up; none is no error.
+    pub fn take_down_named(name: &str) -> anyhow::Result<()> {
+        Record::load(name)?.map_or(Ok(()), |record| Self::of(record)?.down())
+    }
+
+    /// Takes it away, and all that it changed.
+    pub fn down(mut self) -> anyhow::Result<()> {
+        self.take_down()
+    }
+
+    /// Runs `kubectl` as its administrator; standard output.
+    pub fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        Ok(self.ask(arguments).run()?)
+    }
+
+    /// Makes the cluster have what the manifest says.
+    pub fn apply(&self, manifest: &str) -> anyhow::Result<()> {
+        self.ask(&["apply", "--filename=-"]).stdin(manifest).run()?;
+        Ok(())
+    }
+
+    /// `kubectl` with these arguments, not run yet.
+    #[must_use]
+    pub fn ask(&self, arguments: &[&str]) -> Cmd {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        Cmd::new(self.record.tool("kubectl")).args([kubeconfig]).args(arguments).timeout(ANSWER)
+    }
+
+    /// Its administrator's kubeconfig, good on the machine itself.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.record.folder.join("kubeconfig")
+    }
+
+    /// Where its programs are, `kubectl` among them.
+    #[must_use]
+    pub fn tools(&self) -> &Path {
+        &self.record.tools
+    }
+
+    /// Where logs are: a folder `log` for each machine.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.record.folder
+    }
+
+    /// A node, counted from 1.
+    #[must_use]
+    pub fn node(&self, number: u8) -> Node<'_> {
+        assert!((1..=self.record.nodes).contains(&number), "there is no node {number}");
+        Node { cluster: self, number }
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        (1..=self.record.nodes).map(|number| self.node(number))
+    }
+
+    /// The network namespace of the control plane, from where nodes, pods and services are reached.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.control.full_name
+    }
+
+    /// Gives all nodes an image, an archive of an OCI layout, now and whenever they get a new disk.
+    pub fn load_image(&self, archive: &Path) -> anyhow::Result<()> {
+        self.images.lock().expect("nobody panics with it").push(archive.to_owned());
+        on_all(self.nodes(), |node| node.load_image(archive))
+    }
+
+    /// Starts a daemon of the control plane; the API server is waited for.
+    pub fn begin(&self, daemon: Control) -> anyhow::Result<()> {
+        let data = self.record.machine(CONTROL).join("etcd").display().to_string();
+        let mut command = vec![self.record.tool(daemon.name())];
+        command.extend(daemon.arguments(&self.record.pki(), &data));
+        self.control.begin(daemon.name(), &command, true)?;
+        if daemon == Control::ApiServer { self.until_served() } else { Ok(()) }
+    }
+
+    /// Ends a daemon of the control plane by a signal.
+    pub fn end(&self, daemon: Control, signal: Signal) -> anyhow::Result<()> {
+        self.control.end(daemon.name(), signal)
+    }
+
+    /// Ends a daemon of the control plane and starts it again.
+    pub fn restart(&self, daemon: Control, signal: Signal) -> anyhow::Result<()> {
+        self.end(daemon, signal)?;
+        self.begin(daemon)
+    }
+
+    /// Runs a command on a node, on this program's own standard streams; a shell if none is named.
+    pub fn enter(&self, number: u8, command: &[String]) -> anyhow::Result<ExitStatus> {
+        let shell = ["bash".to_owned()];
+        self.node(number).machine().foreground(if command.is_empty() { &shell } else { command })
+    }
+
+    /// The resident memory of the control plane, in KiB.
+    pub fn resident(&self) -> anyhow::Result<u64> {
+        self.control.resident()
+    }
+
+    /// Waits until all nodes are ready.
+    pub fn until_ready(&self) -> anyhow::Result<()> {
+        for node in self.nodes() {
+            self.until_registered(node)?;
+        }
+        let wait = ["wait", "--for=condition=Ready", "node", "--all", READY];
+        self.ask(&wait).timeout(Duration::from_secs(130)).run()?;
+        Ok(())
+    }
+
+    fn of(record: Record) -> anyhow::Result<Self> {
+        let machine = |name: &str| -> anyhow::Result<Machine> {
+            let full_name = record.full_name(name);
+            let groups = Groups::of(&full_name, record.huge_groups.as_deref())?;
+            Ok(Machine::new(&full_name, &record.machine(name), groups))
+        };
+        let control = machine(CONTROL)?;
+        let nodes =
+            (1..=record.nodes).map(|n| machine(&format!("node{n}"))).collect::<anyhow::Result<_>>()?;
+        let images = Mutex::new(vec![record.folder.join("images/rig.tar")]);
+        Ok(Self { record, control, nodes, images, down: false })
+    }
+
+    fn machines(&self) -> impl Iterator<Item = String> {
+        [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")))
+    }
+
+    fn images(&self) -> Vec<PathBuf> {
+        self.images.lock().expect("nobody panics with it").clone()
+    }
+
+    fn raise(&mut self) -> anyhow::Result<()> {
+        self.machines().try_for_each(|machine| remove(&self.record.machine(&machine)))?;
+        if self.record.hugepages > 0 {
+            Hugepages::raise(self.record.hugepages)?;
+        }
+        if let Some(place) = self.record.huge_groups.clone() {
+            groups::mount_huge(&place)?;
+        }
+        let pki = Pki::create(&self.record.folder.join("pki"), self.record.nodes, self.record.door)?;
+        fs::copy(pki.kubeconfig("admin"), self.kubeconfig())?;
+        let pause = self.record.tool("pause");
+        images::create(&self.record.folder.join("images"), &pause)?;
+        network::create_control(&self.control.full_name)?;
+        self.control.boot(CONTROL, Path::new(&pause), self.record.kept())?;
+        self.open_door()?;
+        for daemon in Control::ALL {
+            self.begin(daemon)?;
+        }
+        self.apply(MANIFEST)?;
+        on_all(self.nodes(), |node| node.start())?;
+        self.until_ready()?;
+        // Pods are refused before it.
+        self.kubectl(&["wait", "--for=create", "serviceaccount/default"])?;
+        Ok(())
+    }
+
+    /// Leads a port of the machine's loopback to the API server, for as long as the control plane stands.
+    fn open_door(&self) -> anyhow::Result<()> {
+        let listen = format!("TCP-LISTEN:{},bind=127.0.0.1,fork,reuseaddr", self.record.door);
+        let api = network::API_PORT;
+        // The first process of the machine is in the network that the door leads to.
+        let lead = format!("EXEC:nsenter --target=1 --net socat STDIO TCP\\:127.0.0.1\\:{api},nofork");
+        self.control.begin("door", &["socat".into(), listen, lead], false)
+    }
+
+    fn until_served(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SERVE;
+        while let Err(error) = self.kubectl(&["get", "--raw", "/readyz"]) {
+            if Instant::now() > deadline {
+                let log = self.control.log(Control::ApiServer.name());
+                bail!("the API server does not serve after {SERVE:?}: {error:#}; see `{}`", log.display());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn until_registered(&self, node: Node<'_>) -> anyhow::Result<()> {
+        let name = format!("node/{}", node.name());
+        self.kubectl(&["wait", "--for=create", &name, "--timeout=50s"])
+            .with_context(|| format!("{name} has not come; see `{}`", node.log(Daemon::Kubelet).display()))?;
+        Ok(())
+    }
+
+    /// The addresses of a node's pods, once the cluster has given it some.
+    fn range_of(&self, node: Node<'_>) -> anyhow::Result<String> {
+        self.until_registered(node)?;
+        let name = format!("node/{}", node.name());
+        self.kubectl(&["wait", "--for=jsonpath={.spec.podCIDR}", &name, "--timeout=50s"])?;
+        self.kubectl(&["get", &name, "--output=jsonpath={.spec.podCIDR}"])
+    }
+
+    /// Goes on whatever fails, and tells all of it.
+    fn take_down(&mut self) -> anyhow::Result<()> {
+        self.down = true;
+        let mut faults = Vec::new();
+        let mut note = |done: anyhow::Result<()>| faults.extend(done.err().map(|error| format!("{error:#}")));
+        for machine in self.nodes.iter().chain([&self.control]) {
+            note(machine.kill());
+            note(Netns::delete(&machine.full_name).map_err(Into::into));
+        }
+        if let Some(place) = &self.record.huge_groups {
+            note(groups::unmount_huge(place));
+        }
+        if self.record.hugepages > 0 {
+            note(Hugepages(self.record.hugepages).give_back());
+        }
+        note(self.remove_files());
+        ensure!(faults.is_empty(), "cluster {} is not all gone: {}", self.record.name, faults.join("; "));
+        self.record.forget()
+    }
+
+    fn remove_files(&self) -> anyhow::Result<()> {
+        let folder = &self.record.folder;
+        let mut paths =
+            vec![folder.join("pki"), folder.join("images"), folder.join("huge"), self.kubeconfig()];
+        let machines =
+            [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")));
+        for machine in machines {
+            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh"];
+            paths.extend(parts.map(|part| self.record.machine(&machine).join(part)));
+        }
+        paths.iter().try_for_each(|path| remove(path))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !self.down {
+            // What is left stands in its record, for the next one to sweep.
+            let _left = self.take_down();
+        }
+    }
+}
+
+/// Everything about a cluster that is decided before it is made.
+fn prepare(options: &Options) -> anyhow::Result<Record> {
+    ensure!((1..=9).contains(&options.nodes), "a cluster of the rig has 1 to 9 nodes");
+    let stamp = options.tools.join("version");
+    ensure!(
+        stamp.exists(),
+        "there is no Kubernetes in `{}`\n  hint: `make setup-cluster` builds it",
+        options.tools.display()
+    );
+    fs::create_dir_all(&options.folder)?;
+    let folder = options.folder.canonicalize()?;
+    let spaced = folder.to_string_lossy().contains(char::is_whitespace);
+    ensure!(!spaced, "`{}` has a space in it, which not all daemons can bear", folder.display());
+    let own = process::id();
+    let name = options.keep.clone().unwrap_or_else(|| format!("{own}-{}", count()));
+    let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let place = folder.join("huge");
+    let huge_groups = groups::huge_known()?.then_some(place);
+    Ok(Record {
+        name,
+        owner: options.keep.is_none().then_some((own, machine::start_of(own).context("this program runs")?)),
+        folder,
+        tools: options.tools.canonicalize()?,
+        nodes: options.nodes,
+        proxy: options.proxy,
+        door,
+        hugepages: options.hugepages,
+        huge_groups,
+    })
+}
+
+/// Does something for all nodes at once; the first fault is told.
+fn on_all<'a>(
+    nodes: impl Iterator<Item = Node<'a>>,
+    work: impl Fn(Node<'a>) -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<()> {
+    let work = &work;
+    thread::scope(|scope| {
+        let running: Vec<_> = nodes.map(|node| scope.spawn(move || work(node))).collect();
+        let ended: Vec<_> =
+            running.into_iter().map(|t| t.join().expect("a node's work does not panic")).collect();
+        ended.into_iter().collect()
+    })
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count() -> u32 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
