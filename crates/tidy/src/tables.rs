@@ -20,7 +20,7 @@ pub enum Floor {
 }
 
 /// Every room of the house.
-pub const FLOORS: [(&str, Floor); 21] = [
+pub const FLOORS: [(&str, Floor); 22] = [
     ("flyover-core", Floor::Words),
     ("flyover-api", Floor::Words),
     ("flyover-plan", Floor::Thought),
@@ -37,6 +37,7 @@ pub const FLOORS: [(&str, Floor); 21] = [
     ("flyover-latency", Floor::Hands),
     ("flyover-bundle", Floor::Hands),
     ("flyover", Floor::Bins),
+    ("flyover-agent", Floor::Bins),
     ("flyover-cni", Floor::Bins),
     ("flyover-operator", Floor::Bins),
     ("flyover-testkit", Floor::Dev),

@@ -76,7 +76,8 @@ fn tidy(value: &mut Value) {
             if fields.get("default").is_some_and(Value::is_null) {
                 fields.remove("default");
             }
-            if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
+            // The server takes `true` for "of nothing that is known", and empties what is below.
+            if fields.get("additionalProperties").is_some_and(Value::is_boolean) {
                 fields.remove("additionalProperties");
             }
             // No time is not a time.

@@ -22,8 +22,8 @@ pub struct How<'a> {
     pub allow_reboot: bool,
     /// The time, for the record.
     pub now: String,
-    /// The program that goes on after the reboot.
-    pub program: &'a Path,
+    /// The program that goes on after the reboot; none where whoever asks goes on by itself.
+    pub program: Option<&'a Path>,
     /// Whether nobody asked now: it goes on by itself.
     pub resumes: bool,
 }
@@ -60,8 +60,8 @@ impl Node {
         let mut plan = view.plan;
         self.same_as_before(&plan, how)?;
         resume_unit::put_last(&mut plan);
-        if how.allow_reboot && view.facts.os.systemd {
-            resume_unit::add(&self.host, &mut plan, how.program)?;
+        if let Some(program) = how.program.filter(|_| how.allow_reboot && view.facts.os.systemd) {
+            resume_unit::add(&self.host, &mut plan, program)?;
         }
         let profile = serde_json::to_value(spec).expect("a profile has string keys only");
         let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: how.allow_reboot };

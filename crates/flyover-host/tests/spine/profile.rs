@@ -16,7 +16,7 @@ fn node(model: &Model) -> Node {
 }
 
 pub(crate) fn apply(model: &Model, spec: &NodeProfileSpec) -> Result<Outcome, NodeError> {
-    let program = Path::new("/usr/bin/flyover");
+    let program = Some(Path::new("/usr/bin/flyover"));
     let how = How { allow_reboot: true, now: "2026-01-01T00:00:00Z".to_owned(), program, resumes: false };
     node(model).apply(spec, &how).map(|applied| applied.outcome)
 }

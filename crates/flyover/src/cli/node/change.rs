@@ -60,7 +60,7 @@ impl Apply {
         root_only("a node")?;
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let how = How { allow_reboot: self.allow_reboot, now, program: &program, resumes: self.resume };
+        let how = How { allow_reboot: self.allow_reboot, now, program: Some(&program), resumes: self.resume };
         let applied = node.apply(&spec, &how).map_err(told)?;
         show(&self.printed, &applied, || spine::applied(&applied.outcome, &applied.plan, &applied.drift))?;
         if matches!(applied.outcome, Outcome::NeedsReboot { .. }) {

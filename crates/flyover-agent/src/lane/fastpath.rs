@@ -1,0 +1,258 @@
+//! The FastPath lane: the process of `flyover fastpath run` as a thread of the agent, with a runtime of its own.
+//!
+//! Invariants: that the agent ends changes nothing, for what is pinned stays and the next agent adopts it; only taking back
+//! takes it away. Nothing here waits for a packet.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, Wanted};
+use flyover_core::{Disturbance, IfName};
+use flyover_fastpath::{Backend, Instance, NodeError, Report, ReportedDevice, Settings};
+use flyover_net::netlink::Netlink;
+use tokio::sync::oneshot;
+
+use super::summary::chain;
+use super::{Done, Look, Removed, Runner, Sight};
+
+/// The one instance of a node.
+const NAME: &str = "default";
+/// From the start of the process until it has attached all.
+const START: Duration = Duration::from_secs(60);
+/// From its being told to end until it has.
+const END: Duration = Duration::from_secs(10);
+/// How often is looked meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The primary network's bypass.
+pub(crate) struct FastPathLane {
+    root: PathBuf,
+    host_ip: Option<IpAddr>,
+    running: Option<Running>,
+}
+
+/// The process that runs.
+struct Running {
+    hash: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: JoinHandle<Result<(), NodeError>>,
+}
+
+impl FastPathLane {
+    /// On the host below a root; where no uplink is named, it is the device that has `host_ip`.
+    pub(crate) fn new(root: PathBuf, host_ip: Option<IpAddr>) -> Self {
+        Self { root, host_ip, running: None }
+    }
+
+    fn instance(&self) -> Instance {
+        Instance::new(&self.root, NAME).expect("the name of the instance is a name")
+    }
+
+    fn settings(&self, wanted: &Wanted) -> Result<Settings, Look> {
+        let refused = |why, impossible| Look::Refused { why, impossible };
+        let spec: FastPathSpec = serde_json::from_value(wanted.spec.clone().into()).map_err(|error| {
+            refused(format!("the spec of FastPath {} cannot be read: {error}", wanted.from), false)
+        })?;
+        let uplinks = if spec.uplinks.is_empty() {
+            vec![self.uplink().map_err(|why| refused(why, true))?]
+        } else {
+            spec.uplinks
+        };
+        Ok(Settings {
+            uplinks,
+            pods: Vec::new(),
+            lease: Duration::from_millis(spec.lease_ms.into()),
+            deadman: Duration::from_millis(spec.deadman_ms.into()),
+            may_set_liberal: !spec.forbid_sysctl,
+            may_expedite: !spec.forbid_sysctl,
+            backend: match spec.backend {
+                FastPathBackend::Auto => Backend::Auto,
+                FastPathBackend::Ebpf => Backend::Ebpf,
+                FastPathBackend::Nft => Backend::Nft,
+            },
+            clsact: false,
+            metrics: None,
+        })
+    }
+
+    /// The device by which the other nodes reach this one.
+    fn uplink(&self) -> Result<IfName, String> {
+        let host_ip = self.host_ip.ok_or("no uplink is named, and the node's address is not known")?;
+        let netlink = Netlink::open().map_err(|error| chain(&error))?;
+        let addresses = netlink.addresses().map_err(|error| chain(&error))?;
+        let index = addresses.iter().find(|(_, cidr)| cidr.addr() == host_ip).map(|(index, _)| *index);
+        let links = netlink.links().map_err(|error| chain(&error))?;
+        let device = links.into_iter().find(|link| Some(link.index) == index).map(|link| link.name);
+        device.ok_or_else(|| format!("no device has the node's address {host_ip}, and no uplink is named"))
+    }
+
+    fn start(&mut self, settings: Settings, hash: &str) -> Result<(), String> {
+        self.stop()?;
+        let instance = self.instance();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let began = SystemTime::now();
+        let process = std::thread::Builder::new().name("fastpath".to_owned()).spawn({
+            let instance = instance.clone();
+            move || process(instance, settings, stopped)
+        });
+        let thread = process.map_err(|error| format!("failed to start a thread: {error}"))?;
+        self.running = Some(Running { hash: hash.to_owned(), stop: Some(stop), thread });
+        let deadline = Instant::now() + START;
+        let reported =
+            || instance.report().metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at >= began);
+        while !reported() {
+            if let Some(why) = self.why_it_ended() {
+                return Err(why);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("it has not attached its programs within {START:?}"));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Why the process ended, if it did.
+    fn why_it_ended(&mut self) -> Option<String> {
+        let ended = self.running.take_if(|running| running.thread.is_finished())?;
+        Some(match ended.thread.join() {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "it panicked".to_owned(),
+        })
+    }
+
+    /// Ends the process, and leaves what it attached.
+    fn stop(&mut self) -> Result<(), String> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        drop(running.stop.take());
+        let deadline = Instant::now() + END;
+        while !running.thread.is_finished() {
+            if Instant::now() > deadline {
+                self.running = Some(running);
+                return Err(format!("the process did not end within {END:?}"));
+            }
+            std::thread::sleep(LOOK);
+        }
+        // How it ended is of no interest any more.
+        let _ended = running.thread.join();
+        Ok(())
+    }
+}
+
+fn process(instance: Instance, settings: Settings, stop: oneshot::Receiver<()>) -> Result<(), NodeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
+    let runtime = runtime.map_err(|source| NodeError::System { verb: "start a runtime", source })?;
+    runtime.block_on(flyover_fastpath::run(instance, settings, async { drop(stop.await) }))
+}
+
+impl Runner for FastPathLane {
+    fn look(&mut self, wanted: &Wanted) -> Look {
+        let settings = match self.settings(wanted) {
+            Ok(settings) => settings,
+            Err(look) => return look,
+        };
+        let ended = self.why_it_ended();
+        match &self.running {
+            Some(running) if running.hash == wanted.hash => match Report::read(&self.instance()) {
+                Ok(report) => Look::Seen(Sight { notes: told(&report), ..Sight::default() }),
+                Err(error) => Look::Blind(chain(&error)),
+            },
+            _ => {
+                let steps = vec![format!(
+                    "a process follows the node's network and attaches programs to {} and to the pods' devices",
+                    settings.uplinks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                )];
+                let plan = PlanSummary { hash: wanted.hash.clone(), steps, count: 1, reboot: None };
+                let drift = vec![ended.unwrap_or_else(|| "the process does not run".to_owned())];
+                Look::Seen(Sight { plan: Some(plan), needs: Disturbance::None, drift, notes: Vec::new() })
+            }
+        }
+    }
+
+    fn resume(&mut self, wanted: &Wanted) {
+        let Ok(settings) = self.settings(wanted) else { return };
+        if let Err(error) = self.start(settings, &wanted.hash) {
+            tracing::warn!(error, "the bypass did not start again");
+        }
+    }
+
+    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance) -> Done {
+        let settings = match self.settings(wanted) {
+            Ok(settings) => settings,
+            Err(Look::Refused { why, .. }) => return Done::Refused(why),
+            Err(_) => return Done::Failed("its settings cannot be read".to_owned()),
+        };
+        match self.start(settings, &wanted.hash) {
+            Ok(()) => Done::Made { drift: Vec::new() },
+            Err(why) => Done::Failed(why),
+        }
+    }
+
+    fn look_back(&mut self) -> Look {
+        Look::Seen(Sight::default())
+    }
+
+    fn remove(&mut self) -> Removed {
+        let left = |message| Removed::Left { reason: "NotPutBack", message };
+        let instance = self.instance();
+        if let Err(why) = self.stop() {
+            return left(why);
+        }
+        let receipt = if instance.exists() { receipt(&instance) } else { Vec::new() };
+        match flyover_fastpath::remove(&instance) {
+            Ok(()) => Removed::Clean(receipt),
+            Err(error) => left(chain(&error)),
+        }
+    }
+
+    fn journal(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What is bypassed, and what is not and why.
+fn told(report: &Report) -> Vec<String> {
+    let on =
+        |devices: &[ReportedDevice]| devices.iter().filter(|device| device.out_because.is_empty()).count();
+    let mut notes = vec![format!(
+        "{} of {} devices of pods and {} of {} uplinks are followed by {} ({})",
+        on(&report.pods),
+        report.pods.len(),
+        on(&report.uplinks),
+        report.uplinks.len(),
+        report.backend,
+        report.attached_by
+    )];
+    if !report.paused.is_empty() {
+        notes.push(format!("nothing is bypassed: {}", report.paused.join("; ")));
+    }
+    let out = report.uplinks.iter().chain(&report.pods).filter(|device| !device.out_because.is_empty());
+    notes
+        .extend(out.take(5).map(|out| format!("{} is left alone: {}", out.name, out.out_because.join("; "))));
+    notes
+}
+
+/// What taking away takes away.
+fn receipt(instance: &Instance) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Ok(report) = Report::read(instance) {
+        let devices =
+            report.uplinks.iter().chain(&report.pods).filter(|device| device.out_because.is_empty());
+        lines.push(format!("programs of {} devices: detached", devices.count()));
+    }
+    if let Ok(restore) = instance.restore() {
+        if let Some(was) = restore.tcp_be_liberal {
+            lines.push(format!("nf_conntrack_tcp_be_liberal: {was}, as it was found"));
+        }
+        if restore.nft_table {
+            lines.push("the table of nftables: removed".to_owned());
+        }
+        if restore.mounted_bpffs {
+            lines.push("the BPF file system: unmounted where nobody else uses it".to_owned());
+        }
+    }
+    lines
+}

@@ -1,0 +1,242 @@
+//! The Switch lane: what `flyover switch apply` and `flyover switch run` do, and the CNI plugin by which pods attach.
+//!
+//! Invariants: the plugin stays as long as an attachment is left, for nobody else can take that away; pods are named that
+//! hold the lane up. That the agent ends changes nothing: the daemons of the switch are not its children's children.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use flyover_api::SwitchSpec;
+use flyover_api::resource::Wanted;
+use flyover_cni_core::node::Node;
+use flyover_cni_core::state::{Found, Store};
+use flyover_core::{Disturbance, HostPath};
+use flyover_host::executor::{ApplyError, Outcome};
+use flyover_host::root::HostRoot;
+use flyover_switch::run::{RunError, Settings};
+use flyover_switch::{Switch, SwitchError};
+use tokio::sync::oneshot;
+
+use super::summary::{chain, drift, journal, refused, sight, went_back};
+use super::{Done, Look, Removed, Runner};
+use crate::cni::Plugin;
+use crate::status::now;
+
+/// Where journals are, one for each switch.
+const JOURNALS: &str = "/var/lib/flyover";
+/// How often the loop looks at everything.
+const EACH: Duration = Duration::from_secs(30);
+/// How long an ADD may take before its attachment counts as left behind.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The switch in user space.
+pub(crate) struct SwitchLane {
+    host: HostRoot,
+    plugin: Option<Plugin>,
+    running: Option<Running>,
+}
+
+/// The loop that runs.
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<(), RunError>>,
+}
+
+impl SwitchLane {
+    /// Of a host; `plugin` is what pods attach by, where it is to be installed.
+    pub(crate) fn new(host: HostRoot, plugin: Option<Plugin>) -> Self {
+        Self { host, plugin, running: None }
+    }
+
+    fn node(&self) -> Result<Node, String> {
+        Node::load(self.host.root()).map_err(|error| chain(&error))
+    }
+
+    /// The switches that have a journal, by their run directories; none is the system's own.
+    fn journals(&self) -> Vec<Option<HostPath>> {
+        let names = self.host.names_like(&HostPath::fixed(JOURNALS), &|name| name.starts_with("switch"));
+        let directory = |name: String| match name.strip_prefix("switch@") {
+            None => (name == "switch").then_some(None),
+            Some(path) => format!("/{}", path.replace('-', "/").replace("\\x2d", "-")).parse().ok().map(Some),
+        };
+        names.into_iter().filter_map(directory).collect()
+    }
+
+    fn made(&mut self, spec: &SwitchSpec) -> Result<Vec<String>, Done> {
+        let switch = Switch::for_spec(self.host.clone(), spec);
+        let applied = match switch.apply(spec, now()) {
+            Ok(applied) => applied,
+            Err(error @ (SwitchError::Refused(_) | SwitchError::Apply(ApplyError::Refused { .. }))) => {
+                return Err(Done::Refused(chain(&error)));
+            }
+            Err(error) => return Err(Done::Failed(chain(&error))),
+        };
+        if let Outcome::NeedsReboot { why, .. } | Outcome::Rebooting { why, .. } = applied.outcome {
+            return Err(Done::Failed(format!("it needs a reboot: {why}")));
+        }
+        if let Some(plugin) = &self.plugin {
+            plugin.install(&self.host, spec.runtime.directory.as_ref()).map_err(Done::Failed)?;
+        }
+        Ok(drift(&applied.drift))
+    }
+
+    /// Begins the loop that keeps the switch and its attachments.
+    fn begin(&mut self, spec: &SwitchSpec) -> Result<(), String> {
+        let node = self.node()?;
+        let switch = Switch::for_spec(self.host.clone(), spec);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let settings = Settings { node, switch, metrics: None, each: EACH, grace: GRACE };
+        let thread = std::thread::Builder::new().name("switch".to_owned());
+        let thread = thread.spawn(move || keep(settings, stopped));
+        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
+        self.running = Some(Running { stop, thread });
+        Ok(())
+    }
+
+    /// Ends the loop; it is in the middle of a round for a while at most.
+    fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            drop(running.stop);
+            // How it ended is of no interest any more.
+            let _ended = running.thread.join();
+        }
+    }
+
+    /// Why the loop ended by itself, if it did.
+    fn why_it_ended(&mut self) -> Option<String> {
+        let ended = self.running.take_if(|running| running.thread.is_finished())?;
+        Some(match ended.thread.join() {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "it panicked".to_owned(),
+        })
+    }
+
+    /// Attachments that are left, by the pods that have them.
+    fn attached(&self) -> Result<Vec<String>, String> {
+        let node = self.node()?;
+        let all =
+            Store::open(&node.state_dir).and_then(|store| store.all()).map_err(|error| chain(&error))?;
+        let pods = all.into_iter().map(|(id, found)| match found {
+            Some(Found::State(state)) => state.attachment.to_string(),
+            _ => id.to_string(),
+        });
+        Ok(pods.collect())
+    }
+}
+
+fn spec(wanted: &Wanted) -> Result<SwitchSpec, String> {
+    let spec = serde_json::from_value(wanted.spec.clone().into());
+    spec.map_err(|error| format!("the spec of Switch {} cannot be read: {error}", wanted.from))
+}
+
+fn keep(settings: Settings, stop: oneshot::Receiver<()>) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
+    let runtime = runtime.expect("a runtime needs no more than the process has");
+    runtime.block_on(flyover_switch::run::run(settings, async { drop(stop.await) }))
+}
+
+impl Runner for SwitchLane {
+    fn look(&mut self, wanted: &Wanted) -> Look {
+        let spec = match spec(wanted) {
+            Ok(spec) => spec,
+            Err(why) => return Look::Refused { why, impossible: false },
+        };
+        let mut seen = match Switch::for_spec(self.host.clone(), &spec).view(&spec) {
+            Ok(view) => sight(&view.plan, &view.drift),
+            Err(SwitchError::Refused(why)) => return refused(&why),
+            Err(error) => return Look::Blind(chain(&error)),
+        };
+        if let Some(plugin) = &self.plugin {
+            match plugin.look(&self.host, spec.runtime.directory.as_ref()) {
+                Ok(missing) => seen.add(missing),
+                Err(why) => return Look::Refused { why, impossible: true },
+            }
+        }
+        if let Some(why) = self.why_it_ended() {
+            tracing::warn!(why, "the loop of the switch ended; it is begun again");
+            if let Err(why) = self.begin(&spec) {
+                return Look::Blind(why);
+            }
+        }
+        Look::Seen(seen)
+    }
+
+    fn resume(&mut self, wanted: &Wanted) {
+        let begun = spec(wanted).and_then(|spec| self.begin(&spec));
+        if let Err(error) = begun {
+            tracing::warn!(error, "the loop of the switch did not start again");
+        }
+    }
+
+    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance) -> Done {
+        let spec = match spec(wanted) {
+            Ok(spec) => spec,
+            Err(why) => return Done::Refused(why),
+        };
+        self.end();
+        let made = self.made(&spec);
+        // Also what failed left a switch that is to be kept as it was.
+        let begun = self.begin(&spec);
+        match (made, begun) {
+            (Err(done), _) => done,
+            (Ok(_), Err(why)) => Done::Failed(why),
+            (Ok(drift), Ok(())) => Done::Made { drift },
+        }
+    }
+
+    fn look_back(&mut self) -> Look {
+        let mut seen = super::Sight::default();
+        for rundir in self.journals() {
+            match Switch::of(self.host.clone(), rundir).rollback_plan(Some(0)) {
+                Ok(plan) => {
+                    let one = sight(&plan, &[]);
+                    seen.needs = seen.needs.max(one.needs);
+                    seen.plan = seen.plan.or(one.plan);
+                }
+                Err(error) => return Look::Blind(chain(&error)),
+            }
+        }
+        Look::Seen(seen)
+    }
+
+    fn remove(&mut self) -> Removed {
+        let left = |reason, message| Removed::Left { reason, message };
+        match self.attached() {
+            Ok(pods) if pods.is_empty() => {}
+            Ok(pods) => {
+                let message = format!("pods are attached still, and have to go first: {}", pods.join(", "));
+                return left("AttachmentsLeft", message);
+            }
+            Err(why) => return left("CannotLook", why),
+        }
+        self.end();
+        let mut receipt = Vec::new();
+        for rundir in self.journals() {
+            match Switch::of(self.host.clone(), rundir).roll_back(Some(0)).map(|report| went_back(&report)) {
+                Ok(Removed::Clean(lines)) => receipt.extend(lines),
+                Ok(left) => return left,
+                Err(error) => return left("NotPutBack", chain(&error)),
+            }
+        }
+        match self.plugin.as_ref().map(|plugin| plugin.remove(&self.host)).transpose() {
+            Ok(lines) => receipt.extend(lines.into_iter().flatten()),
+            Err(why) => return left("NotPutBack", why),
+        }
+        for directory in ["/var/lib/flyover/cni", "/run/flyover/vhost"].map(HostPath::fixed) {
+            // What is in use is not empty, and stays.
+            let _stays =
+                self.host.exists(&directory) && self.host.remove_empty_directory(&directory).is_err();
+        }
+        Removed::Clean(receipt)
+    }
+
+    fn journal(&self) -> Vec<String> {
+        let journals = self.journals().into_iter();
+        let lines = journals.map(|rundir| {
+            let history = Switch::of(self.host.clone(), rundir).history();
+            history.map_or_else(|error| vec![chain(&error)], |past| journal(&past))
+        });
+        lines.flatten().collect()
+    }
+}
