@@ -42,7 +42,10 @@ pub(in crate::cli::cluster) fn is_of_cluster(namespace: &str) -> bool {
 }
 
 async fn delete(object: &Found) -> anyhow::Result<()> {
-    match object.api.delete(&object.name, &DeleteParams::foreground()).await {
+    // A workload is gone only when its pods are; nothing else of ours owns anything.
+    let owns_pods = ["Deployment", "DaemonSet"].contains(&object.kind);
+    let how = if owns_pods { DeleteParams::foreground() } else { DeleteParams::background() };
+    match object.api.delete(&object.name, &how).await {
         Err(error) if !told::is_absent(&error) => {
             Err(told::error(&format!("failed to delete {}", object.title()), error))
         }
