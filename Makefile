@@ -40,7 +40,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster
+.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster images
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -115,6 +115,9 @@ cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni
 	@cp target/$(CNI_TARGET)/cni/flyover-cni target/cni/flyover
 	@ln -f target/cni/flyover target/cni/userspace
 	@test "$$(stat -c %s target/cni/flyover)" -le $(CNI_MOST_BYTES)
+
+images: setup ## Build the images that a cluster installs, as OCI layouts and archives below target/images
+	cargo xtask images
 
 test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
 	@scripts/install-packages $(VM_PACKAGES)

@@ -17,4 +17,5 @@ pub mod pidfd;
 pub mod receipt;
 pub mod root;
 pub mod store;
+pub mod traces;
 pub mod tree;

@@ -1,4 +1,5 @@
-//! Renders a settled profile for systems that manage the node's image themselves; cannot fail.
+//! Renders a settled profile for systems that manage the node's image themselves, and what is installed in a cluster;
+//! cannot fail.
 //!
 //! Invariants: pure, and the same profile gives the same bytes; whatever stands in a profile, it is quoted so that
 //! a reader of the format gets back what was put in. What a format cannot say is said in the notes, never left out
@@ -9,6 +10,7 @@ mod boot;
 mod bottlerocket;
 mod doc;
 mod ignition;
+pub mod install;
 mod kubelet;
 mod machineconfig;
 mod performance;

@@ -4,6 +4,7 @@ mod built;
 mod cluster;
 mod demo;
 mod generated;
+mod images;
 mod kernels;
 
 use std::path::Path;
@@ -20,6 +21,8 @@ enum Chore {
     Cluster(cluster::Cluster),
     /// Show a userspace switch with pods and a virtual machine, on parts of its own.
     DemoSwitch(demo::DemoSwitch),
+    /// Write the images that a cluster installs, as OCI layouts below target/images.
+    Images(images::Images),
     /// Write the files of the repository that are made from its programs.
     Gen(generated::Gen),
 }
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Kernels(kernels) => kernels.run(&root),
         Chore::Cluster(cluster) => cluster.run(&root),
         Chore::DemoSwitch(demo) => demo.run(&root).map(|()| ExitCode::SUCCESS),
+        Chore::Images(images) => images.run(&root),
         Chore::Gen(gen_files) => gen_files.run(&root),
     }
 }

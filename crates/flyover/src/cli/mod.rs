@@ -4,6 +4,7 @@
 //! the user can mend it, a hint; the exit code is that of [`fault::Exit`].
 
 mod bench;
+mod cluster;
 mod fastpath;
 mod fault;
 mod generate;
@@ -15,7 +16,7 @@ mod switch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// The shortest safe path to the wire for Kubernetes pods and VMs, proven on every node.
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ enum Noun {
     /// Measure paths beside their baseline.
     #[command(subcommand)]
     Bench(bench::Bench),
+    #[command(flatten)]
+    Cluster(cluster::Cluster),
     /// Write the reference, manual pages and completions.
     #[command(subcommand, hide = true)]
     Generate(generate::Generate),
@@ -57,9 +60,23 @@ pub(crate) enum Output {
     Json,
 }
 
+/// The name by which kubectl finds a plugin.
+const PLUGIN: &str = "kubectl-flyover";
+
+/// The command line; as kubectl's plugin, help says what a person typed.
+fn parse() -> Cli {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let is_plugin = std::path::Path::new(&called).file_name().is_some_and(|name| name == PLUGIN);
+    let command = Cli::command();
+    let command =
+        if is_plugin { command.name("kubectl flyover").bin_name("kubectl flyover") } else { command };
+    let matches = command.get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
 /// Parses the command line, does what it says, and tells how that ended.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     tracing_subscriber::fmt()
         .with_env_filter(
             // What fails there we tell ourselves, with what it was for.
@@ -78,6 +95,7 @@ pub(crate) fn run() -> ExitCode {
         Noun::Node(verb) => verb.run(),
         Noun::Switch(verb) => verb.run(),
         Noun::Bench(verb) => verb.run(),
+        Noun::Cluster(verb) => verb.run(),
         Noun::Generate(verb) => verb.run(Cli::command()),
     };
     match done {

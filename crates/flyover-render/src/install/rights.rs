@@ -1,0 +1,106 @@
+//! Who may do what at the API server: each right has a use that is named beside it.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+
+use super::{AGENT, Installation, OPERATOR, Object, meta};
+
+const OURS: &str = "flyover.dev";
+const READ: [&str; 3] = ["get", "list", "watch"];
+const EVENTS: Right = (&["", "events.k8s.io"], &["events"], &["create", "patch"]);
+
+/// Groups, resources, verbs.
+type Right = (&'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
+/// What the operator may do in the whole cluster.
+const OF_OPERATOR: [Right; 7] = [
+    // What people wrote; the finalizer stands in the object itself.
+    (&[OURS], &["nodeprofiles", "fastpaths", "switches"], &["get", "list", "watch", "patch"]),
+    (&[OURS], &["nodeprofiles/status", "fastpaths/status", "switches/status"], &["patch"]),
+    // What each node is to have. Never its status: that is the agent's.
+    (&[OURS], &["nodestates"], &["get", "list", "watch", "create", "patch"]),
+    // Which nodes there are; to cordon and to uncordon.
+    (&[""], &["nodes"], &["get", "list", "watch", "patch"]),
+    // Who is on a node that is to be emptied.
+    (&[""], &["pods"], &["list"]),
+    // By the way that heeds disruption budgets.
+    (&[""], &["pods/eviction"], &["create"]),
+    EVENTS,
+];
+
+/// What the operator may do in its own namespace: the lease says which of its replicas works.
+const OF_OPERATOR_AT_HOME: [Right; 1] =
+    [(&["coordination.k8s.io"], &["leases"], &["get", "create", "update"])];
+
+/// What an agent may do. That it writes of its own node only is held by an admission policy: RBAC knows no nodes.
+const OF_AGENT: [Right; 4] = [
+    // What its node is to have.
+    (&[OURS], &["nodestates"], &READ),
+    // What became of it.
+    (&[OURS], &["nodestates/status"], &["get", "update", "patch"]),
+    // Labels of the pods of its node: which of them are bypassed, which hold a port of the switch.
+    (&[""], &["pods"], &READ),
+    EVENTS,
+];
+
+pub(super) fn objects(wanted: &Installation) -> Vec<Object> {
+    let mut objects = Vec::new();
+    for (name, rights) in [(OPERATOR, OF_OPERATOR.as_slice()), (AGENT, OF_AGENT.as_slice())] {
+        objects.push(account(wanted, name));
+        objects.push(Object::of(&ClusterRole {
+            metadata: meta::of_cluster(wanted, name, name),
+            rules: Some(rules(rights)),
+            aggregation_rule: None,
+        }));
+        objects.push(Object::of(&ClusterRoleBinding {
+            metadata: meta::of_cluster(wanted, name, name),
+            role_ref: role("ClusterRole", name),
+            subjects: Some(vec![subject(wanted, name)]),
+        }));
+    }
+    objects.push(Object::of(&Role {
+        metadata: meta::in_namespace(wanted, OPERATOR, OPERATOR),
+        rules: Some(rules(&OF_OPERATOR_AT_HOME)),
+    }));
+    objects.push(Object::of(&RoleBinding {
+        metadata: meta::in_namespace(wanted, OPERATOR, OPERATOR),
+        role_ref: role("Role", OPERATOR),
+        subjects: Some(vec![subject(wanted, OPERATOR)]),
+    }));
+    objects
+}
+
+fn account(wanted: &Installation, name: &str) -> Object {
+    Object::of(&ServiceAccount {
+        metadata: meta::in_namespace(wanted, name, name),
+        // A pod of ours says itself that it wants the token; another that borrows the account gets none.
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    })
+}
+
+fn role(kind: &str, name: &str) -> RoleRef {
+    RoleRef { api_group: "rbac.authorization.k8s.io".into(), kind: kind.into(), name: name.into() }
+}
+
+fn subject(wanted: &Installation, name: &str) -> Subject {
+    Subject {
+        kind: "ServiceAccount".into(),
+        name: name.into(),
+        namespace: Some(wanted.namespace.clone()),
+        api_group: None,
+    }
+}
+
+fn rules(rights: &[Right]) -> Vec<PolicyRule> {
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let rule = |(groups, resources, verbs): &Right| PolicyRule {
+        api_groups: Some(owned(groups)),
+        resources: Some(owned(resources)),
+        verbs: owned(verbs),
+        ..PolicyRule::default()
+    };
+    rights.iter().map(rule).collect()
+}

@@ -1,0 +1,186 @@
+//! Which nodes resources would get, and what is known of what they would do there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use flyover_api::resource::{Lane, NodeState};
+use flyover_plan::placement::{Candidate, Holder, Verdict, winners};
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::super::seen::Seen;
+use super::Proposed;
+
+/// What would be of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outlook {
+    resource: String,
+    /// How it would come to its nodes.
+    rollout: String,
+    nodes: Vec<OnNode>,
+}
+
+/// What would be on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OnNode {
+    node: String,
+    /// A sentence.
+    what: String,
+    /// Steps that are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<String>,
+    /// Why it would reboot, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reboot: Option<String>,
+}
+
+/// What would be of each.
+pub(super) fn outlook(proposed: &[Proposed], seen: &Seen) -> Vec<Outlook> {
+    let is_proposed = |lane, name: &str| proposed.iter().any(|new| new.lane == lane && new.name == name);
+    let stay = seen.resources.iter().filter(|old| !old.deleting && !is_proposed(old.lane, &old.name));
+    let stay = stay.map(|old| Candidate { lane: old.lane, name: &old.name, placement: &old.placement });
+    let new =
+        proposed.iter().map(|new| Candidate { lane: new.lane, name: &new.name, placement: &new.placement });
+    let candidates: Vec<Candidate<'_>> = stay.chain(new).collect();
+    let names: Vec<String> = seen.nodes.iter().map(ResourceExt::name_any).collect();
+    let nodes = names.iter().map(String::as_str).zip(seen.nodes.iter().map(ResourceExt::labels));
+    let verdicts = winners(&candidates, nodes);
+    proposed.iter().map(|new| of(new, &verdicts, seen)).collect()
+}
+
+fn of(new: &Proposed, verdicts: &BTreeMap<(Lane, String), Verdict>, seen: &Seen) -> Outlook {
+    let ours = verdicts.iter().filter(|((lane, _), _)| *lane == new.lane);
+    let nodes = ours.filter_map(|((_, node), verdict)| on_node(new, node, verdict, seen)).collect();
+    let rollout = &new.placement.rollout;
+    let most = match &rollout.max_unavailable {
+        flyover_api::resource::MaxUnavailable::Count(count) => count.to_string(),
+        flyover_api::resource::MaxUnavailable::Share(share) => share.clone(),
+    };
+    let paused = if rollout.pause { "; paused, so no node gets it yet" } else { "" };
+    Outlook {
+        resource: format!("{}/{}", new.lane.kind(), new.name),
+        rollout: format!("{} first, then at most {most} down at a time{paused}", rollout.canary),
+        nodes,
+    }
+}
+
+fn on_node(new: &Proposed, node: &str, verdict: &Verdict, seen: &Seen) -> Option<OnNode> {
+    let plain = |what: String| OnNode { node: node.into(), what, steps: Vec::new(), reboot: None };
+    match &verdict.holder {
+        Holder::Winner(winner) if *winner == new.name => {
+            let state = seen.states.iter().find(|state| state.name_any() == node);
+            Some(won(new, node, state))
+        }
+        Holder::Winner(winner) if verdict.losers.contains(&new.name) => {
+            Some(plain(format!("stays with {winner}, which has a higher priority")))
+        }
+        Holder::Conflict(tied) if tied.contains(&new.name) => {
+            let others: Vec<&str> =
+                tied.iter().map(String::as_str).filter(|name| *name != new.name).collect();
+            Some(plain(format!(
+                "refused: {} has the same priority; the node stays as it is",
+                others.join(", ")
+            )))
+        }
+        Holder::Conflict(_) if verdict.losers.contains(&new.name) => {
+            Some(plain("stays as it is: others with a higher priority contend for it".into()))
+        }
+        _ => None,
+    }
+}
+
+fn won(new: &Proposed, node: &str, state: Option<&NodeState>) -> OnNode {
+    let assigned = state.and_then(|state| state.spec.lanes.get(&new.lane));
+    let now = assigned.and_then(|assigned| assigned.wanted.as_ref());
+    let status = state.and_then(|state| state.status.as_ref()?.lanes.get(&new.lane));
+    let same = now.is_some_and(|now| now.spec == new.spec);
+    let plan = status.filter(|_| same).and_then(|status| status.plan.clone());
+    let what = match (now, status) {
+        (Some(_), Some(status)) if same => {
+            let message =
+                if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+            format!("has this spec already, {:?}{message}", status.phase)
+        }
+        (Some(_), _) if same => "has this spec already, and its agent has not said anything of it".into(),
+        (Some(now), _) if now.from == new.name => {
+            "gets the change; its agent plans it, and waits before it disturbs pods".into()
+        }
+        (Some(now), _) => {
+            format!("changes from {}; its agent plans it, and waits before it disturbs pods", now.from)
+        }
+        (None, _) => "gets it; its agent plans it, and waits before it disturbs pods".into(),
+    };
+    OnNode {
+        node: node.into(),
+        what,
+        steps: plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default(),
+        reboot: plan.and_then(|plan| plan.reboot),
+    }
+}
+
+/// As people read it.
+pub(super) fn table(outlooks: &[Outlook]) -> String {
+    let mut text = String::new();
+    for outlook in outlooks {
+        let _infallible = writeln!(text, "{}: {}", outlook.resource, outlook.rollout);
+        for node in &outlook.nodes {
+            let _infallible = writeln!(text, "  {}: {}", node.node, node.what);
+            for step in &node.steps {
+                let _infallible = writeln!(text, "    {step}");
+            }
+            if let Some(why) = &node.reboot {
+                let _infallible = writeln!(text, "    reboots: {why}");
+            }
+        }
+        if outlook.nodes.is_empty() {
+            let _infallible = writeln!(
+                text,
+                "  selects no node: see spec.nodeSelector and `kubectl get nodes --show-labels`"
+            );
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Node;
+    use serde_json::json;
+
+    fn proposed(priority: i32) -> Proposed {
+        let placement = json!({"nodeSelector": {"role": "fast"}, "priority": priority});
+        let placement = serde_json::from_value(placement).unwrap();
+        let spec = json!({"leaseMs": 1000}).as_object().unwrap().clone();
+        Proposed { lane: Lane::FastPath, name: "new".into(), placement, spec }
+    }
+
+    fn cluster() -> Seen {
+        let node = |name: &str, role: &str| -> Node {
+            serde_json::from_value(json!({"metadata": {"name": name, "labels": {"role": role}}})).unwrap()
+        };
+        let state = NodeState::new(
+            "n1",
+            serde_json::from_value(json!({"lanes": {"fastPath": {"allow": "link",
+            "wanted": {"from": "new", "generation": 1, "hash": "h", "spec": {"leaseMs": 1000}}}}}))
+            .unwrap(),
+        );
+        Seen {
+            nodes: vec![node("n1", "fast"), node("n2", "fast"), node("n3", "slow")],
+            states: vec![state],
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_the_spec_is_told_from_one_that_gets_it() {
+        assert_eq!(
+            table(&outlook(&[proposed(0)], &cluster())),
+            "FastPath/new: 1 first, then at most 1 down at a time\n  \
+             n1: has this spec already, and its agent has not said anything of it\n  \
+             n2: gets it; its agent plans it, and waits before it disturbs pods\n"
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! What is said of a cluster, from what is known of it: what is wrong first, and what to do about each.
+
+use flyover_api::resource::{ConditionType, Lane, LanePhase, LaneStatus, NodeState, Truth};
+use k8s_openapi::api::core::v1::Node;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::super::install::Count;
+use super::super::seen::{Resource, Seen};
+
+/// What is said of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct View {
+    /// Nothing is wrong.
+    pub(super) healthy: bool,
+    /// `2/2`: replicas of the operator that are ready.
+    pub(super) operator: String,
+    /// `5/5`: agents that are ready.
+    pub(super) agents: String,
+    /// What is wrong, the worst first.
+    pub(super) wrong: Vec<Wrong>,
+    /// What people wrote.
+    pub(super) resources: Vec<OfResource>,
+    /// The nodes; those with something wrong first.
+    pub(super) nodes: Vec<OfNode>,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Wrong {
+    /// 0 is the worst.
+    #[serde(skip)]
+    rank: u8,
+    /// Of what: `node n1, switch`.
+    pub(super) of: String,
+    /// One word.
+    pub(super) reason: String,
+    /// A sentence.
+    pub(super) message: String,
+    /// What to do next.
+    pub(super) next: String,
+}
+
+/// A resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfResource {
+    pub(super) name: String,
+    /// `3/5`: nodes that are as it says, of those that are its own.
+    pub(super) nodes: String,
+    pub(super) ready: Truth,
+    pub(super) reason: String,
+    pub(super) first_failing: Option<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfNode {
+    pub(super) name: String,
+    /// By lane in the order of [`Lane::ALL`]: how far it is.
+    pub(super) lanes: Vec<String>,
+    pub(super) kernel: String,
+    pub(super) version: String,
+    /// When the agent said so.
+    pub(super) reported: String,
+    #[serde(skip)]
+    pub(super) is_wrong: bool,
+}
+
+/// What is said of what was seen.
+pub(super) fn view(seen: &Seen) -> View {
+    let mut wrong = workloads(seen);
+    wrong.extend(seen.resources.iter().flat_map(of_resource));
+    wrong.extend(seen.states.iter().flat_map(of_state));
+    wrong.extend(seen.nodes.iter().filter_map(|node| of_machine(node, &seen.states)));
+    wrong.sort();
+    let mut nodes: Vec<OfNode> = seen.states.iter().map(node).collect();
+    nodes.sort_by_key(|node| (!node.is_wrong, node.name.clone()));
+    let count = |count: Option<Count>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
+    View {
+        healthy: wrong.is_empty(),
+        operator: count(seen.operator),
+        agents: count(seen.agents),
+        wrong,
+        resources: seen.resources.iter().map(resource).collect(),
+        nodes,
+    }
+}
+
+fn workloads(seen: &Seen) -> Vec<Wrong> {
+    let told = |of: &str, count: Option<Count>| {
+        let message = match count {
+            Some(count) if count.is_ready() => return None,
+            Some(count) => format!("{count} are ready"),
+            None => "there is none".to_owned(),
+        };
+        let next = match count {
+            Some(_) => "kubectl get pods -A -l app.kubernetes.io/part-of=flyover",
+            None => "kubectl flyover install",
+        };
+        Some(Wrong { rank: 0, of: of.into(), reason: "NotReady".into(), message, next: next.into() })
+    };
+    [told("operator", seen.operator), told("agents", seen.agents)].into_iter().flatten().collect()
+}
+
+fn of_resource(resource: &Resource) -> Vec<Wrong> {
+    let (of, status) = (resource.title(), &resource.status);
+    let mut wrong = Vec::new();
+    if let Some(halted) = &status.rollout.halted {
+        wrong.push(Wrong {
+            rank: 1,
+            of: of.clone(),
+            reason: "Halted".into(),
+            message: format!("goes to no further node, for it failed on {}: {}", halted.node, halted.message),
+            next: format!("mend the spec (kubectl edit {of}), which begins it anew"),
+        });
+    }
+    for blocked in &status.rollout.blocked {
+        wrong.push(Wrong {
+            rank: 3,
+            of: of.clone(),
+            reason: "Blocked".into(),
+            message: format!("node {} could not be emptied: {}", blocked.node, blocked.by),
+            next: "make room for the pod elsewhere, or delete it; it is tried again by itself".into(),
+        });
+    }
+    let degraded =
+        status.conditions.iter().find(|c| c.kind == ConditionType::Degraded && c.status == Truth::True);
+    if let Some(degraded) = degraded.filter(|_| wrong.is_empty()) {
+        wrong.push(Wrong {
+            rank: 2,
+            of: of.clone(),
+            reason: degraded.reason.clone(),
+            message: degraded.message.clone(),
+            next: format!("kubectl describe {of}"),
+        });
+    }
+    wrong
+}
+
+fn of_state(state: &NodeState) -> Vec<Wrong> {
+    let name = state.name_any();
+    let lanes = state.status.iter().flat_map(|status| &status.lanes);
+    let wrong = lanes.filter_map(|(lane, status)| {
+        let rank = match status.phase {
+            LanePhase::Failed => 1,
+            LanePhase::Refused => 2,
+            LanePhase::Drifted => 3,
+            _ => return None,
+        };
+        Some(Wrong {
+            rank,
+            of: format!("node {name}, {lane}"),
+            reason: if status.reason.is_empty() {
+                format!("{:?}", status.phase)
+            } else {
+                status.reason.clone()
+            },
+            message: message(status),
+            next: format!("kubectl flyover explain node {name}"),
+        })
+    });
+    wrong.collect()
+}
+
+fn message(status: &LaneStatus) -> String {
+    match status.drift.first() {
+        Some(first) if status.message.is_empty() => first.clone(),
+        _ => status.message.clone(),
+    }
+}
+
+/// A machine that is away keeps what is to be done on it.
+fn of_machine(node: &Node, states: &[NodeState]) -> Option<Wrong> {
+    let name = node.name_any();
+    states.iter().find(|state| state.name_any() == name)?;
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready")?;
+    (ready.status != "True").then(|| Wrong {
+        rank: 2,
+        of: format!("node {name}"),
+        reason: ready.reason.clone().unwrap_or_else(|| "NotReady".into()),
+        message: ready.message.clone().unwrap_or_default(),
+        next: format!("kubectl describe node {name}"),
+    })
+}
+
+fn resource(resource: &Resource) -> OfResource {
+    let ready = resource.status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+    let nodes = resource.status.nodes;
+    OfResource {
+        name: resource.title(),
+        nodes: format!("{}/{}", nodes.ready, nodes.desired),
+        ready: ready.map_or(Truth::Unknown, |ready| ready.status),
+        reason: match ready {
+            _ if resource.deleting => "Removing".into(),
+            Some(ready) => ready.reason.clone(),
+            None => "NotSeenYet".into(),
+        },
+        first_failing: resource.status.first_failing.clone(),
+    }
+}
+
+fn node(state: &NodeState) -> OfNode {
+    let status = state.status.clone().unwrap_or_default();
+    let phase = |lane: &Lane| match status.lanes.get(lane) {
+        Some(of) => format!("{:?}", of.phase),
+        None if state.spec.lanes.contains_key(lane) => "Unknown".to_owned(),
+        None => "-".to_owned(),
+    };
+    OfNode {
+        name: state.name_any(),
+        lanes: Lane::ALL.iter().map(phase).collect(),
+        kernel: status.facts.kernel.clone(),
+        version: status.version.clone(),
+        reported: status.reported.clone(),
+        is_wrong: !of_state(state).is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Taking back what people asked for, and waiting until the nodes have done so.
+
+use std::time::Duration;
+
+use flyover_api::resource::{FastPath, LanePhase, NodeProfile, NodeState, Switch};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::super::left::{self, GROUP};
+use super::super::progress::Progress;
+use super::super::seen::list;
+use super::super::told;
+use super::receipts::{self, Receipts};
+use crate::cli::fault::{Exit, Fault};
+
+/// Which nodes the operator is not to wait for.
+const ABANDON: &str = "flyover.dev/abandon-nodes";
+
+/// Deletes all resources, waits until they are gone, and hands back what the nodes said.
+pub(super) async fn take_back(
+    client: &Client,
+    abandon: &[String],
+    limit: Duration,
+) -> anyhow::Result<Receipts> {
+    let mut receipts = Receipts::default();
+    let kinds = kinds(client).await?;
+    if remaining(client, &kinds).await?.is_empty() {
+        return Ok(receipts);
+    }
+    is_somebody_there(client, abandon).await?;
+    for (kind, object) in remaining(client, &kinds).await? {
+        delete(client, &kind, &object, abandon).await?;
+    }
+    let mut progress = Progress::within(limit);
+    loop {
+        let states: Vec<NodeState> = list(client, "the nodes' states", &ListParams::default()).await?;
+        receipts::add(&mut receipts, &states);
+        let remaining = remaining(client, &kinds).await?;
+        if remaining.is_empty() {
+            return Ok(receipts);
+        }
+        let waiting = not_clean(&states);
+        progress.say(&said(&waiting, remaining.len()));
+        if progress.is_over() {
+            return Err(late(&waiting));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Kinds that people write and that are defined in this cluster.
+async fn kinds(client: &Client) -> anyhow::Result<Vec<ApiResource>> {
+    let there: Vec<String> = left::objects(client).await?.into_iter().map(|found| found.name).collect();
+    let ours = [
+        ApiResource::erase::<Switch>(&()),
+        ApiResource::erase::<FastPath>(&()),
+        ApiResource::erase::<NodeProfile>(&()),
+    ];
+    Ok(ours.into_iter().filter(|kind| there.contains(&format!("{}.{GROUP}", kind.plural))).collect())
+}
+
+async fn remaining(
+    client: &Client,
+    kinds: &[ApiResource],
+) -> anyhow::Result<Vec<(ApiResource, DynamicObject)>> {
+    let mut remaining = Vec::new();
+    for kind in kinds {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
+        match api.list(&ListParams::default()).await {
+            Ok(listed) => remaining.extend(listed.into_iter().map(|object| (kind.clone(), object))),
+            Err(error) if told::is_absent(&error) => {}
+            Err(error) => return Err(told::error(&format!("failed to list {}", kind.plural), error)),
+        }
+    }
+    Ok(remaining)
+}
+
+/// Without an operator nobody would ever let go of the resources.
+async fn is_somebody_there(client: &Client, abandon: &[String]) -> anyhow::Result<()> {
+    let seen = super::super::seen::look(client).await?;
+    let there = seen.operator.is_some_and(|operator| operator.ready > 0);
+    if there || gives_up_all(abandon) {
+        return Ok(());
+    }
+    Err(Fault::new(Exit::Failed, "no operator is running, so nobody tells the nodes to put back what was there")
+        .hint("`kubectl flyover install` brings it back; `--abandon '*'` removes all and leaves the nodes as they are")
+        .into())
+}
+
+fn gives_up_all(abandon: &[String]) -> bool {
+    abandon.iter().any(|node| node == "*")
+}
+
+async fn delete(
+    client: &Client,
+    kind: &ApiResource,
+    object: &DynamicObject,
+    abandon: &[String],
+) -> anyhow::Result<()> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
+    let name = object.name_any();
+    let failed = |error| told::error(&format!("failed to delete {} `{name}`", kind.kind), error);
+    let mut change = json!({});
+    if !abandon.is_empty() {
+        change["metadata"]["annotations"][ABANDON] = json!(abandon.join(","));
+    }
+    if gives_up_all(abandon) {
+        // Nobody is waited for, so it need not wait for an operator either.
+        change["metadata"]["finalizers"] = json!(null);
+    }
+    if !abandon.is_empty() {
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(&change)).await.map_err(failed)?;
+    }
+    match api.delete(&name, &DeleteParams::default()).await {
+        Err(error) if !told::is_absent(&error) => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Lanes of nodes that are not clean, each with what it says.
+fn not_clean(states: &[NodeState]) -> Vec<String> {
+    let each = states.iter().flat_map(|state| {
+        let lanes = state.status.iter().flat_map(|status| &status.lanes);
+        lanes.filter(|(_, status)| status.phase != LanePhase::Clean).map(|(lane, status)| {
+            let message =
+                if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+            format!("node {}, {lane}: {:?}{message}", state.name_any(), status.phase)
+        })
+    });
+    each.collect()
+}
+
+fn said(waiting: &[String], resources: usize) -> String {
+    match waiting {
+        [] => format!("waiting for the operator to let go of {resources} resources"),
+        [one] => format!("waiting for {one}"),
+        [first, others @ ..] => format!("waiting for {first}; and {} more", others.len()),
+    }
+}
+
+fn late(waiting: &[String]) -> anyhow::Error {
+    let who = if waiting.is_empty() { "the operator".to_owned() } else { waiting.join("; ") };
+    Fault::new(Exit::Failed, format!("not all was taken back in time; still to do: {who}"))
+        .hint("it goes on; run this again. A node that is dead for good is given up with --abandon NODE")
+        .into()
+}

@@ -1,0 +1,97 @@
+//! What stands in each image, and how it is started.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use flyover_bundle::{Architecture, Config, Content, Files, Image};
+
+use super::program::{Libc, Program, target};
+use super::sbom;
+
+/// An image of our programs.
+pub(super) struct Recipe {
+    /// Its name.
+    pub(super) name: &'static str,
+    user: &'static str,
+    /// The first one is started.
+    programs: &'static [Program],
+}
+
+/// All images of our programs.
+pub(super) const RECIPES: [Recipe; 2] = [
+    Recipe {
+        name: "flyover-operator",
+        user: "65532:65532",
+        programs: &[Program {
+            package: "flyover-operator",
+            name: "flyover-operator",
+            libc: Libc::Musl,
+            path: "/flyover-operator",
+        }],
+    },
+    Recipe {
+        name: "flyover-agent",
+        // It works on the host, as root, with the capabilities that its pod is given.
+        user: "0:0",
+        programs: &[
+            Program {
+                package: "flyover-agent",
+                name: "flyover-agent",
+                libc: Libc::Gnu,
+                path: "/opt/flyover/bin/flyover-agent",
+            },
+            Program {
+                package: "flyover",
+                name: "flyover",
+                libc: Libc::Gnu,
+                path: "/opt/flyover/bin/flyover",
+            },
+            // Beside the agent, which puts it on the host.
+            Program {
+                package: "flyover-cni",
+                name: "flyover-cni",
+                libc: Libc::Musl,
+                path: "/opt/flyover/bin/flyover-cni",
+            },
+        ],
+    },
+];
+
+impl Recipe {
+    /// Whether all its programs can be linked here for the architecture: glibc and libelf of another one are not there.
+    pub(super) fn is_for(&self, architecture: Architecture) -> bool {
+        architecture == Architecture::Amd64 || self.programs.iter().all(|program| program.libc == Libc::Musl)
+    }
+
+    /// Builds the programs and puts them together.
+    pub(super) fn image(&self, root: &Path, to: &Path, architecture: Architecture) -> anyhow::Result<Image> {
+        let mut files = Files::new().folder("/tmp", 0o1777)?;
+        for program in self.programs {
+            let built = program.build(root, to, architecture)?;
+            files = files.file(program.path, 0o755, Content::Disk(built))?;
+        }
+        let roots: Vec<(&str, &str)> = self
+            .programs
+            .iter()
+            .map(|program| (program.package, target(program.libc, architecture)))
+            .collect();
+        let bill = sbom::of(root, self.name, &roots)?;
+        let beside = to.join(format!("{}-{architecture}.cdx.json", self.name));
+        fs::write(&beside, &bill).with_context(|| format!("failed to write `{}`", beside.display()))?;
+        files = files.file("/usr/share/sbom/flyover.cdx.json", 0o644, Content::Bytes(bill.into_bytes()))?;
+        let labels = [
+            ("org.opencontainers.image.title", self.name),
+            ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION")),
+            ("org.opencontainers.image.licenses", "Apache-2.0"),
+        ];
+        let config = Config {
+            user: self.user.into(),
+            entrypoint: vec![self.programs[0].path.into()],
+            environment: [("PATH".into(), "/opt/flyover/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())].into(),
+            labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+            ..Config::default()
+        };
+        Ok(Image { architecture, files, config })
+    }
+}
