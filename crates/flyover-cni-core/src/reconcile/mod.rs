@@ -71,6 +71,11 @@ struct Traces {
     file: bool,
 }
 
+/// Removes what a deep CHECK that was killed left in the switch.
+pub fn sweep(node: &Node) -> Result<(), CniError> {
+    switch::collect(node)
+}
+
 /// Looks at every attachment of the node, and takes away those that nobody has any more.
 pub fn reconcile(node: &Node, options: Options) -> Result<Vec<Finding>, CniError> {
     among(node, options, |_| true)
@@ -140,7 +145,7 @@ fn remove(
     traces: &Traces,
     grace: Duration,
 ) -> Result<Option<Vec<CniError>>, CniError> {
-    let lock = store.lock(id)?;
+    let lock = store.lock_soon(id)?;
     // What cannot be read is judged by its port, and goes by its short name.
     if let Some(mut state) = store.load(id).unwrap_or_default() {
         let now = Traces { state: Some(Found::State(Box::new(state.clone()))), ..Traces::default() };
