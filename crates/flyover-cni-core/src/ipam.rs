@@ -56,7 +56,7 @@ fn is_ourselves(file: &Path) -> bool {
 pub struct Failure {
     /// Why.
     pub error: CniError,
-    /// Whether the plugin came to its end and said so itself.
+    /// Whether the plugin said so itself, in the words of the specification.
     pub said: bool,
 }
 
@@ -120,20 +120,23 @@ fn run(ipam: &Ipam, verb: Verb, of: Option<For<'_>>, configuration: &Value) -> R
     if ended.status.success() {
         return Ok(ended.stdout);
     }
-    Err(Failure { error: said(ipam, verb, &ended), said: ended.status.code().is_some() })
+    let (error, said) = told(ipam, verb, &ended);
+    Err(Failure { error, said })
 }
 
-/// The plugin's own error, or what it left of one.
-fn said(ipam: &Ipam, verb: Verb, ended: &Ended) -> CniError {
+/// The plugin's own error, or what it left of one; and whether it is its own: who panicked has decided nothing.
+fn told(ipam: &Ipam, verb: Verb, ended: &Ended) -> (CniError, bool) {
     let json: Option<Value> = serde_json::from_str(&ended.stdout).ok();
     let text = |key: &str| json.as_ref()?.get(key)?.as_str().map(str::to_owned);
     match (json.as_ref().and_then(|json| json.get("code")?.as_u64()), text("msg")) {
         (Some(code), Some(msg)) => {
             let msg = format!("plugin `{}` refused {}: {msg}", ipam.plugin, verb.as_str());
-            CniError { code, msg, details: text("details").unwrap_or_default() }
+            (CniError { code, msg, details: text("details").unwrap_or_default() }, true)
         }
-        _ => failed(ipam, verb)
-            .details(format!("it ended with {}: {}{}", ended.status, ended.stdout, ended.stderr)),
+        _ => {
+            let left = format!("it ended with {}: {}{}", ended.status, ended.stdout, ended.stderr);
+            (failed(ipam, verb).details(left), false)
+        }
     }
 }
 

@@ -173,7 +173,8 @@ fn source(
     attachment: &Attachment,
 ) -> Result<Option<Source>, CniError> {
     if let Some(base) = &wish.shared_dir {
-        let base = PathBuf::from(base);
+        // As one text however it is written: two that are one place are told by it.
+        let base: PathBuf = Path::new(base).components().collect();
         let prefix = node.shared_dirs.iter().find(|prefix| base.starts_with(prefix));
         let Some(prefix) = prefix.filter(|_| is_straight(&base)) else {
             return Err(CniError::new(

@@ -33,7 +33,7 @@ pub enum Repaired {
 
 /// Looks at an attachment, and makes again what is not as ADD left it.
 pub fn repair(node: &Node, store: &Store, id: &AttachmentId, depth: Depth) -> Result<Repaired, CniError> {
-    let _lock = store.lock(id)?;
+    let _lock = store.lock_soon(id)?;
     let ours = |state: &State| state.phase == Phase::Attached && !state.is_of_another_boot();
     let attached = store.load(id)?.filter(ours);
     let Some(mut state) = attached else { return Ok(Repaired::Nobody) };

@@ -64,31 +64,52 @@ pub fn teardown(node: &Node, store: &Store, state: &mut State, how: How<'_>) -> 
         // A disk that is full is no reason to keep what can go; it is told if something has to stay.
         unsaved = store.save(state).err();
     }
-    let mut errors = Vec::from_iter(detach(node, state, record, switch).err());
+    let detached = detach(node, state, switch);
+    // Nobody can say whether there is a port, and who forgets now leaves it for ever.
+    let owed = record == Record::Nothing && matches!(&detached, Err(Undetached::Unasked(_)));
+    let mut errors = Vec::from_iter(detached.err().filter(|_| !owed).map(CniError::from));
     errors.extend(devinfo::remove(&node.device_info_dir, state).err());
     errors.extend(addresses(node, state, (lock, record), second.as_ref()).err());
     errors.extend(sockets::remove(state));
     if errors.is_empty() {
-        errors.extend(store.remove(&state.id()).err());
+        let end = if owed { store.owe(node, &state.attachment) } else { store.remove(&state.id()) };
+        errors.extend(end.err());
     }
     if errors.is_empty() { errors } else { errors.into_iter().chain(unsaved).collect() }
 }
 
 /// Takes its ports out of the switch: of the one they were put into, and of the one that the node has by now.
-fn detach(node: &Node, state: &State, record: Record, switch: Switch<'_>) -> Result<(), CniError> {
+fn detach(node: &Node, state: &State, switch: Switch<'_>) -> Result<(), Undetached> {
     let id = state.id();
-    let remove = |database| switch::connect(database, node).and_then(|mut of| switch::remove(&mut of, &id));
-    let removed = match switch {
+    let remove = |database| {
+        let mut client = switch::connect(database, node).map_err(Undetached::Unasked)?;
+        switch::remove(&mut client, &id).map_err(Undetached::Refused)
+    };
+    match switch {
         Switch::Untouched => Ok(()),
-        Switch::Connected(client) => switch::remove(client, &id),
+        Switch::Connected(client) => switch::remove(client, &id).map_err(Undetached::Refused),
         Switch::Ask if state.database == node.database => remove(&node.database),
         Switch::Ask => {
             let (then, now) = (remove(&state.database), remove(&node.database));
             then.or(now)
         }
-    };
-    // A port is made after the state was written: without one there is none that we would leave behind.
-    if record == Record::Nothing { removed.or(Ok(())) } else { removed }
+    }
+}
+
+/// Why a port may be there still.
+enum Undetached {
+    /// There was nobody to be asked.
+    Unasked(CniError),
+    /// Whoever was asked did not do it.
+    Refused(CniError),
+}
+
+impl From<Undetached> for CniError {
+    fn from(why: Undetached) -> Self {
+        match why {
+            Undetached::Unasked(error) | Undetached::Refused(error) => error,
+        }
+    }
 }
 
 /// Gives addresses back. Where nobody can have any, an answer that says so is as good as one that does not.

@@ -15,7 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::unistd::setsid;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, setsid};
 
 use crate::pidfd::Pidfd;
 
@@ -143,7 +144,10 @@ impl Cmd {
         let started = Instant::now();
         let mut child = Command::new(&self.program);
         child.args(&self.args).envs(self.env);
+        let leads = self.inherits.is_some();
         if let Some(descriptor) = self.inherits {
+            // What it starts in turn has the descriptor too, and ends with it.
+            child.process_group(0);
             first(&mut child, move || {
                 fcntl(&*descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
                 Ok(())
@@ -164,7 +168,7 @@ impl Cmd {
             stdin.write_all(&input).is_ok()
         });
         let (out, err) = (drain(stdout), drain(stderr));
-        let status = wait(&mut child, self.timeout, &command)?;
+        let status = wait(&mut child, self.timeout, &command, leads)?;
         feeder.join().expect("the feeder does not panic");
         let stdout = out.join().expect("a drain does not panic");
         let stderr = err.join().expect("a drain does not panic");
@@ -233,12 +237,16 @@ fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-fn wait(child: &mut Child, timeout: Duration, command: &str) -> Result<ExitStatus, CmdError> {
+fn wait(child: &mut Child, timeout: Duration, command: &str, leads: bool) -> Result<ExitStatus, CmdError> {
     let failed = |source| CmdError::Start { command: command.to_owned(), source };
     // It is our child and not waited for, so its number is nobody else's.
     let process = Pidfd::open(child.id()).map_err(failed)?;
     if process.map_or(Ok(true), |process| process.ends_within(timeout)).map_err(failed)? {
         return child.wait().map_err(failed);
+    }
+    if leads {
+        // It is not waited for yet, so its group is nobody else's.
+        let _gone = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     }
     child.kill().map_err(failed)?;
     child.wait().map_err(failed)?;
@@ -279,7 +287,7 @@ mod tests {
         assert_eq!(tool().inherits(file.into()).end().unwrap().stdout, "there\n");
         let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
         let mut child = Cmd::new("sleep").args(["60"]).daemon(null).unwrap();
-        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+        let pid = Pid::from_raw(child.id().cast_signed());
         let session = nix::unistd::getsid(Some(pid));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
 use anyhow::ensure;
 use clap::{Args, Subcommand, ValueEnum};
+use flyover_host::cmd::Cmd;
 use flyover_testkit::cluster::{Cluster as Rig, Options, Proxy};
 
 /// The name of the one cluster of the repository.
@@ -78,6 +78,11 @@ enum Carrier {
     Nftables,
 }
 
+/// Our own end, as that of what ran.
+fn code(status: ExitStatus) -> ExitCode {
+    status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
 impl Cluster {
     pub(crate) fn run(&self, root: &Path) -> anyhow::Result<ExitCode> {
         match &self.verb {
@@ -85,13 +90,9 @@ impl Cluster {
             Verb::Down => Rig::take_down_named(NAME).map(|()| ExitCode::SUCCESS),
             Verb::Kubectl { arguments } => {
                 let rig = Rig::open(NAME)?;
-                let kubectl = rig.tools().join("kubectl");
-                Err(Command::new(kubectl)
-                    .arg("--kubeconfig")
-                    .arg(rig.kubeconfig())
-                    .args(arguments)
-                    .exec()
-                    .into())
+                let kubectl =
+                    Cmd::new(rig.tools().join("kubectl")).args([Path::new("--kubeconfig"), &rig.kubeconfig()]);
+                Ok(code(kubectl.args(arguments).foreground()?))
             }
             Verb::Load { layouts } => {
                 let rig = Rig::open(NAME)?;
@@ -100,12 +101,7 @@ impl Cluster {
             }
             Verb::PowerOff { node } => with(*node)?.node(*node).kill().map(|()| ExitCode::SUCCESS),
             Verb::PowerOn { node } => with(*node)?.node(*node).start().map(|()| ExitCode::SUCCESS),
-            Verb::Exec { node, command } => {
-                let status = with(*node)?.enter(*node, command)?;
-                Ok(status
-                    .code()
-                    .map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
-            }
+            Verb::Exec { node, command } => Ok(code(with(*node)?.enter(*node, command)?)),
         }
     }
 }

@@ -71,8 +71,17 @@ struct Traces {
     file: bool,
 }
 
+/// Removes what a deep CHECK that was killed left in the switch.
+pub fn sweep(node: &Node) -> Result<(), CniError> {
+    switch::collect(node)
+}
+
 /// Looks at every attachment of the node, and takes away those that nobody has any more.
 pub fn reconcile(node: &Node, options: Options) -> Result<Vec<Finding>, CniError> {
+    if !options.dry_run {
+        // What cannot be removed now is by the next.
+        let _swept = sweep(node);
+    }
     among(node, options, |_| true)
 }
 
@@ -88,17 +97,12 @@ pub fn among(
         all.entry(id).or_default().directory = true;
     }
     let rows = switch::connect(&node.database, node).and_then(|mut client| switch::all(&mut client));
-    let answered = rows.is_ok();
     for owned in rows.into_iter().flatten() {
         let traces = all.entry(owned.id.clone()).or_default();
         traces.row = Some(owned);
     }
     for id in store.list()? {
         all.entry(id).or_default().file = true;
-    }
-    if !options.dry_run && answered {
-        // What cannot be collected now is by the next.
-        let _collected = switch::collect(node);
     }
     let meant = all.into_iter().filter(|(id, _)| is_meant(id));
     Ok(meant.map(|(id, traces)| judge(node, options, &store, id, traces)).collect())
@@ -140,7 +144,7 @@ fn remove(
     traces: &Traces,
     grace: Duration,
 ) -> Result<Option<Vec<CniError>>, CniError> {
-    let lock = store.lock(id)?;
+    let lock = store.lock_soon(id)?;
     // What cannot be read is judged by its port, and goes by its short name.
     if let Some(mut state) = store.load(id).unwrap_or_default() {
         let now = Traces { state: Some(Found::State(Box::new(state.clone()))), ..Traces::default() };

@@ -8,7 +8,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::error::{CniError, Code};
@@ -18,6 +21,9 @@ use crate::names::AttachmentId;
 #[expect(clippy::cast_possible_truncation, reason = "they are 1 and 0")]
 const WRITING: libc::c_short = libc::F_WRLCK as libc::c_short;
 const FROM_START: libc::c_short = 0;
+
+/// How often to look whether it is free.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Held as long as it lives.
 #[derive(Debug)]
@@ -31,8 +37,9 @@ impl Lock {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// Waits until nobody else works on the attachment.
-    pub(super) fn wait(directory: &Path, id: &AttachmentId) -> Result<Self, CniError> {
+    /// Waits until nobody else works on the attachment, but not for ever: a plugin for addresses that hangs has the lock as long
+    /// as it lives, and the runtime asks again.
+    pub(super) fn wait(directory: &Path, id: &AttachmentId, limit: Duration) -> Result<Self, CniError> {
         let path = directory.join("lock");
         let failed = |e: io::Error| {
             CniError::new(Code::Io, format!("failed to lock `{}`", path.display())).because(&e)
@@ -48,10 +55,17 @@ impl Lock {
         let file = options.open(&path).map_err(failed)?;
         let range =
             libc::flock { l_type: WRITING, l_whence: FROM_START, l_start: place(id), l_len: 1, l_pid: 0 };
+        let end = Instant::now() + limit;
         loop {
-            match fcntl(&file, FcntlArg::F_OFD_SETLKW(&range)) {
+            match fcntl(&file, FcntlArg::F_OFD_SETLK(&range)) {
                 Ok(_) => return Ok(Self { file }),
-                Err(nix::errno::Errno::EINTR) => {}
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN | Errno::EACCES) if Instant::now() < end => thread::sleep(LOOK),
+                Err(Errno::EAGAIN | Errno::EACCES) => {
+                    let msg = format!("somebody else works on attachment {id} for longer than {limit:?}");
+                    return Err(CniError::new(Code::TryAgain, msg)
+                        .details("hint: a plugin for addresses that hangs holds it; look for its process"));
+                }
                 Err(e) => return Err(failed(e.into())),
             }
         }

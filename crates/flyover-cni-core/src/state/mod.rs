@@ -184,6 +184,12 @@ impl State {
         self.ipam.is_some() || matches!(self.sockets.source, Some(Source::Shared { .. }))
     }
 
+    /// Whether it says no more than that a DEL could not ask the switch.
+    #[must_use]
+    pub(crate) fn is_debt(&self) -> bool {
+        self.phase == Phase::Deleting && self.port.is_none() && self.ipam.is_none()
+    }
+
     /// Whether the machine was started again since: then the container is gone, whoever still speaks of it.
     #[must_use]
     pub fn is_of_another_boot(&self) -> bool {

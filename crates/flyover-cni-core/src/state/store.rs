@@ -11,12 +11,19 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::file::{Outlasts, failed, half, id_of, look, make, name, remove, replace};
-use super::{Lock, State};
+use super::{Lock, Phase, State};
 use crate::error::{CniError, Code};
-use crate::names::AttachmentId;
+use crate::lot;
+use crate::names::{Attachment, AttachmentId};
 use crate::node::Node;
+
+/// Twice what a plugin for addresses may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// An ADD or a DEL that nothing hinders.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The directories.
 #[derive(Clone, Debug)]
@@ -45,9 +52,14 @@ impl Store {
         Ok(Self { fleeting: node.state_dir.clone(), lasting: node.lasting_dir.clone() })
     }
 
-    /// Waits until nobody else works on an attachment.
+    /// Waits until nobody else works on an attachment, a minute at most.
     pub fn lock(&self, id: &AttachmentId) -> Result<Lock, CniError> {
-        Lock::wait(&self.fleeting, id)
+        Lock::wait(&self.fleeting, id, PATIENCE)
+    }
+
+    /// The same, for who looks after all attachments and comes back: one that somebody works on for long is left alone.
+    pub fn lock_soon(&self, id: &AttachmentId) -> Result<Lock, CniError> {
+        Lock::wait(&self.fleeting, id, SOON)
     }
 
     /// What is known of an attachment; of one whose state was cut that is nothing.
@@ -80,7 +92,11 @@ impl Store {
         let chosen = |state: &State| state.port.as_ref()?.wish.socketfile.as_ref().and(state.sockets.place());
         let Some(place) = chosen(state) else { return Ok(None) };
         let lock = self.lock(&AttachmentId::of(&place))?;
-        let has_it = |other: &State| other.id() != state.id() && chosen(other).as_ref() == Some(&place);
+        // One that is on its way out removes what it made by its inode, and harms nobody who comes after it.
+        let goes = |other: &State| other.phase == Phase::Deleting || other.is_of_another_boot();
+        let has_it = |other: &State| {
+            other.id() != state.id() && !goes(other) && chosen(other).as_ref() == Some(&place)
+        };
         for (_, found) in self.all()? {
             if let Some(Found::State(other)) = found
                 && has_it(&other)
@@ -112,6 +128,14 @@ impl Store {
     /// What was written elsewhere before, by an older version or before it was known that there are addresses.
     fn forget(&self, elsewhere: &Path, id: &AttachmentId) -> Result<(), CniError> {
         if self.fleeting == self.lasting { Ok(()) } else { remove(&elsewhere.join(name(id))) }
+    }
+
+    /// Notes that an attachment is still to be taken out of the switch, by whoever collects: the runtime forgets it now, and
+    /// the machine may be started again before there is a switch.
+    pub(crate) fn owe(&self, node: &Node, attachment: &Attachment) -> Result<(), CniError> {
+        let debt = State { phase: Phase::Deleting, ..lot::bare(node, attachment.clone()) };
+        make(&self.lasting)?;
+        replace(&self.lasting, &debt, Outlasts::TheMachineFirst)
     }
 
     /// Forgets an attachment.

@@ -13,8 +13,8 @@ pub(super) fn del(call: Call<'_>) -> Result<(), CniError> {
     let store = Store::open(call.node)?;
     let lock = store.lock(&id)?;
     let (mut state, record, unreadable) = match store.look(&id) {
-        Some(Found::State(known)) => (*known, Record::Read, None),
-        None => (presumed.clone(), Record::Nothing, None),
+        Some(Found::State(known)) if !known.is_debt() => (*known, Record::Read, None),
+        Some(Found::State(_)) | None => (presumed.clone(), Record::Nothing, None),
         // What cannot be read cannot be believed either: we fall back on what the runtime says.
         Some(Found::Cut) => {
             Log::open(call.node).cut(&id);

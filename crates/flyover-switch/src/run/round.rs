@@ -178,6 +178,9 @@ fn collect(
     round: &mut Round,
 ) -> Result<(), CniError> {
     let options = Options { dry_run: false, grace: settings.grace };
+    if let Err(error) = reconcile::sweep(&settings.node) {
+        round.failed.push(format!("what a CHECK left: {error}"));
+    }
     if !suspected.is_empty() {
         for finding in reconcile::among(&settings.node, options, |id| suspected.contains(id))? {
             if finding.removed {

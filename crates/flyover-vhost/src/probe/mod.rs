@@ -124,11 +124,11 @@ fn measure(
     let port = |source| ProbeError::Port { bridge: bridge.to_owned(), source };
     let patience = deadline.saturating_duration_since(Instant::now()).min(Settings::default().patience);
     let settings = Settings { patience, ..Settings::default() };
-    let listen = |socket: &PathBuf| {
-        Port::listen(socket, settings.clone())
-            .and_then(|port| ports::give(socket, place.owner()).map(|()| port))
+    let listen = |socket| {
+        let port = Port::listen(&place.here(socket), settings.clone())?;
+        place.give(socket).map(|()| port)
     };
-    let [a, b] = place.sockets().map(|socket| listen(&socket));
+    let [a, b] = ports::SOCKETS.map(listen);
     let (a, b) = (a.map_err(port)?, b.map_err(port)?);
     let born = Instant::now();
     let added = ports::add(client, bridge, vlan, place);

@@ -4,7 +4,8 @@
 //! one left is known from what a living one needs.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use std::time::Duration;
 use flyover_ovs::tables::{Bridge, Interface, Port, Strings, Table};
 use flyover_ovs::transaction::row;
 use flyover_ovs::{Atom, Client, Condition, Datum, Mutation, OvsError, Rows, Transaction};
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 
 use super::{ProbeError, directory, remove_directory};
 use crate::error::VhostError;
@@ -23,17 +27,22 @@ const ID_KEY: &str = "flyover-probe";
 /// Before the id in the name of a probe's directory.
 const DIRECTORY: &str = "probe-";
 
+/// The names of its sockets.
+pub(super) const SOCKETS: [&str; 2] = ["a", "b"];
+
 /// Where a probe's sockets are.
 #[derive(Debug)]
 pub(super) struct Place {
     id: String,
     directory: PathBuf,
+    /// The directory itself, whatever lies by its name meanwhile: the one above belongs to the switch's user.
+    opened: OwnedFd,
     owner: (u32, u32),
 }
 
 impl Place {
-    /// A directory beside the database: there the switch finds sockets, whatever namespace it lives in. It gets the
-    /// database's owner, since a switch may run as a user of its own.
+    /// A directory beside the database: there the switch finds sockets, whatever namespace it lives in. It stays root's, and
+    /// the sockets in it get the database's owner, since a switch may run as a user of its own.
     pub(super) fn new(database: &Path) -> Result<Self, ProbeError> {
         let id =
             format!("{}-{}-{:08x}", process::id(), began(process::id()).unwrap_or(0), rand::random::<u32>());
@@ -41,10 +50,18 @@ impl Place {
         let path = beside.join(format!("{DIRECTORY}{id}"));
         let meta = fs::metadata(database).map_err(directory("find the owner of", database))?;
         let owner = (meta.uid(), meta.gid());
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(directory("make", &path))?;
-        let place = Self { id, directory: path, owner };
-        chown(&place.directory, Some(owner.0), Some(owner.1))
-            .map_err(directory("give away", &place.directory))?;
+        fs::DirBuilder::new().mode(0o711).create(&path).map_err(directory("make", &path))?;
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
+            .open(&path)
+            .map_err(directory("open", &path))?;
+        let found = opened.metadata().map_err(directory("look at", &path))?;
+        let place = Self { id, directory: path, opened: opened.into(), owner };
+        if found.uid() != geteuid().as_raw() {
+            let other = std::io::Error::other("it is not the one that was made");
+            return Err(directory("open", &place.directory)(other));
+        }
         Ok(place)
     }
 
@@ -52,26 +69,27 @@ impl Place {
         &self.id
     }
 
-    pub(super) fn owner(&self) -> (u32, u32) {
-        self.owner
+    /// Where the switch finds them.
+    pub(super) fn sockets(&self) -> [PathBuf; 2] {
+        SOCKETS.map(|name| self.directory.join(name))
     }
 
-    pub(super) fn sockets(&self) -> [PathBuf; 2] {
-        ["a", "b"].map(|name| self.directory.join(name))
+    /// Where they are made.
+    pub(super) fn here(&self, socket: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.opened.as_raw_fd())).join(socket)
+    }
+
+    /// Gives a socket to whom the switch runs as.
+    pub(super) fn give(&self, socket: &str) -> Result<(), VhostError> {
+        let owner = (Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)));
+        fchownat(&self.opened, socket, owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|errno| {
+            VhostError::Socket { verb: "give away", path: self.directory.join(socket), source: errno.into() }
+        })
     }
 
     pub(super) fn remove(&self) -> Result<(), ProbeError> {
         remove_directory(&self.directory).map_err(directory("remove", &self.directory))
     }
-}
-
-/// Gives a socket to whom the switch runs as.
-pub(super) fn give(socket: &Path, owner: (u32, u32)) -> Result<(), VhostError> {
-    chown(socket, Some(owner.0), Some(owner.1)).map_err(|source| VhostError::Socket {
-        verb: "give away",
-        path: socket.to_owned(),
-        source,
-    })
 }
 
 /// Refuses a bridge that is not there, or not in user space.

@@ -1,6 +1,7 @@
 //! The machine was started again: what is in memory is gone, and what is on disks is nobody's any more.
 
 use std::fs;
+use std::time::Duration;
 
 use flyover_cni_core::node::Node;
 use flyover_cni_core::reconcile::{Options, Verdict, reconcile};
@@ -76,5 +77,25 @@ fn del_of_before_a_restart_is_done_and_an_add_after_it_begins_anew() {
         fs::remove_dir_all(gone).unwrap();
     }
     rig.call("DEL", &network).of("c1", "net1").without("CNI_NETNS").run().good();
+    assert_eq!(rig.traces(), Vec::<String>::new());
+}
+
+#[test]
+fn a_port_that_nobody_could_be_asked_to_remove_after_a_restart_is_owed_and_collected() {
+    let mut rig = Rig::new();
+    let network = rig.network("net");
+    rig.call("ADD", &network).of("c1", "net1").run().good();
+    let node = Node::load(rig.root()).unwrap();
+    for gone in [&node.state_dir, &node.socket_root] {
+        fs::remove_dir_all(gone).unwrap();
+    }
+    age_ports(&rig);
+    rig.kill_server();
+    // The runtime asks once, and then forgets the container.
+    rig.call("DEL", &network).of("c1", "net1").without("CNI_NETNS").run().good();
+    rig.start_server();
+    assert!(rig.ports().contains("c1-net1"));
+    let found = reconcile(&node, Options { grace: Duration::ZERO, ..Options::default() }).unwrap();
+    assert_eq!(found.iter().map(|finding| finding.removed).collect::<Vec<_>>(), [true], "{found:?}");
     assert_eq!(rig.traces(), Vec::<String>::new());
 }
