@@ -94,9 +94,7 @@ bench-cni: cni ## Measure attaching to a switch, beside the switch's own work an
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --package flyover --test kernels --test node_vm -- -D warnings
-	cargo clippy --package flyover-vhost --test guests -- -D warnings
-	cargo clippy --package flyover-testkit --package flyover-kubelet --test cluster -- -D warnings
+	cargo clippy --workspace --test kernels --test node_vm --test guests --test cluster --test api -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -130,8 +128,11 @@ test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs wi
 	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
 # One cluster at a time: each is a gigabyte of daemons.
-test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster
-	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --package flyover-kubelet --test cluster -- --nocapture
+test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster, with images of what the tests are built with
+	cargo test --workspace --test cluster --test api --test cni --no-run
+	cargo build --package xtask
+	target/debug/xtask images --debug
+	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --test api --no-fail-fast -- --nocapture
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap

@@ -35,9 +35,7 @@ pub enum HostnsError {
         source: io::Error,
     },
     /// It cannot be entered.
-    #[error(
-        "failed to enter the mounts of `{path}`\n  hint: the pod needs the capabilities SYS_ADMIN and SYS_CHROOT"
-    )]
+    #[error("failed to enter `{path}`\n  hint: the pod needs the capabilities SYS_ADMIN and SYS_CHROOT")]
     Enter {
         /// Which.
         path: PathBuf,
@@ -68,12 +66,19 @@ impl Kept {
     }
 }
 
-/// Enters the mounts of the process whose directory in `/proc` is given; the host's first is `/proc/1`.
+/// Enters the mounts of the process whose directory in `/proc` is given; the host's first is `/proc/1`. And its view of
+/// control groups: only from there a process can be moved out of the pod's.
 pub fn enter(process: &Path) -> Result<(), HostnsError> {
-    let path = process.join("ns/mnt");
-    let namespace = File::open(&path).map_err(|source| HostnsError::Open { path: path.clone(), source })?;
-    setns(namespace, CloneFlags::CLONE_NEWNS)
-        .map_err(|source| HostnsError::Enter { path: path.clone(), source: source.into() })
+    let open = |name: &str| {
+        let path = process.join("ns").join(name);
+        let file = File::open(&path).map_err(|source| HostnsError::Open { path: path.clone(), source })?;
+        Ok((path, file))
+    };
+    let all = [(open("cgroup")?, CloneFlags::CLONE_NEWCGROUP), (open("mnt")?, CloneFlags::CLONE_NEWNS)];
+    for ((path, namespace), kind) in all {
+        setns(namespace, kind).map_err(|source| HostnsError::Enter { path, source: source.into() })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flyover_host::cmd::Cmd;
+use flyover_host::groups;
+use flyover_host::live::Live;
 use flyover_host::pidfd::Pidfd;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -53,6 +55,8 @@ fn launch(program: &Path, front: &Path, back: &Path) -> io::Result<Running> {
     failpoint::before("start a broker");
     let command = Cmd::new(program).args([Path::new(WORD), front, back]);
     let child = command.daemon(File::from(say)).map_err(io::Error::other)?;
+    // It is the pod's, and not the runtime's or the agent's that starts it.
+    groups::leave(&Live::host(), child.id());
     let limit = PollTimeout::try_from(LIMIT).map_err(io::Error::other)?;
     let mut heard = [PollFd::new(said.as_fd(), PollFlags::POLLIN)];
     if poll(&mut heard, limit)? == 0 {

@@ -90,8 +90,8 @@ impl Cluster {
             Verb::Down => Rig::take_down_named(NAME).map(|()| ExitCode::SUCCESS),
             Verb::Kubectl { arguments } => {
                 let rig = Rig::open(NAME)?;
-                let kubectl =
-                    Cmd::new(rig.tools().join("kubectl")).args([Path::new("--kubeconfig"), &rig.kubeconfig()]);
+                let kubectl = Cmd::new(rig.tools().join("kubectl"))
+                    .args([Path::new("--kubeconfig"), &rig.kubeconfig()]);
                 Ok(code(kubectl.args(arguments).foreground()?))
             }
             Verb::Load { layouts } => {

@@ -173,7 +173,8 @@ impl Store {
     /// down concerns all lanes: others may have waited for them.
     fn by_resource(&mut self, lane: Lane, changed: &Changed<Resource>) -> BTreeSet<Key> {
         let place = |of: Option<&Resource>| of.map(|of| (of.deleting, of.placement.clone()));
-        let claims = |of: Option<&Resource>| of.map(|of| of.status.rollout.claims.clone()).unwrap_or_default();
+        let claims =
+            |of: Option<&Resource>| of.map(|of| of.status.rollout.claims.clone()).unwrap_or_default();
         let (before, now) = (changed.before.as_ref(), self.resources(lane).value(&changed.name));
         let claims_differ = claims(before) != claims(now);
         let mut concerned: BTreeSet<Key> = [Key { lane, name: changed.name.clone() }].into();

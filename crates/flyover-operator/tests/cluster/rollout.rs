@@ -39,7 +39,7 @@ async fn a_change_that_fails_on_the_first_node_is_taken_back_there_and_goes_no_f
     let good = stage.wanted("n1", Lane::FastPath).await;
     fleet.ways.lock().unwrap().fails.insert("n1".into(), "\"leaseMs\":666".into());
     stage.write("FastPath", "all", lease(666)).await;
-    stage.until_event("FastPath", "all", "Halted", "n1 failed: Failed: no such device").await;
+    stage.until_event("FastPath", "all", "Halted", "n1 failed: no such device").await;
     stage.until_event("FastPath", "all", "RolledBack", "n1 goes back").await;
     stage.until_event("Node", "n1", "RolledBack", "FastPath/all").await;
     let back = || async {

@@ -1,6 +1,5 @@
 //! What every test begins with: an API server with our definitions, the operator's rights, and nothing left of the test before.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use flyover_api::resource::{FastPath, Lane, NodeState, crds};
@@ -13,7 +12,7 @@ use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinHandle;
 
 use crate::fleet::until;
@@ -23,18 +22,18 @@ use crate::server::{ADMIN, OPERATOR, Server};
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// One test at a time: all of them use the whole cluster.
-static STAGE: Mutex<()> = Mutex::new(());
+static STAGE: Mutex<()> = Mutex::const_new(());
 
 /// A stage.
 pub(crate) struct Stage {
     pub(crate) client: Client,
-    _alone: std::sync::MutexGuard<'static, ()>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Stage {
     /// Clears away what was left, and installs what is needed.
     pub(crate) async fn set() -> Self {
-        let alone = STAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let alone = STAGE.lock().await;
         let client = Server::get().client(ADMIN).await;
         let stage = Self { client, _alone: alone };
         stage.install().await;

@@ -64,7 +64,7 @@ fn failure(view: &View, look: &Look<'_>) -> Option<Halt> {
     Some(Halt {
         hash: view.resource.wanted.hash.clone(),
         node: look.name().to_owned(),
-        message: format!("{how}: {}: {}", status.reason, status.message),
+        message: format!("{how}: {}", status.message),
     })
 }
 

@@ -18,7 +18,7 @@ const fn because(name: &'static str, reason: &'static str) -> Privilege {
 }
 
 /// Linux capabilities; all others are dropped.
-pub const CAPABILITIES: [Privilege; 12] = [
+pub const CAPABILITIES: [Privilege; 13] = [
     because(
         "SYS_ADMIN",
         "entering the host's mount namespace and pods' network namespaces; mounts of hugepages and of sockets",
@@ -29,6 +29,10 @@ pub const CAPABILITIES: [Privilege; 12] = [
         "opening the namespaces of process 1; seeing which processes hold hugepages and devices",
     ),
     because("NET_ADMIN", "links, addresses, routes, BPF programs at devices, rule sets, conntrack"),
+    because(
+        "NET_BROADCAST",
+        "hearing of rule sets that pods change in their own namespaces: the kernel asks for it where announcements of all of them are listened to",
+    ),
     because("NET_RAW", "the frames by which a port of the switch is probed"),
     because(
         "BPF",

@@ -12,6 +12,14 @@ pub(super) const PAUSE: &str = "rig.local/pause:1";
 /// A shell with the usual tools, among them `httpd`, `wget`, `nc`, `ping` and `ip`.
 pub const BUSYBOX: &str = "rig.local/busybox:1";
 
+/// The libraries that a program links, and what loads them: by where they are expected.
+pub fn libraries(program: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let told = Cmd::new("ldd").args([program]).run()?;
+    // `name => path (address)`, or `path (address)`.
+    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
+    Ok(told.lines().filter_map(path).collect())
+}
+
 /// Debian's, which needs no libraries.
 const BINARY: &str = "/bin/busybox";
 
@@ -41,7 +49,8 @@ fn pause_files(pause: &str) -> anyhow::Result<Files> {
     Ok(Files::new().file("/pause", 0o755, Content::Disk(pause.into()))?)
 }
 
-fn busybox_files() -> anyhow::Result<Files> {
+/// The shell and its tools, as files of an image.
+pub fn busybox_files() -> anyhow::Result<Files> {
     ensure!(Path::new(BINARY).exists(), "no `{BINARY}`\n  hint: install `busybox-static`");
     let applets = Cmd::new(BINARY).args(["--list"]).run().context("failed to list what busybox can")?;
     let mut files = Files::new()

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::control::Control;
 use self::groups::Groups;
-pub use self::images::BUSYBOX;
+pub use self::images::{BUSYBOX, busybox_files, libraries};
 use self::machine::Machine;
 pub use self::node::{Daemon, Node};
 use self::record::Record;

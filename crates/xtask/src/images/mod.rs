@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use flyover_bundle::{Architecture, Image, Layout, archive};
 
+use program::Source;
 use recipe::{RECIPES, Recipe};
 
 /// What `cargo xtask images` takes.
@@ -30,12 +31,16 @@ pub(crate) struct Images {
     /// For this machine's architecture only.
     #[arg(long)]
     native: bool,
+    /// Of what the tests were built with, below target/images/debug: nothing is built, and nothing is static.
+    #[arg(long, conflicts_with = "check")]
+    debug: bool,
 }
 
 impl Images {
     /// Runs the chore for the workspace at `root`.
     pub(crate) fn run(self, root: &Path) -> anyhow::Result<ExitCode> {
-        let first = self.write(root, &root.join("target/images"))?;
+        let first =
+            self.write(root, &root.join(if self.debug { "target/images/debug" } else { "target/images" }))?;
         if self.check {
             let second = self.write(root, &root.join("target/images-again"))?;
             if first != second {
@@ -51,13 +56,14 @@ impl Images {
     fn write(&self, root: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
         fs::create_dir_all(to).with_context(|| format!("failed to make `{}`", to.display()))?;
         let wanted = |name: &str| self.names.iter().any(|asked| asked == name);
+        let source = if self.debug { Source::Debug } else { Source::Image };
         let mut digests = Vec::new();
         for recipe in RECIPES.iter().filter(|recipe| self.names.is_empty() || wanted(recipe.name)) {
             let mut images = Vec::new();
             for architecture in [Architecture::Amd64, Architecture::Arm64] {
-                let skipped = self.native && architecture != Architecture::Amd64;
+                let skipped = (self.native || self.debug) && architecture != Architecture::Amd64;
                 if recipe.is_for(architecture) && !skipped {
-                    images.push(recipe.image(root, to, architecture)?);
+                    images.push(recipe.image(root, to, (architecture, source))?);
                 }
             }
             digests.push(lay_out(recipe.name, &images, to)?);

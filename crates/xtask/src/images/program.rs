@@ -32,6 +32,15 @@ pub(super) struct Program {
     pub(super) path: &'static str,
 }
 
+/// Where programs come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// They are built for images, static.
+    Image,
+    /// Those that the tests were built with, and the libraries that they link.
+    Debug,
+}
+
 /// Which target it is built for.
 pub(super) fn target(libc: Libc, architecture: Architecture) -> &'static str {
     match (libc, architecture) {
@@ -43,6 +52,16 @@ pub(super) fn target(libc: Libc, architecture: Architecture) -> &'static str {
 }
 
 impl Program {
+    /// What the tests were built with, without what only a debugger reads.
+    pub(super) fn debug(&self, root: &Path, to: &Path) -> anyhow::Result<PathBuf> {
+        let (file, stripped) =
+            (root.join("target/debug").join(self.name), to.join(self.name).with_extension("stripped"));
+        anyhow::ensure!(file.exists(), "no `{}`\n  hint: `make test-cluster` builds it", file.display());
+        let words: [&Path; 4] = ["--strip-debug".as_ref(), &file, "-o".as_ref(), &stripped];
+        Cmd::new("strip").args(words).run()?;
+        Ok(stripped)
+    }
+
     /// Builds it below `to`; gives the file.
     pub(super) fn build(
         &self,

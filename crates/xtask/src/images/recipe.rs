@@ -1,12 +1,14 @@
 //! What stands in each image, and how it is started.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use flyover_bundle::{Architecture, Config, Content, Files, Image};
+use flyover_testkit::cluster::libraries;
 
-use super::program::{Libc, Program, target};
+use super::program::{Libc, Program, Source, target};
 use super::sbom;
 
 /// An image of our programs.
@@ -64,12 +66,27 @@ impl Recipe {
         architecture == Architecture::Amd64 || self.programs.iter().all(|program| program.libc == Libc::Musl)
     }
 
-    /// Builds the programs and puts them together.
-    pub(super) fn image(&self, root: &Path, to: &Path, architecture: Architecture) -> anyhow::Result<Image> {
+    /// Puts the programs together.
+    pub(super) fn image(
+        &self,
+        root: &Path,
+        to: &Path,
+        (architecture, source): (Architecture, Source),
+    ) -> anyhow::Result<Image> {
         let mut files = Files::new().folder("/tmp", 0o1777)?;
+        let mut linked = BTreeSet::new();
         for program in self.programs {
-            let built = program.build(root, to, architecture)?;
-            files = files.file(program.path, 0o755, Content::Disk(built))?;
+            let file = match source {
+                Source::Image => program.build(root, to, architecture)?,
+                Source::Debug => program.debug(root, to)?,
+            };
+            if source == Source::Debug {
+                linked.extend(libraries(&file)?);
+            }
+            files = files.file(program.path, 0o755, Content::Disk(file))?;
+        }
+        for library in linked {
+            files = files.file(&library.display().to_string(), 0o755, Content::Disk(library))?;
         }
         let roots: Vec<(&str, &str)> = self
             .programs

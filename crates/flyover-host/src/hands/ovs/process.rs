@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{LogMark, SLOW, because, before};
+use crate::groups;
 use crate::ovs::{Daemon, ovsdb_server, started_as, vswitchd};
 use crate::root::{HostError, HostRoot};
 
@@ -79,7 +80,10 @@ fn start(host: &HostRoot, at: &SwitchAt, name: &str, command: Vec<String>) -> Re
     ]);
     words.extend(["-vconsole:off", "--no-chdir", "--detach"].map(str::to_owned));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    host.run("env", &words, SLOW).map(drop)
+    host.run("env", &words, SLOW)?;
+    // Also where an agent in a container started it, it is the host's.
+    started_as(host, at, name).iter().for_each(|daemon| groups::leave(host, daemon.pid));
+    Ok(())
 }
 
 /// Whether what a daemon has made goes with it.

@@ -34,6 +34,9 @@ pub(crate) struct Link {
     /// Processors of client and server, or `any` [default: 1 and 1].
     #[arg(long, value_name = "CLIENT;SERVER")]
     affinity: Option<Both<Core>>,
+    /// As the server, serve one client after the other, until it is ended.
+    #[arg(long)]
+    keep: bool,
     /// Use IPv4 only.
     #[arg(long, conflicts_with = "ipv6")]
     ipv4: bool,
@@ -78,7 +81,20 @@ impl Link {
 
     /// Is the server.
     pub(crate) fn serve(&self) -> anyhow::Result<()> {
-        let server = session::Server::bind(self.port, self.families())?;
+        while self.keep {
+            // Each on a thread of its own: the last client's processor is not the next one's.
+            let server = session::Server::bind(self.port, self.families())?;
+            let served = std::thread::scope(|scope| {
+                scope.spawn(|| self.serve_one(server)).join().expect("a server does not panic")
+            });
+            if let Err(error) = served {
+                tracing::warn!("{error:#}");
+            }
+        }
+        self.serve_one(session::Server::bind(self.port, self.families())?)
+    }
+
+    fn serve_one(&self, server: session::Server) -> anyhow::Result<()> {
         tracing::info!(port = self.port, "waiting for a client");
         Ok(server.serve(|| tracing::info!("client connected"))?)
     }

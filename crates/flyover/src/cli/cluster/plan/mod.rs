@@ -5,7 +5,7 @@
 
 mod outlook;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -57,7 +57,7 @@ impl Plan {
     }
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<Vec<Value>> {
+fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
     let text = read_text(file)?;
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
         .map_err(|error| Fault::new(Exit::Usage, format!("`{}` is no YAML: {error}", file.display())))?;

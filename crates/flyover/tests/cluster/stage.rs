@@ -1,0 +1,106 @@
+//! A cluster with Flyover's images, and what is asked of it again and again.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flyover_host::cmd::{Cmd, Ended};
+use flyover_testkit::cluster::{Cluster, Options};
+use serde_json::Value;
+
+/// Where the program is in the agent's image.
+const PROGRAM: &str = "/opt/flyover/bin/flyover";
+/// For whatever is on its way.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A cluster.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+}
+
+impl Stage {
+    /// Raises one of two nodes that have the images.
+    pub(crate) fn raise(name: &str, change: impl FnOnce(&mut Options)) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster").join(name);
+        let mut options = Options::new(&folder, &root.join("target/tools/kubernetes"));
+        change(&mut options);
+        let cluster = Cluster::up(&options).unwrap();
+        for image in ["flyover-agent", "flyover-operator"] {
+            let layout = root.join("target/images/debug").join(image);
+            assert!(layout.exists(), "no image `{}`: `make test-cluster` writes it", layout.display());
+            cluster.load_image(&layout).unwrap();
+        }
+        Self { cluster }
+    }
+
+    /// Runs the command line as its user does.
+    pub(crate) fn flyover(&self, arguments: &[&str]) -> Ended {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_flyover"));
+        let command = Cmd::new(program).args(arguments).env("KUBECONFIG", self.cluster.kubeconfig());
+        let ended = command.timeout(Duration::from_secs(300)).end().unwrap();
+        eprintln!("$ flyover {}\n{}{}", arguments.join(" "), ended.stdout, ended.stderr);
+        ended
+    }
+
+    /// The same, where it has to end well.
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.flyover(arguments);
+        assert!(ended.status.success(), "{}{}", ended.stdout, ended.stderr);
+        ended.stdout
+    }
+
+    /// Installs Flyover, and waits until it is ready.
+    pub(crate) fn install(&self) {
+        let began = Instant::now();
+        self.done(&["install", "--timeout", "2m"]);
+        eprintln!("installed and ready within {:.1} s", began.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn wait(&self, what: &[&str]) {
+        let waited = self.cluster.kubectl(&[&["wait", "--timeout=55s"], what].concat());
+        if waited.is_err() {
+            let _seen = self.flyover(&["status"]);
+        }
+        waited.unwrap();
+    }
+
+    pub(crate) fn field(&self, object: &str, path: &str) -> String {
+        self.cluster.kubectl(&["get", object, &format!("--output=jsonpath={{{path}}}")]).unwrap()
+    }
+
+    /// A pod on a node that answers ping-pong on port 2048.
+    pub(crate) fn pod(&self, name: &str, node: u8) {
+        self.cluster
+            .apply(&include_str!("pod.yaml").replace("NAME", name).replace("NODE", &format!("node{node}")))
+            .unwrap();
+    }
+
+    pub(crate) fn address(&self, pod: &str) -> String {
+        self.field(&format!("pod/{pod}"), ".status.podIP")
+    }
+
+    /// Ping-pong from a pod; the report.
+    pub(crate) fn ping_pong(&self, pod: &str, to: &str, options: &[&str]) -> Value {
+        let bench =
+            ["exec", pod, "-c", "bench", "--", PROGRAM, "bench", "pingpong", "--sizes", "64", "-o", "json"];
+        let told = self.cluster.kubectl(&[&bench, options, &["tcp", to]].concat()).unwrap();
+        serde_json::from_str(&told).unwrap()
+    }
+
+    /// Packets that a node's overlay device has carried, both ways.
+    pub(crate) fn carried(&self, node: u8) -> u64 {
+        let files = ["tx", "rx"].map(|way| format!("/sys/class/net/flannel.1/statistics/{way}_packets"));
+        let told = self.cluster.node(node).exec(&["cat", &files[0], &files[1]]).unwrap();
+        told.lines().map(|line| line.parse::<u64>().unwrap()).sum()
+    }
+}
+
+/// Tries until it holds.
+pub(crate) fn soon(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}

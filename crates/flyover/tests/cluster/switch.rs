@@ -1,0 +1,83 @@
+//! The switch in user space: the first document's pods, from bare nodes to bare nodes.
+
+use std::path::Path;
+
+use flyover_testkit::cluster::Daemon;
+use nix::sys::signal::Signal;
+
+use crate::stage::{Stage, soon};
+
+/// A node's own word for where sockets are: the document's pod has the switch's directory, and nothing else of the node.
+const NODE: &str =
+    "mkdir -p /etc/flyover; echo '{\"socketRoot\": \"/run/openvswitch/pods\"}' >/etc/flyover/cni.json";
+
+/// Has nodes with hugepages and a switch, once Flyover is installed.
+pub(crate) fn prepare(stage: &Stage, folder: &Path) {
+    for node in stage.cluster.nodes() {
+        node.exec(&["sh", "-c", NODE]).unwrap();
+    }
+    crate::testpmd::load(stage, folder);
+    stage.cluster.apply(include_str!("switch.yaml")).unwrap();
+    stage.wait(&["--for=condition=Ready", "nodeprofile/hugepages", "switch/dpdk"]);
+    for node in stage.cluster.nodes() {
+        // It counts hugepages when it starts.
+        node.restart(Daemon::Kubelet, Signal::SIGTERM).unwrap();
+        let node = format!("node/{}", node.name());
+        soon("the node has hugepages and a switch to give", || {
+            stage.field(&node, ".status.allocatable.hugepages-2Mi") == "2Gi"
+                && !["", "0"].contains(&&*stage.field(&node, r".status.allocatable.flyover\.dev/switch-br0"))
+        });
+    }
+}
+
+mod root {
+    use std::path::Path;
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::stage::{Stage, soon};
+    use crate::testpmd;
+    use crate::traces::traces;
+
+    #[test]
+    fn the_first_documents_pods_come_up_and_forward_and_nothing_is_left_of_them() {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-switch");
+        let stage = Stage::raise("switch", |_| {});
+        stage.install();
+        let before = traces(&stage);
+        super::prepare(&stage, &folder);
+        let ports = || -> Vec<String> {
+            let list = ["ovs-vsctl", "list-ports", "br0"];
+            stage.cluster.nodes().map(|node| node.exec(&list).unwrap()).collect()
+        };
+        let bare = ports();
+        let pods = testpmd::create(&stage);
+        for pod in &pods {
+            testpmd::forward(&stage, pod);
+            soon("packets go round", || testpmd::received(&stage, pod) > 1000);
+            let first = testpmd::received(&stage, pod);
+            thread::sleep(Duration::from_secs(3));
+            let then = testpmd::received(&stage, pod);
+            assert!(then > first + 1000, "{first}, then {then}: {}", testpmd::log(&stage, pod));
+        }
+        stage.done(&["status"]);
+        let told = stage.done(&["explain", "pod", &pods[0]]);
+        assert!(told.contains("br0"), "{told}");
+
+        stage.cluster.kubectl(&["delete", "pod", "--all", "--wait"]).unwrap();
+        for node in stage.cluster.nodes() {
+            let left = "ls /run/openvswitch/pods /run/flyover/cni /var/lib/flyover/cni 2>/dev/null | grep -v :; \
+                pgrep -f 'flyover-cni broker'; true";
+            soon("nothing is left of the pods", || {
+                let left = node.exec(&["sh", "-c", left]).unwrap();
+                left.trim().is_empty()
+            });
+        }
+        assert_eq!(ports(), bare);
+
+        stage.done(&["uninstall", "--timeout", "2m"]);
+        stage.done(&["verify", "--removed"]);
+        drop(before);
+        stage.cluster.down().unwrap();
+    }
+}
