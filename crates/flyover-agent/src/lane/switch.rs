@@ -10,7 +10,7 @@ use flyover_api::SwitchSpec;
 use flyover_api::resource::Wanted;
 use flyover_cni_core::node::Node;
 use flyover_cni_core::state::{Found, Store};
-use flyover_core::{Disturbance, HostPath};
+use flyover_core::{Disturbance, HostPath, SwitchFacts};
 use flyover_host::executor::{ApplyError, Outcome};
 use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
@@ -141,6 +141,11 @@ fn spec(wanted: &Wanted) -> Result<SwitchSpec, String> {
     spec.map_err(|error| format!("the spec of Switch {} cannot be read: {error}", wanted.from))
 }
 
+/// Whether no port is there that anybody's packets could pass.
+fn carries_nobody(switch: &SwitchFacts) -> bool {
+    switch.daemon.is_none() || switch.bridges.values().all(|bridge| bridge.ports.is_empty())
+}
+
 fn keep(settings: Settings, stop: oneshot::Receiver<()>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
     let runtime = runtime.expect("a runtime needs no more than the process has");
@@ -154,7 +159,14 @@ impl Runner for SwitchLane {
             Err(why) => return Look::Refused { why, impossible: false },
         };
         let mut seen = match Switch::for_spec(self.host.clone(), &spec).view(&spec) {
-            Ok(view) => sight(&view.plan, &view.drift),
+            Ok(view) => {
+                let mut seen = sight(&view.plan, &view.drift);
+                if carries_nobody(&view.switch) {
+                    // What would take ports away for a moment finds none.
+                    seen.needs = seen.needs.min(Disturbance::Link);
+                }
+                seen
+            }
             Err(SwitchError::Refused(why)) => return refused(&why),
             Err(error) => return Look::Blind(chain(&error)),
         };

@@ -58,8 +58,10 @@ impl FromStr for CniArgs {
         let ignore =
             pairs.iter().any(|(key, value)| *key == "IgnoreUnknown" && matches!(*value, "1" | "true"));
         for (at, (key, value)) in pairs.iter().enumerate() {
-            if pairs[..at].iter().any(|(before, _)| before == key) {
-                return Err(bad(format!("CNI_ARGS names `{}` twice", key.escape_default())));
+            // Multus says all of the runtime's again, and one of it in another word.
+            let differs = |(before, said): &(&str, &str)| before == key && said != value;
+            if *key != "IgnoreUnknown" && pairs[..at].iter().any(differs) {
+                return Err(bad(format!("CNI_ARGS names `{}` twice, and differently", key.escape_default())));
             }
             match *key {
                 "IgnoreUnknown" | "K8S_POD_INFRA_CONTAINER_ID" => {}
@@ -111,6 +113,9 @@ mod tests {
         let pod = Pod { name: "ns/p.0".into(), uid: Some("5b3f-1".parse().unwrap()) };
         assert_eq!(args.pod(), Some(pod));
         assert_eq!("".parse::<CniArgs>().unwrap().pod(), None);
+        let again: CniArgs =
+            "IgnoreUnknown=1;K8S_POD_NAME=p.0;IgnoreUnknown=true;K8S_POD_NAME=p.0".parse().unwrap();
+        assert_eq!(again.pod_name.unwrap().to_string(), "p.0");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The bypass of the primary network: from the installation to a cluster in which nothing of it is left.
 
 mod root {
+    use std::path::Path;
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ mod root {
 
     use crate::stage::{Stage, soon};
     use crate::traces::traces;
+    use crate::ways;
 
     const FASTPATH: &str =
         "apiVersion: flyover.dev/v1alpha1\nkind: FastPath\nmetadata: {name: all}\nspec: {}\n";
@@ -109,7 +111,7 @@ mod root {
     }
 
     #[test]
-    fn services_by_nftables_are_bypassed() {
+    fn services_by_nftables_are_bypassed_and_nobody_does_what_he_may_not() {
         let stage = Stage::raise("nftables", |options| options.proxy = Proxy::Nftables);
         install(&stage);
         let slow = carried_during(&stage, || fetch(&stage));
@@ -117,6 +119,9 @@ mod root {
         fetch(&stage);
         let fast = carried_during(&stage, || fetch(&stage));
         assert!(slow > 20 * fast, "{slow} frames by the overlay without, {fast} with");
+        ways::a_stolen_token_is_worth_one_node(&stage);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-ways");
+        ways::the_command_line_changes_nothing_unasked(&stage, &folder);
         stage.cluster.down().unwrap();
     }
 }

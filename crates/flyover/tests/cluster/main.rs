@@ -6,7 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod fastpath;
+mod load;
+mod resilience;
 mod stage;
 mod switch;
 mod testpmd;
 mod traces;
+mod ways;

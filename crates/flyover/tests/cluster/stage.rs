@@ -61,6 +61,7 @@ impl Stage {
         let waited = self.cluster.kubectl(&[&["wait", "--timeout=55s"], what].concat());
         if waited.is_err() {
             let _seen = self.flyover(&["status"]);
+            eprintln!("{}", self.cluster.kubectl(&["get", "events", "-A"]).unwrap_or_default());
         }
         waited.unwrap();
     }
@@ -103,4 +104,13 @@ pub(crate) fn soon(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "still not so: {what}");
         thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Asks until nothing is told any more.
+pub(crate) fn gone(what: &str, told: impl Fn() -> String) {
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline && !told().trim().is_empty() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(told().trim(), "", "{what}");
 }

@@ -15,14 +15,23 @@ const NEEDED: [&str; 4] = ["librte_bus_vdev", "librte_mempool_ring", "librte_net
 /// The network of the document, as it stands there.
 const NETWORK: &str = include_str!("../../../flyover-cni-core/tests/fixtures/nad-ovs-dpdk-br0.json");
 
-/// Writes the image, and gives it to the nodes.
+/// Writes the image, with a shell and `flyover` beside, and gives it to the nodes.
 pub(crate) fn load(stage: &Stage, folder: &Path) {
-    let drivers = NEEDED.map(|name| Path::new(DRIVERS).join(format!("{name}.so.23")));
+    let drivers = NEEDED.map(|name| Path::new(DRIVERS).join(format!("{name}.so.23.0")));
+    let flyover = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images/debug/flyover.stripped");
     let programs = [&[PathBuf::from(PROGRAM)], &drivers[..]].concat();
-    let linked: BTreeSet<PathBuf> = programs.iter().flat_map(|program| libraries(program).unwrap()).collect();
+    let linked: BTreeSet<PathBuf> =
+        programs.iter().chain([&flyover]).flat_map(|program| libraries(program).unwrap()).collect();
     let mut files = busybox_files().unwrap();
+    files = files.file("/bin/flyover", 0o755, Content::Disk(flyover)).unwrap();
     for path in linked.iter().chain(&programs) {
-        files = files.file(path.to_str().unwrap(), 0o755, Content::Disk(path.clone())).unwrap();
+        // A driver that two paths lead to has to be one file, for it must not be loaded twice.
+        let real = path.canonicalize().unwrap();
+        let at = |path: &Path| path.to_str().unwrap().to_owned();
+        files = files.file(&at(&real), 0o755, Content::Disk(real.clone())).unwrap();
+        if real != *path {
+            files = files.link(&at(path), at(&real)).unwrap();
+        }
     }
     let environment = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
     let config = Config { environment, ..Config::default() };
@@ -55,22 +64,24 @@ pub(crate) fn create(stage: &Stage) -> Vec<String> {
     pods
 }
 
-/// Has it forward between its two ports until the pod goes, with a packet for a start; what it counts is in a file.
+/// Has it forward between its two ports until the pod goes, with a burst for a start.
 pub(crate) fn forward(stage: &Stage, pod: &str) {
-    let start = "set -- /vhu/pods/*-net1/* /vhu/pods/*-net2/*; \
-        dpdk-testpmd --lcores=0@0,1@1 -m 128 --huge-dir /hugepages --single-file-segments --no-pci \
+    start(stage, pod, 1, "--forward-mode=io --tx-first --stats-period 1");
+}
+
+/// Starts it in its pod, polling on a processor; what it says is in a file there.
+pub(crate) fn start(stage: &Stage, pod: &str, cpu: usize, how: &str) {
+    let start = format!(
+        "set -- /vhu/pods/????????????????/*-net1 /vhu/pods/????????????????/*-net2; \
+        (sleep 100000 | dpdk-testpmd --lcores=0@0,1@{cpu} -m 128 --huge-dir /hugepages --single-file-segments --no-pci \
         --vdev=net_virtio_user0,path=$1,mac=02:00:00:00:0b:01 --vdev=net_virtio_user1,path=$2,mac=02:00:00:00:0b:02 \
-        -- --no-mlockall --total-num-mbufs=8192 --forward-mode=io --tx-first --stats-period 1 >/tmp/testpmd.log 2>&1 </dev/null &";
-    stage.cluster.kubectl(&["exec", pod, "--", "sh", "-c", start]).unwrap();
+        -- --no-mlockall --total-num-mbufs=8192 {how}) >/tmp/testpmd.log 2>&1 </dev/null &"
+    );
+    stage.cluster.kubectl(&["exec", pod, "--", "sh", "-c", &start]).unwrap();
 }
 
 /// Packets that its ports have received, by the last that it said.
 pub(crate) fn received(stage: &Stage, pod: &str) -> u64 {
     let ask = "grep RX-packets: /tmp/testpmd.log | tail -n 2 | awk '{n += $2} END {print n + 0}'";
     stage.cluster.kubectl(&["exec", pod, "--", "sh", "-c", ask]).unwrap().trim().parse().unwrap()
-}
-
-/// All that it said.
-pub(crate) fn log(stage: &Stage, pod: &str) -> String {
-    stage.cluster.kubectl(&["exec", pod, "--", "tail", "-n", "40", "/tmp/testpmd.log"]).unwrap()
 }

@@ -14,8 +14,16 @@ const PLUGINS: [&str; 2] = ["flyover", "userspace"];
 pub(super) struct Network {
     /// `namespace/name`.
     pub(super) name: String,
-    /// Types of its plugins; none if there is no such network.
-    pub(super) plugins: Option<Vec<String>>,
+    /// Its plugins; none if there is no such network.
+    pub(super) plugins: Option<Vec<Plugin>>,
+}
+
+/// A plugin of a network.
+pub(super) struct Plugin {
+    /// Its type.
+    pub(super) kind: String,
+    /// The bridge of a switch that it attaches to, if it names one.
+    pub(super) bridge: Option<String>,
 }
 
 /// The way of an interface's packets.
@@ -35,8 +43,10 @@ pub(super) struct Path {
 pub(super) fn paths(pod: &Pod, state: Option<&NodeState>, networks: &[Network]) -> Vec<Path> {
     let statuses = statuses(pod);
     let mut paths = vec![primary(pod, state)];
-    paths.extend(networks.iter().map(|network| {
-        let attached = statuses.iter().find(|status| status["name"] == network.name.as_str());
+    paths.extend(networks.iter().enumerate().map(|(at, network)| {
+        // A pod may ask for a network several times, and is told of each in the same order.
+        let before = networks[..at].iter().filter(|other| other.name == network.name).count();
+        let attached = statuses.iter().filter(|status| status["name"] == network.name.as_str()).nth(before);
         secondary(network, attached, state)
     }));
     paths
@@ -138,9 +148,9 @@ fn of_secondary(network: &Network, attached: Option<&Value>, state: Option<&Node
             "make it, or take it out of the pod's annotation",
         );
     };
-    let ours = plugins.iter().any(|plugin| PLUGINS.contains(&plugin.as_str()));
+    let ours = plugins.iter().find(|plugin| PLUGINS.contains(&plugin.kind.as_str()));
     if attached.is_none() {
-        let which = if ours {
+        let which = if ours.is_some() {
             "its node's switch may not be up: `kubectl flyover explain node`"
         } else {
             "see the pod's events"
@@ -150,19 +160,24 @@ fn of_secondary(network: &Network, attached: Option<&Value>, state: Option<&Node
             format!("see `kubectl describe pod`; {which}"),
         );
     }
-    if !ours {
-        return ("kernel", format!("its plugin is {}, which is not Flyover's", plugins.join(", ")), None);
-    }
+    let Some(ours) = ours else {
+        let kinds: Vec<&str> = plugins.iter().map(|plugin| plugin.kind.as_str()).collect();
+        return ("kernel", format!("its plugin is {}, which is not Flyover's", kinds.join(", ")), None);
+    };
+    let bridge = ours.bridge.as_ref().map(|bridge| format!("bridge {bridge} of ")).unwrap_or_default();
     match state.and_then(|state| state.status.as_ref()?.lanes.get(&Lane::Switch)) {
         Some(LaneStatus { phase: LanePhase::Ready, .. }) => {
-            ("switch", "the switch in user space on its node is as it was asked for".into(), None)
+            let why = format!("{bridge}the switch in user space on its node, which is as it was asked for");
+            ("switch", why, None)
         }
         Some(said) => (
             "switch",
-            format!("the node's switch is {:?}: {} {}", said.phase, said.reason, said.message),
+            format!("{bridge}the node's switch, which is {:?}: {} {}", said.phase, said.reason, said.message),
             Some("see `kubectl flyover explain node`".into()),
         ),
-        None => ("switch", "the node has a switch that no Switch of this cluster set up".into(), None),
+        None => {
+            ("switch", format!("{bridge}a switch on the node that no Switch of this cluster set up"), None)
+        }
     }
 }
 
@@ -172,7 +187,8 @@ mod tests {
     use serde_json::json;
 
     fn pod(labels: Value) -> Pod {
-        let status = r#"[{"name":"cni","interface":"eth0"},{"name":"a/dpdk","interface":"net1"}]"#;
+        let status = r#"[{"name":"cni","interface":"eth0"},{"name":"a/dpdk","interface":"net1"},
+            {"name":"a/dpdk","interface":"net2"}]"#;
         serde_json::from_value(json!({"metadata": {"labels": labels, "annotations": {STATUS: status}}, "spec": {"nodeName": "n1", "containers": []}})).unwrap()
     }
 
@@ -187,14 +203,19 @@ mod tests {
     }
 
     fn carried(pod: &Pod, state: Option<&NodeState>) -> Vec<(String, &'static str)> {
-        let networks = [Network { name: "a/dpdk".into(), plugins: Some(vec!["flyover".into()]) }];
+        let dpdk = || {
+            let plugin = Plugin { kind: "flyover".into(), bridge: Some("br0".into()) };
+            Network { name: "a/dpdk".into(), plugins: Some(vec![plugin]) }
+        };
+        let networks = [dpdk(), dpdk()];
         paths(pod, state, &networks).into_iter().map(|path| (path.interface, path.carried_by)).collect()
     }
 
     #[test]
     fn labels_and_the_nodes_state_decide_the_primary_way() {
         let fast = pod(json!({"fast": "yes"}));
-        let of = |by| vec![("eth0".to_owned(), by), ("net1".to_owned(), "switch")];
+        let of =
+            |by| vec![("eth0".to_owned(), by), ("net1".to_owned(), "switch"), ("net2".to_owned(), "switch")];
         assert_eq!(carried(&fast, Some(&state("Ready"))), of("fast path"));
         assert_eq!(carried(&fast, Some(&state("Refused"))), of("kernel"));
         assert_eq!(carried(&pod(json!({})), Some(&state("Ready"))), of("kernel"));

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::super::connect::Connect;
 use super::super::format::Formatted;
 use super::super::told;
-use super::paths::{Network, Path, paths};
+use super::paths::{Network, Path, Plugin, paths};
 use crate::cli::fault::{Exit, Fault};
 
 /// `kubectl flyover explain pod`.
@@ -111,11 +111,15 @@ fn names(text: &str, home: &str) -> Vec<(String, String)> {
     items.filter(|item| !item.is_empty()).map(pair).collect()
 }
 
-/// Types of the plugins in a network's configuration.
-fn plugins(config: &Value) -> Vec<String> {
+/// The plugins in a network's configuration.
+fn plugins(config: &Value) -> Vec<Plugin> {
     let config: Value = config.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let list = config["plugins"].as_array().cloned().unwrap_or_else(|| vec![config.clone()]);
-    list.iter().filter_map(|plugin| plugin["type"].as_str().map(str::to_owned)).collect()
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let plugin = |plugin: &Value| {
+        Some(Plugin { kind: text(&plugin["type"])?, bridge: text(&plugin["host"]["bridge"]["bridgeName"]) })
+    };
+    list.iter().filter_map(plugin).collect()
 }
 
 #[cfg(test)]

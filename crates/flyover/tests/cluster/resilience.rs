@@ -1,0 +1,84 @@
+//! What may happen to a cluster at any time: an upgrade, and the death of each of those who control it. Packets do not notice.
+
+mod root {
+    use std::path::Path;
+    use std::thread;
+    use std::time::Duration;
+
+    use flyover_testkit::cluster::{Control, Daemon};
+    use nix::sys::signal::Signal;
+
+    use crate::load::{Load, Lost};
+    use crate::stage::{Stage, soon};
+
+    const NEXT: &str = "flyover.dev/flyover-agent:next";
+    const BYPASS: &str =
+        "apiVersion: flyover.dev/v1alpha1\nkind: FastPath\nmetadata: {name: all}\nspec: {}\n";
+
+    fn raise() -> Stage {
+        let stage = Stage::raise("resilience", |_| {});
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-resilience");
+        crate::switch::configure(&stage);
+        stage.install();
+        crate::switch::prepare(&stage, &folder);
+        stage.cluster.apply(BYPASS).unwrap();
+        stage.wait(&["--for=condition=Ready", "fastpath/all"]);
+        stage
+    }
+
+    fn converges(stage: &Stage) {
+        soon("all is as it was asked for", || stage.flyover(&["status"]).status.success());
+    }
+
+    fn kill(stage: &Stage, program: &str) {
+        let pattern = format!("^{program}|/{program}$");
+        let killed = stage.cluster.nodes().filter(|node| node.exec(&["pkill", "-9", "-f", &pattern]).is_ok());
+        assert!(killed.count() > 0, "{program} runs nowhere");
+    }
+
+    /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping.
+    fn no_more(lost: Lost, quiet: Lost) {
+        assert!(lost.stream <= quiet.stream, "{lost:?}, and {quiet:?} without");
+        let pings = lost.pings.iter().zip(quiet.pings).all(|(lost, quiet)| *lost <= quiet + 1.0);
+        assert!(pings, "{lost:?}, and {quiet:?} without");
+    }
+
+    #[test]
+    fn an_upgrade_and_deaths_of_all_who_control_are_noticed_by_no_packet() {
+        let stage = raise();
+        let load = Load::begin(&stage);
+        let links = load.links();
+        let quiet = load.lost_during(Duration::from_secs(10), || {});
+
+        let upgraded = load.lost_during(Duration::from_secs(30), || {
+            for node in stage.cluster.nodes() {
+                let tag = ["ctr", "-n", "k8s.io", "images", "tag", "flyover.dev/flyover-agent:0.1.0", NEXT];
+                node.exec(&tag).unwrap();
+            }
+            stage.done(&["install", "--image-agent", NEXT, "--timeout", "2m"]);
+        });
+        converges(&stage);
+        assert_eq!(load.links(), links);
+        no_more(upgraded, quiet);
+
+        let dead = load.lost_during(Duration::from_secs(75), || {
+            kill(&stage, "flyover-operator");
+            kill(&stage, "flyover-agent");
+            for daemon in [Daemon::Kubelet, Daemon::Containerd] {
+                stage.cluster.node(1).restart(daemon, Signal::SIGKILL).unwrap();
+            }
+            stage.cluster.end(Control::ApiServer, Signal::SIGKILL).unwrap();
+            thread::sleep(Duration::from_secs(5));
+            stage.cluster.begin(Control::ApiServer).unwrap();
+        });
+        stage.cluster.until_ready().unwrap();
+        converges(&stage);
+        assert_eq!(load.links(), links);
+        no_more(dead, quiet);
+
+        stage.cluster.kubectl(&["delete", "pod", "--all", "--wait"]).unwrap();
+        stage.done(&["uninstall", "--timeout", "2m"]);
+        stage.done(&["verify", "--removed"]);
+        stage.cluster.down().unwrap();
+    }
+}

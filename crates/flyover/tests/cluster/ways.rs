@@ -1,0 +1,98 @@
+//! What holds whichever lanes there are: who may write what, and how the command line speaks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flyover_host::cmd::{Cmd, Ended};
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+
+/// With the token of the agent on a node, which somebody took from there, a node's state can be written, and another's cannot.
+pub(crate) fn a_stolen_token_is_worth_one_node(stage: &Stage) {
+    let of_node = "--field-selector=spec.nodeName=node1";
+    let agents =
+        ["get", "pod", "-n", "flyover-system", "-l", "app.kubernetes.io/name=flyover-agent", of_node];
+    let agent = stage
+        .cluster
+        .kubectl(&[&agents[..], &["-o", "jsonpath={.items[0].metadata.name}"]].concat())
+        .unwrap();
+    let bound = ["--bound-object-kind=Pod", &format!("--bound-object-name={agent}")];
+    let token = ["create", "token", "flyover-agent", "-n", "flyover-system"];
+    let stolen =
+        thief(stage, "stolen", stage.cluster.kubectl(&[&token[..], &bound].concat()).unwrap().trim());
+    let status = |node: &str| {
+        write(stage, &stolen, node, "--subresource=status", r#"{"status": {"journal": ["forged"]}}"#)
+    };
+    let own = status("node1");
+    assert!(own.status.success(), "{}", own.stderr);
+    let other = status("node2");
+    let why = "the agent on node \"node1\" may not write the NodeState of \"node2\"";
+    assert!(!other.status.success() && other.stderr.contains(why), "{}", other.stderr);
+    // What a node is to have is nobody's but the operator's.
+    let wish = write(stage, &stolen, "node1", "--type=merge", r#"{"spec": {"lanes": {}}}"#);
+    assert!(!wish.status.success() && wish.stderr.contains("cannot patch resource"), "{}", wish.stderr);
+    // One of the account that is of no pod is of no node.
+    let unbound = thief(stage, "unbound", stage.cluster.kubectl(&token).unwrap().trim());
+    let anywhere =
+        write(stage, &unbound, "node1", "--subresource=status", r#"{"status": {"journal": ["forged"]}}"#);
+    assert!(
+        !anywhere.status.success() && anywhere.stderr.contains("the agent on node \"\""),
+        "{}",
+        anywhere.stderr
+    );
+}
+
+/// A kubeconfig with nothing but a token.
+fn thief(stage: &Stage, name: &str, token: &str) -> PathBuf {
+    let view = stage.cluster.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"]).unwrap();
+    let mut config: Value = serde_json::from_str(&view).unwrap();
+    config["users"][0]["user"] = json!({"token": token});
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
+    fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
+fn write(stage: &Stage, kubeconfig: &Path, node: &str, how: &str, what: &str) -> Ended {
+    let words = ["patch", "nodestate", node, "--type=merge", how, "-p", what, "--kubeconfig"];
+    Cmd::new(stage.cluster.tools().join("kubectl")).args(words).args([kubeconfig]).end().unwrap()
+}
+
+/// A plan says what would be, and nothing is; a dry run installs nothing; what is wrong has a hint and a code of its own.
+pub(crate) fn the_command_line_changes_nothing_unasked(stage: &Stage, folder: &Path) {
+    let wish = folder.join("switch.yaml");
+    fs::create_dir_all(folder).unwrap();
+    fs::write(&wish, include_str!("switch.yaml")).unwrap();
+    let file = wish.display().to_string();
+    let planned = stage.done(&["plan", "-f", &file]);
+    for word in ["Switch/dpdk", "NodeProfile/hugepages", "node1", "node2"] {
+        assert!(planned.contains(word), "{word}: {planned}");
+    }
+    let told: Value = serde_json::from_str(&stage.done(&["plan", "-f", &file, "-o", "json"])).unwrap();
+    assert!(told.is_object() || told.is_array(), "{told}");
+    assert_eq!(stage.cluster.kubectl(&["get", "switches,nodeprofiles", "-o", "name"]).unwrap(), "");
+
+    fs::write(
+        &wish,
+        "apiVersion: flyover.dev/v1alpha1\nkind: FastPath\nmetadata: {name: x}\nspec: {leaseMs: 1}\n",
+    )
+    .unwrap();
+    let refused = stage.flyover(&["plan", "-f", &file]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stderr.contains("leaseMs"), "{}", refused.stderr);
+
+    let shown = stage.done(&["install", "--dry-run", "-o", "yaml", "-n", "elsewhere"]);
+    assert!(shown.contains("namespace: elsewhere"), "{shown}");
+    stage.done(&["install", "--dry-run=server"]);
+    assert!(!stage.cluster.kubectl(&["get", "namespaces", "-o", "name"]).unwrap().contains("elsewhere"));
+
+    for form in ["json", "yaml", "wide"] {
+        assert!(!stage.done(&["status", "-o", form]).contains('\u{1b}'), "no colours where nobody looks");
+    }
+    let absent = stage.flyover(&["explain", "pod", "default/nobody"]);
+    assert_eq!(absent.status.code(), Some(1), "{}", absent.stderr);
+    assert!(absent.stderr.contains("nobody"), "{}", absent.stderr);
+    let context = stage.flyover(&["status", "--context", "nowhere"]);
+    assert!(!context.status.success() && context.stderr.contains("nowhere"), "{}", context.stderr);
+    assert!(stage.done(&["generate", "completions", "bash"]).contains("flyover"));
+}
