@@ -16,7 +16,8 @@ use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
 use flyover_switch::run::{RunError, Settings};
 use flyover_switch::truth::{evidence, judge};
-use flyover_switch::{Switch, SwitchError};
+
+use flyover_switch::{Switch, SwitchError, facts};
 use tokio::sync::{oneshot, watch};
 
 use super::summary::{chain, drift, journal, refused, sight, went_back};
@@ -141,7 +142,7 @@ fn spec(wanted: &Wanted) -> Result<SwitchSpec, String> {
     spec.map_err(|error| format!("the spec of Switch {} cannot be read: {error}", wanted.from))
 }
 
-/// Whether no port is there that anybody's packets could pass.
+/// Whether no port is there that anybody's packets could pass: what would take ports away for a moment then finds none.
 fn carries_nobody(switch: &SwitchFacts) -> bool {
     switch.daemon.is_none() || switch.bridges.values().all(|bridge| bridge.ports.is_empty())
 }
@@ -162,7 +163,6 @@ impl Runner for SwitchLane {
             Ok(view) => {
                 let mut seen = sight(&view.plan, &view.drift);
                 if carries_nobody(&view.switch) {
-                    // What would take ports away for a moment finds none.
                     seen.needs = seen.needs.min(Disturbance::Link);
                 }
                 seen
@@ -217,9 +217,14 @@ impl Runner for SwitchLane {
     fn look_back(&mut self) -> Look {
         let mut seen = super::Sight::default();
         for rundir in self.journals() {
-            match Switch::of(self.host.clone(), rundir).rollback_plan(Some(0)) {
+            let switch = Switch::of(self.host.clone(), rundir);
+            match switch.rollback_plan(Some(0)) {
                 Ok(plan) => {
-                    let one = sight(&plan, &[]);
+                    let mut one = sight(&plan, &[]);
+                    let facts = switch.at().ok().and_then(|at| facts(&self.host, &at).ok());
+                    if facts.is_some_and(|facts| carries_nobody(&facts)) {
+                        one.needs = one.needs.min(Disturbance::Link);
+                    }
                     seen.needs = seen.needs.max(one.needs);
                     seen.plan = seen.plan.or(one.plan);
                 }

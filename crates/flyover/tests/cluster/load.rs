@@ -42,8 +42,8 @@ impl<'a> Load<'a> {
         stage.pod("right", 2);
         stage.cluster.apply(include_str!("load.yaml")).unwrap();
         stage.wait(&["--for=condition=Ready", "pod/load", "pod/right"]);
-        for (cpu, pod) in testpmd::create(stage).iter().enumerate() {
-            testpmd::start(stage, pod, cpu, "--forward-mode=icmpecho");
+        for pod in testpmd::create(stage) {
+            testpmd::start(stage, &pod, "--forward-mode=icmpecho");
         }
         for node in stage.cluster.nodes() {
             node.exec(&["sh", "-c", "ip addr add 10.66.0.1/24 dev br0 && ip link set br0 up"]).unwrap();

@@ -13,9 +13,24 @@ const PROGRAM: &str = "/opt/flyover/bin/flyover";
 /// For whatever is on its way.
 const SOON: Duration = Duration::from_secs(60);
 
+/// The one thing that nodes share with the machine, and that a test which fails would leave changed.
+const HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
+
 /// A cluster.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
+    _found: Found,
+}
+
+/// How many hugepages the machine had.
+struct Found(String);
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        if std::fs::write(HUGEPAGES, &self.0).is_err() {
+            eprintln!("`{HUGEPAGES}` could not be set to {} again", self.0);
+        }
+    }
 }
 
 impl Stage {
@@ -25,13 +40,14 @@ impl Stage {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster").join(name);
         let mut options = Options::new(&folder, &root.join("target/tools/kubernetes"));
         change(&mut options);
+        let found = Found(std::fs::read_to_string(HUGEPAGES).unwrap());
         let cluster = Cluster::up(&options).unwrap();
         for image in ["flyover-agent", "flyover-operator"] {
             let layout = root.join("target/images/debug").join(image);
             assert!(layout.exists(), "no image `{}`: `make test-cluster` writes it", layout.display());
             cluster.load_image(&layout).unwrap();
         }
-        Self { cluster }
+        Self { cluster, _found: found }
     }
 
     /// Runs the command line as its user does.

@@ -32,6 +32,14 @@ pub(crate) fn traces(stage: &Stage) -> Vec<String> {
     [nodes, lines(objects), lines(seen)].concat()
 }
 
+/// What has come since, and what has gone.
+pub(crate) fn differences(before: &[String], after: &[String]) -> Vec<String> {
+    let missing = |of: &[String], from: &[String], sign: &str| -> Vec<String> {
+        of.iter().filter(|line| !from.contains(line)).map(|line| format!("{sign} {line}")).collect()
+    };
+    [missing(after, before, "+"), missing(before, after, "-")].concat()
+}
+
 fn of(node: &Node<'_>) -> Vec<String> {
     let name = node.name();
     let ask = |question: &&str| node.exec(&["sh", "-c", question]).unwrap();
