@@ -16,7 +16,9 @@ pub(super) fn within(time: Duration, most: Duration) -> String {
 /// A number and the most that it may be.
 pub(super) fn at_most(value: f64, most: f64, unit: impl Display) -> String {
     let missed = if value > most { ": missed" } else { "" };
-    format!("{value:.1} {unit} (target: at most {most} {unit}{missed})")
+    // As few digits as tell a small number from another one.
+    let digits = if value < 10.0 { 2 } else { 1 };
+    format!("{value:.digits$} {unit} (target: at most {most} {unit}{missed})")
 }
 
 #[cfg(test)]

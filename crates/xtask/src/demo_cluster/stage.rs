@@ -3,10 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use flyover_host::cmd::{Cmd, Ended};
+use flyover_host::cmd::Cmd;
 use flyover_testkit::cluster::{Cluster, Options};
 
 use super::interrupt;
@@ -15,8 +14,6 @@ use crate::demo::say;
 /// The pods that the tests of the cluster use: one answers ping-pong, and serves 64 MiB behind a service of its name.
 const POD: &str = include_str!("../../../flyover/tests/cluster/pod.yaml");
 const IMAGES: [&str; 2] = ["flyover-agent", "flyover-operator"];
-/// For one verb, however long it may wait itself.
-const LIMIT: Duration = Duration::from_secs(180);
 
 /// The cluster.
 pub(super) struct Stage {
@@ -69,12 +66,12 @@ impl Stage {
         unlinked.with_context(|| format!("failed to remove `{}`", self.path.display()))
     }
 
-    /// Has the viewer see what a verb of `kubectl flyover` says. That something is wrong is an answer.
+    /// Has the viewer see a verb of `kubectl flyover`, as its user does.
     pub(super) fn show(&self, arguments: &[&str]) -> anyhow::Result<()> {
         interrupt::check()?;
         say(format!("== kubectl flyover {}", arguments.join(" ")));
-        let Ended { status, stdout, stderr } = self.plugin(arguments).end()?;
-        say(format!("{stdout}{stderr}").trim_end());
+        let status = self.plugin(arguments).foreground()?;
+        interrupt::check()?;
         ensure!(status.success(), "`kubectl flyover {}` ended with {status}", arguments.join(" "));
         Ok(())
     }
@@ -86,7 +83,6 @@ impl Stage {
             .args(arguments)
             .env("PATH", format!("{}:{path}", self.path.display()))
             .env("KUBECONFIG", self.cluster.kubeconfig())
-            .timeout(LIMIT)
     }
 
     /// That nothing is left on the nodes either, by their own words.
