@@ -99,7 +99,7 @@ fn run_with(stage: &Stage, lease: u32) -> anyhow::Result<usize> {
 
 impl Watch {
     fn begin(stage: &Stage) -> anyhow::Result<Self> {
-        let file = stage.logs().join("nodestates.log");
+        let file = stage.logs().join("control/log/nodestates.log");
         let log = File::create(&file).with_context(|| format!("failed to write `{}`", file.display()))?;
         let process = stage.cluster().ask(&["get", "nodestates", "--watch", STATES]).daemon(log)?;
         Ok(Self { process, file })

@@ -50,6 +50,11 @@ pub(super) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What fails after that fails because of it.
+pub(super) fn explain<T>(done: anyhow::Result<T>) -> anyhow::Result<T> {
+    done.or_else(|error| check().and(Err(error)))
+}
+
 /// Waits, unless it is asked to end.
 pub(super) fn sleep(time: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + time;

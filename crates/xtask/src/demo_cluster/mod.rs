@@ -38,10 +38,10 @@ impl DemoCluster {
     pub(crate) fn run(self, root: &Path) -> anyhow::Result<()> {
         let began = Instant::now();
         interrupt::listen()?;
-        let stage = Stage::raise(root, &root.join(&self.programs), &root.join(&self.images))?;
+        let stage = Stage::raise(root, &root.join(&self.programs), &root.join(&self.images));
+        let stage = interrupt::explain(stage)?;
         say(format!("a cluster of two nodes: {}", seconds(began.elapsed())));
-        stage.load()?;
-        let shown = show(&stage);
+        let shown = interrupt::explain(stage.load().and_then(|()| show(&stage)));
         let logs = stage.logs().display().to_string();
         let gone = stage.take_down();
         shown.and(gone)?;
