@@ -38,6 +38,9 @@ impl DemoCluster {
     pub(crate) fn run(self, root: &Path) -> anyhow::Result<()> {
         let began = Instant::now();
         interrupt::listen()?;
+        if self.programs.ends_with("debug") {
+            say("with programs for a debugger: larger and slower than those that are installed elsewhere");
+        }
         let stage = Stage::raise(root, &root.join(&self.programs), &root.join(&self.images));
         let stage = interrupt::explain(stage)?;
         say(format!("a cluster of two nodes: {}", seconds(began.elapsed())));

@@ -16,7 +16,7 @@ use crate::demo::say;
 const QUIET: Duration = Duration::from_secs(60);
 /// What came before has been told by then.
 const SETTLE: Duration = Duration::from_secs(3);
-/// MB that an agent may take.
+/// MB that an agent may take, with all its lanes on.
 const RESIDENT: f64 = 30.0;
 /// Requests of an agent a minute.
 const REQUESTS: f64 = 2.0;
@@ -45,13 +45,16 @@ struct Seen {
 
 /// Looks for a minute.
 pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
-    say(format!("== nothing changes for {} s", QUIET.as_secs()));
+    say(format!("== nothing changes for {} s, with the lane of the FastPath on", QUIET.as_secs()));
     interrupt::sleep(SETTLE)?;
     let (began, before, asked) = (Instant::now(), all(stage)?, stage.cluster().asked()?.len());
     interrupt::sleep(QUIET)?;
     let (took, after) = (began.elapsed().as_secs_f64(), all(stage)?);
     let asked = stage.cluster().asked()?.split_off(asked);
-    say("requests are counted by the API server's audit log, which names the pod whose token each came with");
+    say(
+        "requests are counted by the API server's audit log, which names the pod whose token each came with;",
+    );
+    say("a node tells which generation it has seen once more half a minute after a change");
     for seen in &after {
         let ticks = before.iter().find(|was| was.pod == seen.pod).map_or(0.0, |was| was.ticks);
         let busy = (seen.ticks - ticks) / TICKS / took * 100.0;
