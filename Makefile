@@ -24,7 +24,7 @@ VM_TESTS ?=
 # How the cluster is raised.
 CLUSTER ?=
 FUZZ_SECONDS ?= 60
-# Where the demo of the switch finds the command line: target/debug is built sooner.
+# Where the demos of the switch and of a cluster find the command line: target/debug is built sooner, and its images too.
 PROGRAMS ?= target/release
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
@@ -40,7 +40,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster images
+.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster images
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,18 @@ demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both docum
 	cargo build $(if $(filter target/release,$(PROGRAMS)),--release) --package flyover
 	cargo build --package xtask
 	@$(SUDO) target/debug/xtask demo-switch --programs $(PROGRAMS) --plugin target/cni/flyover
+
+demo-cluster: setup-cluster ## Raise a cluster, install Flyover, measure what it does and takes, remove it, take all back
+	cargo build --package xtask
+ifeq ($(PROGRAMS),target/release)
+	cargo build --release --package flyover
+	target/debug/xtask images --native
+	@$(SUDO) target/debug/xtask demo-cluster --programs $(PROGRAMS) --images target/images
+else
+	cargo build --package flyover --package flyover-agent --package flyover-operator --package flyover-cni
+	target/debug/xtask images --debug
+	@$(SUDO) target/debug/xtask demo-cluster --programs $(PROGRAMS) --images target/images/debug
+endif
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
 test: setup-cluster ## Run every test: unit, root and BPF (builds Kubernetes the first time)

@@ -1,8 +1,9 @@
-//! Chores of the repository: other kernels, a cluster, the demo of the switch, generated files.
+//! Chores of the repository: other kernels, a cluster, the demos of the switch and of a cluster, generated files.
 
 mod built;
 mod cluster;
 mod demo;
+mod demo_cluster;
 mod generated;
 mod images;
 mod kernels;
@@ -21,6 +22,8 @@ enum Chore {
     Cluster(cluster::Cluster),
     /// Show a userspace switch with pods and a virtual machine, on parts of its own.
     DemoSwitch(demo::DemoSwitch),
+    /// Show Flyover on a cluster of two nodes, installed, measured and removed.
+    DemoCluster(demo_cluster::DemoCluster),
     /// Write the images that a cluster installs, as OCI layouts below target/images.
     Images(images::Images),
     /// Write the files of the repository that are made from its programs.
@@ -33,6 +36,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Kernels(kernels) => kernels.run(&root),
         Chore::Cluster(cluster) => cluster.run(&root),
         Chore::DemoSwitch(demo) => demo.run(&root).map(|()| ExitCode::SUCCESS),
+        Chore::DemoCluster(demo) => demo.run(&root).map(|()| ExitCode::SUCCESS),
         Chore::Images(images) => images.run(&root),
         Chore::Gen(gen_files) => gen_files.run(&root),
     }

@@ -199,7 +199,10 @@ impl Runner for FastPathLane {
             Err(misfit) => return Done::Refused(misfit.why),
         };
         match self.start(settings, &wanted.hash) {
-            Ok(()) => Done::Made { drift: Vec::new() },
+            Ok(()) => {
+                let notes = Report::read(&self.instance).map(|report| told(&report)).unwrap_or_default();
+                Done::Made { drift: Vec::new(), notes }
+            }
             Err(why) => Done::Failed(why),
         }
     }
@@ -347,7 +350,10 @@ mod root {
         let work = || {
             let mut first = lane(root.path(), &pods);
             assert!(matches!(first.look(&wanted()), Look::Seen(Sight { plan: Some(_), .. })));
-            assert_eq!(first.apply(&wanted(), Disturbance::None), Done::Made { drift: Vec::new() });
+            let notes =
+                vec!["1 of 1 devices of pods and 1 of 1 uplinks are followed by ebpf (tcx)".to_owned()];
+            let made = Done::Made { drift: Vec::new(), notes };
+            assert_eq!(first.apply(&wanted(), Disturbance::None), made);
             told(&mut first, "1 of 1 devices of pods and 1 of 1 uplinks");
             let pod: IpAddr = "10.244.0.2".parse().unwrap();
             chosen.send_modify(|choice| choice.not = [pod].into());

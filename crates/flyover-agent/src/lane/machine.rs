@@ -108,13 +108,13 @@ impl Machine {
 
     fn apply(&mut self, wanted: &Wanted, allow: Disturbance, sight: Sight, desk: &dyn Desk) {
         let count = sight.plan.as_ref().map_or(0, |plan| plan.count);
-        let doing = Verdict::new(LanePhase::Applying, "Applying", format!("{count} steps are being done"));
+        let doing = Verdict::new(LanePhase::Applying, "Applying", told(count, "being done"));
         if !self.begin(Some(wanted), doing, sight, desk) {
             return;
         }
         let done = self.runner.apply(wanted, allow);
         self.rebooting = matches!(done, Done::Rebooting(_));
-        let (verdict, sight) = applied(done, count);
+        let (verdict, sight) = applied(done);
         let what = match verdict.phase {
             LanePhase::Ready => Some(Happened::Applied),
             LanePhase::Refused => Some(Happened::Refused),
@@ -122,7 +122,10 @@ impl Machine {
             _ => None,
         };
         if let Some(what) = what {
-            self.tell(Some(wanted), what, verdict.message.clone(), desk);
+            let made = what == Happened::Applied;
+            let note =
+                if made { format!("{}, and it is so", told(count, "done")) } else { verdict.message.clone() };
+            self.tell(Some(wanted), what, note, desk);
         }
         self.say(Some(wanted), verdict, sight, desk);
     }
@@ -133,12 +136,12 @@ impl Machine {
         self.tell(Some(wanted), Happened::Drifted, found.clone(), desk);
         // No reboot heals what somebody changed.
         let (verdict, left) = match self.runner.apply(wanted, Disturbance::Service) {
-            Done::Made { drift } if drift.is_empty() => {
+            Done::Made { drift, .. } if drift.is_empty() => {
                 self.tell(Some(wanted), Happened::Healed, format!("made so again: {found}"), desk);
                 let verdict = Verdict::new(LanePhase::Ready, "AsAsked", "all is as it was asked for");
                 (verdict, Sight { drift: Vec::new(), ..sight })
             }
-            Done::Made { drift } => {
+            Done::Made { drift, .. } => {
                 let message = format!("it was healed, and is not so: {}", drift.join("; "));
                 (Verdict::new(LanePhase::Drifted, "NotHealed", message), Sight { drift, ..sight })
             }
@@ -217,14 +220,23 @@ impl Machine {
     }
 }
 
-fn applied(done: Done, count: u32) -> (Verdict, Sight) {
+/// So many steps.
+fn told(count: u32, how: &str) -> String {
+    match count {
+        1 => format!("1 step is {how}"),
+        count => format!("{count} steps are {how}"),
+    }
+}
+
+/// What is said at once is what the next look will say: words that change later are told half a minute later.
+fn applied(done: Done) -> (Verdict, Sight) {
     let sight = Sight::default();
     match done {
-        Done::Made { drift } if drift.is_empty() => (
-            Verdict::new(LanePhase::Ready, "AsAsked", format!("{count} steps were done, and it is so")),
-            sight,
+        Done::Made { drift, notes } if drift.is_empty() => (
+            Verdict::new(LanePhase::Ready, "AsAsked", "all is as it was asked for"),
+            Sight { notes, ..sight },
         ),
-        Done::Made { drift } => {
+        Done::Made { drift, .. } => {
             let message = format!("all was done, and it is not so: {}", drift.join("; "));
             (Verdict::new(LanePhase::Failed, "NotAsAsked", message), Sight { drift, ..sight })
         }

@@ -97,10 +97,12 @@ impl Default for Sight {
 /// How making it so ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It was done; what is not so all the same.
+    /// It was done.
     Made {
-        /// As a sentence each.
+        /// What is not so all the same, as a sentence each.
         drift: Vec<String>,
+        /// What somebody should know besides, as the next look will tell it too.
+        notes: Vec<String>,
     },
     /// The node reboots, and the next agent goes on.
     Rebooting(String),

@@ -62,7 +62,9 @@ impl Runner for ProfileLane {
             Ok(applied) => match applied.outcome {
                 Outcome::Rebooting { why, .. } => Done::Rebooting(why),
                 Outcome::NeedsReboot { why, .. } => Done::Failed(format!("it needs a reboot: {why}")),
-                Outcome::AlreadySo | Outcome::Done { .. } => Done::Made { drift: drift(&applied.drift) },
+                Outcome::AlreadySo | Outcome::Done { .. } => {
+                    Done::Made { drift: drift(&applied.drift), notes: Vec::new() }
+                }
             },
             Err(error @ (NodeError::Refused(_) | NodeError::Apply(ApplyError::Refused { .. }))) => {
                 Done::Refused(chain(&error))

@@ -209,7 +209,7 @@ impl Runner for SwitchLane {
             (Ok(_), Err(why)) => Done::Failed(why),
             (Ok(drift), Ok(())) => {
                 self.offer(&spec);
-                Done::Made { drift }
+                Done::Made { drift, notes: Vec::new() }
             }
         }
     }

@@ -167,7 +167,22 @@ fn played(looks: &[Look], done: Done, turns: &[Assignment]) -> Vec<String> {
 }
 
 fn made() -> Done {
-    Done::Made { drift: Vec::new() }
+    Done::Made { drift: Vec::new(), notes: Vec::new() }
+}
+
+#[test]
+fn what_is_said_when_it_was_made_is_what_the_next_look_says() {
+    let notes = vec!["n".to_owned()];
+    let looks = [to_do(Link), Look::Seen(Sight { notes: notes.clone(), ..Sight::default() })].into();
+    let removed = Removed::Clean(Vec::new());
+    let runner = Scripted { looks, done: Done::Made { drift: Vec::new(), notes }, removed };
+    let mut machine = Machine::new(Lane::Profile, Box::new(runner), None);
+    let mut said = || {
+        machine.turn(Some(&asked(Some("a"), Link)), None, &Lines::default());
+        machine.status().cloned().unwrap()
+    };
+    let made = said();
+    assert_eq!((made.message.as_str(), &said()), ("all is as it was asked for; note: n", &made));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Invariants: nothing is simulated and nothing is pulled. The machine's network is not touched: its loopback has one
 //! more port while a cluster is up. A cluster is written down before it is made, and taking it away leaves its logs only.
 
+mod audit;
 mod control;
 mod groups;
 mod images;
@@ -26,6 +27,7 @@ use flyover_host::cmd::Cmd;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+pub use self::audit::Asked;
 pub use self::control::Control;
 use self::groups::Groups;
 pub use self::images::{BUSYBOX, busybox_files, libraries};
@@ -64,6 +66,8 @@ pub struct Options {
     pub hugepages: u64,
     /// More of kubelet's settings, as lines of YAML, e.g. `cpuManagerPolicy: static`.
     pub kubelet: String,
+    /// Whether the API server writes down what pods ask it, as [`Cluster::asked`] tells.
+    pub audited: bool,
     /// The name of one that outlives this program.
     pub keep: Option<String>,
 }
@@ -80,6 +84,7 @@ impl Options {
             tools,
             hugepages: 0,
             kubelet: String::new(),
+            audited: false,
             keep: None,
         }
     }
@@ -206,6 +211,9 @@ impl Cluster {
         let data = self.record.machine(CONTROL).join("etcd").display().to_string();
         let mut command = vec![self.record.tool(daemon.name())];
         command.extend(daemon.arguments(&self.record.pki(), &data));
+        if self.record.audited && daemon == Control::ApiServer {
+            command.extend(audit::arguments(&self.record.machine(CONTROL))?);
+        }
         self.control.begin(daemon.name(), &command, true)?;
         if daemon == Control::ApiServer { self.until_served() } else { Ok(()) }
     }
@@ -230,6 +238,12 @@ impl Cluster {
     /// The resident memory of the control plane, in KiB.
     pub fn resident(&self) -> anyhow::Result<u64> {
         self.control.resident()
+    }
+
+    /// What programs in pods have asked the API server since it first began, in the order it was asked; nothing where it
+    /// does not write that down.
+    pub fn asked(&self) -> anyhow::Result<Vec<Asked>> {
+        audit::read(&self.record.machine(CONTROL))
     }
 
     /// Waits until all nodes are ready.

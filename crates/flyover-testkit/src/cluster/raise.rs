@@ -118,7 +118,7 @@ impl Cluster {
         let machines =
             [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")));
         for machine in machines {
-            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh"];
+            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh", "audit.yaml"];
             paths.extend(parts.map(|part| self.record.machine(&machine).join(part)));
         }
         paths.iter().try_for_each(|path| remove(path))
@@ -161,6 +161,7 @@ pub(super) fn prepare(options: &Options) -> anyhow::Result<Record> {
         nodes: options.nodes,
         proxy: options.proxy,
         kubelet: options.kubelet.clone(),
+        audited: options.audited,
         door,
         hugepages: 0,
         above: groups::own()?,

@@ -33,6 +33,9 @@ pub(super) struct Record {
     pub(super) proxy: Proxy,
     /// More of kubelet's settings.
     pub(super) kubelet: String,
+    /// Whether its API server writes down what pods ask it.
+    #[serde(default)]
+    pub(super) audited: bool,
     /// The port of the machine's loopback that leads to its API.
     pub(super) door: u16,
     /// Hugepages of 2 MiB that the machine has lent, once it has.

@@ -66,6 +66,6 @@ fn show(place: &Private, flyover: &Path, plugin: &Path, kernels: Option<PathBuf>
 
 /// A line for whoever looks on.
 #[expect(clippy::print_stdout, reason = "the demo is what it prints")]
-fn say(line: impl AsRef<str>) {
+pub(crate) fn say(line: impl AsRef<str>) {
     println!("{}", line.as_ref());
 }
