@@ -181,6 +181,9 @@ impl Store {
         if place(before) != place(now) {
             self.shares = None;
             concerned.extend(self.of_lane(lane));
+            if lane == Lane::Profile {
+                concerned.extend(self.of_lane(Lane::Switch));
+            }
         }
         if claims_differ {
             concerned.extend(self.keys());

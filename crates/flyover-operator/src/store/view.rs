@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flyover_api::resource::{Assignment, Lane};
+use flyover_api::resource::{Assignment, Lane, LanePhase};
 use flyover_plan::placement::Holder;
 use flyover_plan::rollout::{NodeView, Place, ResourceView, View};
 
@@ -40,6 +40,7 @@ impl Store {
 
     fn node(&mut self, key: &Key, name: String) -> NodeView {
         let place = self.place(key, &name);
+        let waits_for = self.waits_for(key, &name);
         let node = self.nodes.value(&name);
         let state = self.states.value(&name);
         let assignment = state.and_then(|state| state.lanes.get(&key.lane)).cloned();
@@ -53,11 +54,24 @@ impl Store {
             assignment_orphaned: self.is_left(key.lane, assignment.as_ref()),
             cordon_orphaned: cordoned_for.as_deref().is_some_and(|tag| !self.is_there(tag)),
             claimed_elsewhere: self.is_claimed_by_others(key, &name),
+            waits_for,
             pods: self.pods.get(&name).map(|pods| pods.seen()),
             assignment,
             cordoned_for,
             name,
         }
+    }
+
+    /// A switch stands on its node's profile, where there is one: on its hugepages and its drivers.
+    fn waits_for(&mut self, key: &Key, node: &str) -> Option<String> {
+        let below = if key.lane == Lane::Switch { Lane::Profile } else { return None };
+        let Holder::Winner(winner) = &self.shares().verdict(below, node)?.holder else { return None };
+        let profile = Key { lane: below, name: winner.clone() };
+        let hash = self.resource(&profile).map(|held| held.value.wanted.hash.clone());
+        let told = self.states.value(node).and_then(|state| state.told.get(&below));
+        let stands = |phase| matches!(phase, LanePhase::Ready | LanePhase::Drifted);
+        let ready = told.is_some_and(|told| told.hash == hash && stands(told.phase));
+        (!ready).then(|| profile.to_string())
     }
 
     fn place(&mut self, key: &Key, node: &str) -> Place {

@@ -30,6 +30,32 @@ async fn a_path_comes_to_one_node_first_and_then_to_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_comes_to_a_node_only_once_its_profile_is_ready_there() {
+    let stage = Stage::set().await;
+    let fleet = Fleet::start(&stage.client, &["n1", "n2"]).await;
+    let _operator = Operator::start("one").await;
+    fleet.ways.lock().unwrap().dead.extend(["n1", "n2"].map(str::to_owned));
+    let pages = |count: u32| {
+        let pages = json!({"pages": [{"size": "2M", "count": count}]});
+        json!({"nodeSelector": {"fleet": "yes"}, "hugepages": pages})
+    };
+    stage.write("NodeProfile", "pages", pages(8)).await;
+    stage
+        .write("Switch", "dpdk", json!({"nodeSelector": {"fleet": "yes"}, "bridges": [{"name": "br0"}]}))
+        .await;
+    until("it is said what it waits for", LIMIT, || async {
+        stage.status("Switch", "dpdk").await["conditions"]
+            .to_string()
+            .contains("as soon as NodeProfile/pages is ready")
+    })
+    .await;
+    assert_eq!(stage.wanted("n1", Lane::Switch).await, None);
+    fleet.ways.lock().unwrap().dead.clear();
+    stage.write("NodeProfile", "pages", pages(9)).await;
+    stage.until_summary("Switch", "dpdk", "2/2").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_fails_on_the_first_node_is_taken_back_there_and_goes_no_further() {
     let stage = Stage::set().await;
     let fleet = Fleet::start(&stage.client, &["n1", "n2", "n3"]).await;

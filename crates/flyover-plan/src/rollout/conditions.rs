@@ -114,6 +114,11 @@ impl Scene<'_> {
             );
             return (false, ("Paused", what));
         }
+        if let Some((node, other)) =
+            unchanged.and_then(|look| Some((look.name(), look.node.waits_for.as_ref()?)))
+        {
+            return (true, ("WaitsForLane", format!("{node} has it as soon as {other} is ready there")));
+        }
         self.unfinished(unchanged)
     }
 

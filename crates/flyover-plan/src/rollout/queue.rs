@@ -88,6 +88,7 @@ impl<'a> Queue<'a> {
         for (look, goal) in self.nodes {
             let let_in = match goal {
                 Goal::Keep => false,
+                Goal::Change if look.node.waits_for.is_some() => false,
                 Goal::GoBack => true,
                 Goal::TakeBack if !look.node.ready => true,
                 Goal::Change if !self.is_let(look) || look.foreign => false,

@@ -113,6 +113,9 @@ pub struct NodeView {
     pub cordon_orphaned: bool,
     /// It stands in the claims of another resource, whichever its lane: it is down, or about to be.
     pub claimed_elsewhere: bool,
+    /// The resource of another lane that this one stands on, `KIND/NAME`, as long as it is not ready there: nothing new comes to
+    /// the node before.
+    pub waits_for: Option<String>,
     /// Pods that have to leave before workloads are disturbed, so none of DaemonSets, no mirrors, none that has ended. None: nobody
     /// looked yet.
     pub pods: Option<Vec<PodView>>,

@@ -161,6 +161,7 @@ impl Node {
             assignment_orphaned: false,
             cordon_orphaned: false,
             claimed_elsewhere: false,
+            waits_for: None,
             pods: self.looked.then(|| self.pods()),
         }
     }

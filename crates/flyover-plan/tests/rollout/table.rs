@@ -54,6 +54,7 @@ pub(crate) fn node(name: &str) -> NodeView {
         assignment_orphaned: false,
         cordon_orphaned: false,
         claimed_elsewhere: false,
+        waits_for: None,
         pods: None,
     }
 }
@@ -142,7 +143,7 @@ fn a_change_names_what_the_node_was_last_ready_with_and_not_what_failed_there() 
 #[test]
 fn a_node_that_refuses_halts_the_change_and_goes_back() {
     let acts = step(&view(vec![changed("n1", LanePhase::Refused, Disturbance::None), node("n2")]));
-    let message = "refused: NoIommu: the firmware has it off".to_owned();
+    let message = "refused: the firmware has it off".to_owned();
     let halted = Some(Halt { hash: "new".into(), node: "n1".into(), message });
     let note = RolloutStatus { hash: "new".into(), halted, ..RolloutStatus::default() };
     let back = Assignment {
@@ -186,6 +187,17 @@ fn a_node_that_another_resource_empties_is_waited_for() {
     // What is gone will never be done with it.
     waits.cordon_orphaned = true;
     assert_eq!(step(&view(vec![waits])), [Act::Uncordon { node: "n1".into() }]);
+}
+
+#[test]
+fn nothing_new_comes_to_a_node_before_what_it_stands_on_is_ready_there() {
+    let mut waits = node("n1");
+    waits.waits_for = Some("NodeProfile/pages".into());
+    let view = |node: NodeView| view(vec![node]);
+    let first = step(&view(waits.clone()));
+    assert_eq!(assigned(&first), []);
+    waits.waits_for = None;
+    assert!(!step(&view(waits)).is_empty());
 }
 
 #[test]

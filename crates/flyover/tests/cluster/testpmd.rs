@@ -69,12 +69,11 @@ pub(crate) fn forward(stage: &Stage, pod: &str) {
     start(stage, pod, "--forward-mode=io --tx-first --stats-period 1");
 }
 
-/// Starts it in its pod; what it says is in a file there. It is to take what nobody else wants: nodes
-/// and pods share the machine's processors.
+/// Starts it in its pod; what it says is in a file there.
 pub(crate) fn start(stage: &Stage, pod: &str, how: &str) {
     let start = format!(
         "set -- /vhu/pods/????????????????/*-net1 /vhu/pods/????????????????/*-net2; \
-        (sleep 100000 | nice -n 19 dpdk-testpmd --lcores=0@0,1@1 -m 128 --huge-dir /hugepages --single-file-segments --no-pci \
+        (sleep 100000 | dpdk-testpmd --lcores=0@0,1@1 -m 128 --huge-dir /hugepages --single-file-segments --no-pci \
         --vdev=net_virtio_user0,path=$1,mac=02:00:00:00:0b:01 --vdev=net_virtio_user1,path=$2,mac=02:00:00:00:0b:02 \
         -- --no-mlockall --total-num-mbufs=8192 {how}) >/tmp/testpmd.log 2>&1 </dev/null &"
     );

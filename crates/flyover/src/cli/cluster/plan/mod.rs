@@ -3,6 +3,7 @@
 //! Only a node's agent can say what a spec takes there, and it says so once the spec is its own. So for a node that has the same
 //! spec already its plan is shown; for another it is said that its agent would plan first and wait before it disturbs pods.
 
+mod boot;
 mod outlook;
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::super::seen::Seen;
-use super::Proposed;
+use super::{Proposed, boot};
 
 /// What would be of a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +116,7 @@ fn won(new: &Proposed, node: &str, state: Option<&NodeState>) -> OnNode {
         node: node.into(),
         what,
         steps: plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default(),
-        reboot: plan.and_then(|plan| plan.reboot),
+        reboot: plan.map_or_else(|| boot::needed(new), |plan| plan.reboot),
     }
 }
 
