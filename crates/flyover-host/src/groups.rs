@@ -5,12 +5,16 @@
 //!
 //! Invariant: only the groups at the roots are joined, so nothing is made that would have to be removed.
 
+use std::path::Path;
+
 use flyover_core::HostPath;
 
 use crate::root::HostRoot;
 
 /// What is mounted where, as this process sees it.
 const MOUNTS: &str = "/proc/self/mountinfo";
+/// Where a host has its hierarchies. What is mounted elsewhere is somebody's view of some of them.
+const HOME: &str = "/sys/fs/cgroup";
 
 /// Moves a process out of the groups of who started it. Where that is not allowed it stays, and that is logged.
 pub fn leave(host: &HostRoot, process: u32) {
@@ -28,7 +32,8 @@ fn roots(mounts: &str) -> Vec<HostPath> {
         let (place, what) = line.split_once(" - ")?;
         let kind = what.split(' ').next()?;
         let place = place.split(' ').nth(4)?;
-        matches!(kind, "cgroup" | "cgroup2").then(|| place.parse().ok())?
+        let ours = matches!(kind, "cgroup" | "cgroup2") && Path::new(place).starts_with(HOME);
+        ours.then(|| place.parse().ok())?
     };
     mounts.lines().filter_map(root).collect()
 }
@@ -42,7 +47,8 @@ mod tests {
         let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
             25 22 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n\
             31 22 0:28 / /sys/fs/group tmpfs rw - tmpfs tmpfs rw\n\
-            32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n";
+            32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
+            33 22 0:29 / /srv/rig/cpu rw,relatime - cgroup cgroup rw,cpu\n";
         let found: Vec<String> = roots(mounts).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"]);
     }
