@@ -15,6 +15,7 @@ pub mod failpoint;
 pub mod files;
 pub mod group;
 pub mod ipam;
+pub mod leave;
 pub mod legacy;
 pub mod log;
 pub mod lot;

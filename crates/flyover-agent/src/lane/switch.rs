@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flyover_api::SwitchSpec;
 use flyover_api::resource::Wanted;
+use flyover_cni_core::leave::leave;
 use flyover_cni_core::node::Node;
 use flyover_cni_core::state::{Found, Store};
 use flyover_core::{Disturbance, HostPath, SwitchFacts};
@@ -247,6 +248,12 @@ impl Runner for SwitchLane {
             Err(why) => return left("CannotLook", why),
         }
         self.end();
+        let node = match self.node() {
+            Ok(node) => node,
+            Err(why) => return left("CannotLook", why),
+        };
+        // Before the switch's own directory goes, in which the sockets' may lie.
+        leave(&node);
         let mut receipt = Vec::new();
         for rundir in self.journals() {
             let switch = Switch::of(self.host.clone(), rundir);
@@ -265,11 +272,7 @@ impl Runner for SwitchLane {
             Ok(lines) => receipt.extend(lines.into_iter().flatten()),
             Err(why) => return left("NotPutBack", why),
         }
-        for directory in ["/var/lib/flyover/cni", "/run/flyover/vhost"].map(HostPath::fixed) {
-            // What is in use is not empty, and stays.
-            let _stays =
-                self.host.exists(&directory) && self.host.remove_empty_directory(&directory).is_err();
-        }
+        leave(&node);
         Removed::Clean(receipt)
     }
 

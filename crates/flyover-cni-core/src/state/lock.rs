@@ -22,6 +22,9 @@ use crate::names::AttachmentId;
 const WRITING: libc::c_short = libc::F_WRLCK as libc::c_short;
 const FROM_START: libc::c_short = 0;
 
+/// The file, in the directory of states.
+pub const LOCKS: &str = "lock";
+
 /// How often to look whether it is free.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -40,7 +43,7 @@ impl Lock {
     /// Waits until nobody else works on the attachment, but not for ever: a plugin for addresses that hangs has the lock as long
     /// as it lives, and the runtime asks again.
     pub(super) fn wait(directory: &Path, id: &AttachmentId, limit: Duration) -> Result<Self, CniError> {
-        let path = directory.join("lock");
+        let path = directory.join(LOCKS);
         let failed = |e: io::Error| {
             CniError::new(Code::Io, format!("failed to lock `{}`", path.display())).because(&e)
         };

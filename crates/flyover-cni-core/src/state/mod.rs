@@ -14,7 +14,7 @@ use flyover_core::OvsName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use lock::Lock;
+pub use lock::{LOCKS, Lock};
 pub use store::{Found, Store};
 
 use crate::files::Inode;

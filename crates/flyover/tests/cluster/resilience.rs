@@ -50,7 +50,7 @@ mod root {
         let links = load.links();
         let quiet = load.lost_during(Duration::from_secs(8), || {});
 
-        let upgraded = load.lost_during(Duration::from_secs(30), || {
+        let upgraded = load.lost_during(Duration::from_secs(25), || {
             for node in stage.cluster.nodes() {
                 let tag = ["ctr", "-n", "k8s.io", "images", "tag", "flyover.dev/flyover-agent:0.1.0", NEXT];
                 node.exec(&tag).unwrap();
@@ -61,7 +61,7 @@ mod root {
         assert_eq!(load.links(), links);
         no_more(upgraded, quiet);
 
-        let dead = load.lost_during(Duration::from_secs(50), || {
+        let dead = load.lost_during(Duration::from_secs(40), || {
             kill(&stage, "flyover-operator");
             kill(&stage, "flyover-agent");
             for daemon in [Daemon::Kubelet, Daemon::Containerd] {

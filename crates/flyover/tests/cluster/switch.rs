@@ -23,13 +23,22 @@ pub(crate) fn prepare(stage: &Stage, folder: &Path) {
     crate::testpmd::load(stage, folder);
     stage.cluster.apply(include_str!("switch.yaml")).unwrap();
     stage.wait(&["--for=condition=Ready", "nodeprofile/hugepages", "switch/dpdk"]);
+    count_hugepages(stage, "2Gi");
     for node in stage.cluster.nodes() {
-        // It counts hugepages when it starts.
-        node.restart(Daemon::Kubelet, Signal::SIGTERM).unwrap();
         let node = format!("node/{}", node.name());
-        soon("the node has hugepages and a switch to give", || {
-            stage.field(&node, ".status.allocatable.hugepages-2Mi") == "2Gi"
-                && !["", "0"].contains(&&*stage.field(&node, r".status.allocatable.flyover\.dev/switch-br0"))
+        soon("the node has a switch to give", || {
+            !["", "0"].contains(&&*stage.field(&node, r".status.allocatable.flyover\.dev/switch-br0"))
+        });
+    }
+}
+
+/// Has kubelets count hugepages, which they do when they start.
+pub(crate) fn count_hugepages(stage: &Stage, many: &str) {
+    for node in stage.cluster.nodes() {
+        node.restart(Daemon::Kubelet, Signal::SIGTERM).unwrap();
+        let name = format!("node/{}", node.name());
+        soon("the node has so many hugepages", || {
+            stage.field(&name, ".status.capacity.hugepages-2Mi") == many
         });
     }
 }
@@ -74,6 +83,11 @@ mod root {
 
         stage.done(&["uninstall", "--timeout", "2m"]);
         stage.done(&["verify", "--removed"]);
+        for node in stage.cluster.nodes() {
+            node.exec(&[env!("CARGO_BIN_EXE_flyover"), "verify", "--removed", "--node"]).unwrap();
+        }
+        // What it counted when it started, it says until it starts again.
+        super::count_hugepages(&stage, "0");
         assert_eq!(differences(&before, &traces(&stage)), Vec::<String>::new());
         stage.cluster.down().unwrap();
     }

@@ -81,7 +81,10 @@ impl Link {
 
     /// Is the server.
     pub(crate) fn serve(&self) -> anyhow::Result<()> {
-        while self.keep {
+        if !self.keep {
+            return self.serve_one(session::Server::bind(self.port, self.families())?);
+        }
+        loop {
             // Each on a thread of its own: the last client's processor is not the next one's.
             let server = session::Server::bind(self.port, self.families())?;
             let served = std::thread::scope(|scope| {
@@ -91,7 +94,6 @@ impl Link {
                 tracing::warn!("{error:#}");
             }
         }
-        self.serve_one(session::Server::bind(self.port, self.families())?)
     }
 
     fn serve_one(&self, server: session::Server) -> anyhow::Result<()> {
