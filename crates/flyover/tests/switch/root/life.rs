@@ -78,3 +78,33 @@ fn frames_pass_the_bridges_of_a_switch_or_it_is_said() {
          status 0 $F switch rollback --at $R --to 0; nothing\n",
     );
 }
+
+#[test]
+fn a_rollback_that_pods_are_in_the_way_of_is_refused_before_its_first_step() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec; P=$(cat $R/ovs-vswitchd.pid)\n\
+         vsctl add-port br0 vhu0 -- set Interface vhu0 type=dpdkvhostuserclient options:vhost-server-path=$W/vhu0\n\
+         for dry in --dry-run ''; do\n\
+           status 1 $F switch rollback --at $R --to 0 $dry; says 'vhu0 of br0; nothing was changed'; says 'hint: *detach the pods first'\n\
+           [ \"$(vsctl list-ports br0 | sort | xargs)\" = 'up0 vhu0' ] && [ $P = $(cat $R/ovs-vswitchd.pid) ]\n\
+         done\n\
+         spec 384 3000 true \"$U\"; status 0 $F switch apply -f spec; status 0 $F switch rollback --at $R --to 1\n\
+         [ $(vsctl get interface up0 mtu) = 1500 ]\n\
+         vsctl del-br br0; vsctl add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 vhu0 -- set Interface vhu0 type=dpdkvhostuserclient options:vhost-server-path=$W/vhu0\n\
+         status 1 $F switch rollback --at $R --to 0; says 'vhu0 of br1'\n\
+         vsctl del-br br1; status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
+
+#[test]
+fn a_switch_whose_daemons_ended_is_told_at_once_and_its_rollback_is_foretold() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec\n\
+         kill -9 $(pgrep ovs-vswitch); while pgrep ovs-vswitch; do sleep 0.05; done\n\
+         T=$SECONDS; status 3 $F switch status --at $R --probe; says 'bridge br0: ovs-vswitchd does not run'; [ $((SECONDS - T)) -lt 10 ]\n\
+         kill -9 $(pgrep ovsdb-server); while pgrep ovsdb-server; do sleep 0.05; done\n\
+         status 0 $F switch rollback --at $R --to 0 --dry-run; says 'bridge br0 '; says 'port up0 '; says 'daemons of /run/sw  running -> stopped'\n\
+         says 'note: the switch does not run'; [ -z \"$(daemons)\" ]\n\
+         status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
