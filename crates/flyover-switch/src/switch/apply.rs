@@ -31,14 +31,20 @@ impl Switch {
     /// the time, for the record.
     pub fn apply(&self, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
         let held = self.store.lock()?;
-        if is_cut_off(&held)? {
-            self.wake(&held)?;
+        let applied = self.apply_held(&held, spec, now);
+        let left = leave(held);
+        applied.and_then(|applied| left.map(|()| applied))
+    }
+
+    fn apply_held(&self, held: &Held, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
+        if is_cut_off(held)? {
+            self.wake(held)?;
         }
-        executor::finish(&held)?;
+        executor::finish(held)?;
         let plan = self.view(spec)?.plan;
         let profile = serde_json::to_value(spec).expect("a spec has string keys only");
         let order = Order { plan: &plan, profile, now, allow_reboot: false };
-        let outcome = executor::apply(&held, &order)?;
+        let outcome = executor::apply(held, &order)?;
         let now = self.view(spec)?;
         Ok(Applied { outcome, plan, drift: now.drift, owed: now.owed })
     }
@@ -46,10 +52,16 @@ impl Switch {
     /// Goes back to after generation `to`; zero is the switch as it was found.
     pub fn roll_back(&self, to: Option<u64>) -> Result<Report, SwitchError> {
         let held = self.store.lock()?;
+        let report = self.roll_back_held(&held, to);
+        let left = leave(held);
+        report.and_then(|report| left.map(|()| report))
+    }
+
+    fn roll_back_held(&self, held: &Held, to: Option<u64>) -> Result<Report, SwitchError> {
         let to = self.before(to)?;
-        self.wake(&held)?;
+        self.wake(held)?;
         self.refuse_occupied(&self.rollback_plan(Some(to))?)?;
-        Ok(executor::roll_back(&held, to)?)
+        Ok(executor::roll_back(held, to)?)
     }
 
     /// Daemons that are ours and ended by themselves are started, for what they keep is to be put back.
@@ -83,6 +95,15 @@ impl Switch {
     pub fn receipt(&self) -> Result<Receipt, SwitchError> {
         Ok(receipt(&self.store)?)
     }
+}
+
+/// Where nothing was ever recorded, the lock was for nothing, and goes.
+fn leave(held: Held) -> Result<(), SwitchError> {
+    // A journal that cannot be read is one.
+    if held.generations().is_ok_and(|all| all.is_empty()) {
+        held.forget()?;
+    }
+    Ok(())
 }
 
 /// Whether a crash left something half done.

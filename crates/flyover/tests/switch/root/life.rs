@@ -35,6 +35,8 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
         "spec 384 1500 true \"$U\"; sed -i \"s/cpus: '0'/cpus: '0-8190'/\" spec\n\
          status 4 $F switch apply -f spec || true; nothing\n\
          spec 384 1500 true \"$U\"; sed -i 's/pmd:/pmdd:/' spec; status 2 $F switch apply -f spec; says 'pmd'; nothing\n\
+         status 0 $F switch rollback --at /nonexist; status 1 $F switch rollback --at /nonexist --to 3; says 'no generation 3'\n\
+         [ -z \"$(find /run/flyover /var/lib/flyover 2>/dev/null)\" ]\n\
          spec 384 1500 true \"$U\"; sed -i 's/netns: sw/netns: other/' spec\n\
          status 1 $F switch apply -f spec; says 'there is no network namespace `other`'; nothing\n\
          spec 384 1500 true '{name: up0, devargs: nothing_like_it}'\n\
