@@ -39,6 +39,8 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
          [ -z \"$(find /run/flyover /var/lib/flyover 2>/dev/null)\" ]\n\
          spec 384 1500 true \"$U\"; sed -i 's/netns: sw/netns: other/' spec\n\
          status 1 $F switch apply -f spec; says 'there is no network namespace `other`'; nothing\n\
+         spec 384 1500 true '{name: up0, devargs: \"net_af_packet0,iface=nic9\"}'\n\
+         status 1 $F switch apply -f spec; says 'SIOCGIFINDEX.*No such device'; says 'hint: .*interface `nic9`'; nothing\n\
          spec 384 1500 true '{name: up0, devargs: nothing_like_it}'\n\
          status 1 $F switch apply -f spec; says 'up0'; says 'everything this run had changed was put back'; nothing\n",
     );
