@@ -1,7 +1,8 @@
 //! Where the control socket of a daemon is.
 //!
 //! A daemon puts its process number into the socket's name, and next to the socket into a file. The file of a daemon
-//! that was killed stays: then the socket named by it refuses whoever connects.
+//! that was killed stays: then the socket named by it refuses whoever connects. Daemons that Flyover starts are told a
+//! name without a number.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +16,19 @@ pub const RUNDIR: &str = "/run/openvswitch";
 pub fn socket(rundir: &Path, daemon: &str) -> Result<PathBuf, OvsError> {
     let pid = rundir.join(format!("{daemon}.pid"));
     let none = |what: String| OvsError::NoControl { daemon: daemon.to_owned(), what };
+    let plain = || Some(rundir.join(format!("{daemon}.ctl"))).filter(|socket| socket.exists());
     let text = match fs::read_to_string(&pid) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return only(rundir, daemon, None)
+                .or_else(plain)
                 .ok_or_else(|| none(format!("there is no `{}`", pid.display())));
         }
         Err(e) => return Err(none(format!("failed to read `{}`: {e}", pid.display()))),
     };
     let number: u32 =
         text.trim().parse().map_err(|_| none(format!("`{}` holds no process number", pid.display())))?;
-    let named = only(rundir, daemon, Some(number));
+    let named = only(rundir, daemon, Some(number)).or_else(plain);
     named.ok_or_else(|| {
         none(format!("there is no `{}`", rundir.join(format!("{daemon}.{number}.ctl")).display()))
     })
@@ -66,6 +69,16 @@ mod tests {
     fn a_build_of_the_daemon_puts_its_own_name_into_the_sockets() {
         let dir = rundir(&[("v.pid", "42\n"), ("v-dpdk.42.ctl", ""), ("vs.42.ctl", "")]);
         assert_eq!(socket(dir.path(), "v").unwrap(), dir.path().join("v-dpdk.42.ctl"));
+    }
+
+    #[test]
+    fn a_daemon_of_flyover_s_has_a_socket_without_a_number() {
+        let dir = rundir(&[("v.ctl", "")]);
+        assert_eq!(socket(dir.path(), "v").unwrap(), dir.path().join("v.ctl"));
+        let dir = rundir(&[("v.pid", "42\n"), ("v.ctl", ""), ("v.7.ctl", "")]);
+        assert_eq!(socket(dir.path(), "v").unwrap(), dir.path().join("v.ctl"));
+        let dir = rundir(&[("v.pid", "42\n"), ("v.ctl", ""), ("v.42.ctl", "")]);
+        assert_eq!(socket(dir.path(), "v").unwrap(), dir.path().join("v.42.ctl"));
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl SwitchLane {
     /// Attachments that are left, by the pods that have them.
     fn attached(&self) -> Result<Vec<String>, String> {
         let node = self.node()?;
-        let all = Store::open(&node).and_then(|store| store.all()).map_err(|error| chain(&error))?;
+        let all = Store::of(&node).all().map_err(|error| chain(&error))?;
         let pods = all.into_iter().map(|(id, found)| match found {
             Some(Found::State(state)) => state.attachment.to_string(),
             _ => id.to_string(),

@@ -91,7 +91,7 @@ pub fn among(
     options: Options,
     is_meant: impl Fn(&AttachmentId) -> bool,
 ) -> Result<Vec<Finding>, CniError> {
-    let store = Store::open(node)?;
+    let store = if options.dry_run { Store::of(node) } else { Store::open(node)? };
     let mut all: BTreeMap<AttachmentId, Traces> = BTreeMap::new();
     for id in sockets::list(&node.socket_root) {
         all.entry(id).or_default().directory = true;

@@ -49,7 +49,13 @@ impl Store {
     /// Opens those of a node; they are made if they are not there.
     pub fn open(node: &Node) -> Result<Self, CniError> {
         make(&node.state_dir)?;
-        Ok(Self { fleeting: node.state_dir.clone(), lasting: node.lasting_dir.clone() })
+        Ok(Self::of(node))
+    }
+
+    /// Those of a node for who only looks: nothing is made.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
+        Self { fleeting: node.state_dir.clone(), lasting: node.lasting_dir.clone() }
     }
 
     /// Waits until nobody else works on an attachment, a minute at most.

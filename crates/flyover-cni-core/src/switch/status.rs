@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flyover_ovs::tables::{Bridge, OpenVswitch};
-use flyover_ovs::{Condition, unixctl};
+use flyover_ovs::{Condition, control, unixctl};
 
 use super::connect;
 use crate::error::{CniError, Code};
@@ -45,23 +45,7 @@ pub fn status(node: &Node, wish: Option<&Wish>) -> Result<(), CniError> {
 
 /// That `ovs-vswitchd` lives and answers.
 pub fn daemon(node: &Node) -> Result<(), CniError> {
-    let file = node.rundir.join("ovs-vswitchd.pid");
-    let gone = || CniError::new(Code::TryAgain, "ovs-vswitchd does not run");
-    let pid = std::fs::read_to_string(&file)
-        .map_err(|e| gone().details(format!("failed to read `{}`: {e}", file.display())))?;
-    let pid: u32 =
-        pid.trim().parse().map_err(|_| gone().details(format!("`{}` holds no number", file.display())))?;
-    let socket =
-        control(node, pid).ok_or_else(|| gone().details(format!("process {pid} has no control socket")))?;
-    unixctl::ask(&socket, "version", &[], LIMIT).map(drop).map_err(|error| gone().because(&error))
-}
-
-/// The control socket of a daemon, which bears the name of its program: Debian's with DPDK has one of its own.
-fn control(node: &Node, pid: u32) -> Option<std::path::PathBuf> {
-    let end = format!(".{pid}.ctl");
-    let is_it = |name: &str| name.starts_with("ovs-vswitchd") && name.ends_with(&end);
-    let entries = std::fs::read_dir(&node.rundir).ok()?.flatten();
-    entries
-        .map(|entry| entry.path())
-        .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_it))
+    let said = control::socket(&node.rundir, "ovs-vswitchd")
+        .and_then(|socket| unixctl::ask(&socket, "version", &[], LIMIT));
+    said.map(drop).map_err(|error| CniError::new(Code::TryAgain, "ovs-vswitchd does not run").because(&error))
 }

@@ -18,8 +18,8 @@ pub struct LogMark {
 /// How much of the log is read at most.
 const ENOUGH: u64 = 256 << 10;
 
-/// How many lines are told.
-const LINES: usize = 3;
+/// How many lines are told. A device that is not attached has four, and the first is the cause.
+const LINES: usize = 5;
 
 impl LogMark {
     /// The end of the log, as it is now.
@@ -94,6 +94,21 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cause_of_a_device_that_is_not_attached_is_told_with_what_follows_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ovs-vswitchd.log");
+        let told = [
+            "net_af_packet0: ioctl failed (SIOCGIFINDEX):No such device",
+            "EAL: Driver cannot attach the device (net_af_packet0)",
+            "EAL: Failed to attach device on primary process",
+            "Invalid port_id=32",
+        ];
+        let lines = told.map(|line| format!("2026-01-01T00:00:00.000Z|00001|dpdk|ERR|{line}\n"));
+        std::fs::write(&path, lines.concat()).unwrap();
+        assert_eq!(LogMark { path, offset: 0 }.errors(), Some(told.join("; ")));
+    }
 
     #[test]
     fn errors_of_dpdk_are_told_before_those_of_others_and_warnings_never() {

@@ -194,6 +194,14 @@ fn check_no_huge(draft: &mut Draft<'_>, nodes: &[NodeMemory], extra: Extra) -> O
         let what = format!("`-m {mib}` MiB is less than the {pools} that the pools need: {why}");
         let hint = "raise it, or set `dpdk.perPortMemory: true`, which takes pools as small as their ports";
         draft.refuse(Refusal::invalid("dpdk.extra", what).hint(hint));
+        return Some(mib);
+    }
+    let all: u64 = nodes.iter().map(|node| node.computed_mib).sum();
+    if mib < all {
+        draft.note(format!(
+            "`-m {mib}` MiB has room for the pools, which need {pools}, and not for the rest of DPDK and the queues: a \
+             port may not be made; {all} are computed for all"
+        ));
     }
     Some(mib)
 }

@@ -112,6 +112,21 @@ fn without_hugepages_a_packet_has_a_page_of_its_own() {
 }
 
 #[test]
+fn without_hugepages_what_is_needed_beside_the_pools_is_compared_too() {
+    let notes = |mib: u32| {
+        let spec = format!(
+            "dpdk: {{extra: [--no-huge, --legacy-mem, -m, \"{mib}\"]}}\nexpectedPorts: [{{count: 16, node: 0}}]"
+        );
+        let notes = sizing(&spec, &server(0)).notes;
+        notes.into_iter().filter(|note| note.contains("`-m")).collect::<Vec<_>>()
+    };
+    let little = "`-m 1024` MiB has room for the pools, which need 1024, and not for the rest of DPDK and the queues: a \
+                  port may not be made; 1110 are computed for all";
+    assert_eq!(notes(1024), [little]);
+    assert_eq!(notes(1280), Vec::<String>::new());
+}
+
+#[test]
 fn arguments_that_contradict_the_spec_are_refused() {
     let yaml = "dpdk:\n  lcores: \"0\"\n  socketMemory: [1024]\n  hugepageDir: /dev/hugepages\n  extra: [-c, \"0x3\", \
                 --socket-mem=512, --huge-dir=/mnt, --no-huge, a b, -l0-3]";

@@ -1,15 +1,12 @@
 //! Changing a switch: forwards by a spec, backwards by the journal.
 
 use flyover_api::SwitchSpec;
-use flyover_core::facts::HostFacts;
 use flyover_core::{Action, Drift, OvsDaemons, Plan};
 use flyover_host::executor::{self, Order, Outcome, Report};
 use flyover_host::hands;
-use flyover_host::journal::{Item, ItemState};
-use flyover_host::past::{Past, history, last_to_stand};
+use flyover_host::past::{Past, history};
 use flyover_host::receipt::{Receipt, receipt};
 use flyover_host::store::Held;
-use flyover_plan::plan_wishes;
 use serde::Serialize;
 
 use super::{Switch, SwitchError};
@@ -34,40 +31,42 @@ impl Switch {
     /// the time, for the record.
     pub fn apply(&self, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
         let held = self.store.lock()?;
-        if is_cut_off(&held)? {
-            self.wake(&held)?;
+        let applied = self.apply_held(&held, spec, now);
+        let left = leave(held);
+        applied.and_then(|applied| left.map(|()| applied))
+    }
+
+    fn apply_held(&self, held: &Held, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
+        if is_cut_off(held)? {
+            self.wake(held)?;
         }
-        executor::finish(&held)?;
+        executor::finish(held)?;
         let plan = self.view(spec)?.plan;
         let profile = serde_json::to_value(spec).expect("a spec has string keys only");
         let order = Order { plan: &plan, profile, now, allow_reboot: false };
-        let outcome = executor::apply(&held, &order)?;
+        let outcome = executor::apply(held, &order)?;
         let now = self.view(spec)?;
         Ok(Applied { outcome, plan, drift: now.drift, owed: now.owed })
-    }
-
-    /// What going back to after generation `to` would do; before the newest that stands unless given.
-    pub fn rollback_plan(&self, to: Option<u64>) -> Result<Plan, SwitchError> {
-        let ledger = self.store.ledger_after(self.before(to)?)?;
-        let facts: HostFacts = self.host_facts()?;
-        let observed = executor::observe(&self.host, &[], &ledger)?;
-        Ok(plan_wishes(&[], &facts, &observed, &ledger))
     }
 
     /// Goes back to after generation `to`; zero is the switch as it was found.
     pub fn roll_back(&self, to: Option<u64>) -> Result<Report, SwitchError> {
         let held = self.store.lock()?;
+        let report = self.roll_back_held(&held, to);
+        let left = leave(held);
+        report.and_then(|report| left.map(|()| report))
+    }
+
+    fn roll_back_held(&self, held: &Held, to: Option<u64>) -> Result<Report, SwitchError> {
         let to = self.before(to)?;
-        self.wake(&held)?;
-        Ok(executor::roll_back(&held, to)?)
+        self.wake(held)?;
+        self.refuse_occupied(&self.rollback_plan(Some(to))?)?;
+        Ok(executor::roll_back(held, to)?)
     }
 
     /// Daemons that are ours and ended by themselves are started, for what they keep is to be put back.
     fn wake(&self, held: &Held) -> Result<(), SwitchError> {
-        let is_put_back = |item: &Item| {
-            matches!(item.found, Action::OvsDaemons(_)) && matches!(item.state, ItemState::Undone { .. })
-        };
-        if held.rollback()?.is_some_and(|rollback| rollback.items.iter().any(is_put_back)) {
+        if self.puts_back_daemons()? {
             return Ok(());
         }
         for owned in held.ledger()?.into_values() {
@@ -96,10 +95,15 @@ impl Switch {
     pub fn receipt(&self) -> Result<Receipt, SwitchError> {
         Ok(receipt(&self.store)?)
     }
+}
 
-    fn before(&self, to: Option<u64>) -> Result<u64, SwitchError> {
-        last_to_stand(&self.store, to)?.map_err(SwitchError::NoGeneration)
+/// Where nothing was ever recorded, the lock was for nothing, and goes.
+fn leave(held: Held) -> Result<(), SwitchError> {
+    // A journal that cannot be read is one.
+    if held.generations().is_ok_and(|all| all.is_empty()) {
+        held.forget()?;
     }
+    Ok(())
 }
 
 /// Whether a crash left something half done.

@@ -31,6 +31,12 @@ pub enum SwitchError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Going back would end half done, for ports of others are in the switch.
+    #[error(
+        "ports are attached that would not outlast the rollback: {}; nothing was changed\n  hint: detach the pods first; a port that no pod has any more goes with `flyover switch gc` or `ovs-vsctl del-port`",
+        .0.join(", ")
+    )]
+    Occupied(Vec<String>),
     /// There is no such generation.
     #[error("there is no generation {0} of this switch\n  hint: `flyover switch history` lists them")]
     NoGeneration(u64),

@@ -4,6 +4,7 @@
 //! put back: what is in its database cannot be reached else.
 
 mod apply;
+mod back;
 mod error;
 
 use flyover_api::{RuntimeSpec, SwitchSpec};

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod explain;
+mod gc;
 mod import;
 mod lint;
 mod root;

@@ -204,6 +204,20 @@ fn status_tells_fifty_without_a_bridge_or_database_and_fifty_one_without_the_dae
 }
 
 #[test]
+fn a_daemon_that_flyover_started_is_found_by_status_and_check() {
+    let mut rig = Rig::new();
+    rig.kill_daemon();
+    rig.start_daemon_of_flyover();
+    let mut network = rig.network("net");
+    assert_eq!(rig.call("STATUS", &network).run().good(), Value::Null);
+    network["prevResult"] = add(&rig, &network).run().good();
+    rig.call("CHECK", &network).of("0123456789abcdef", "net1").run().good();
+    rig.kill_daemon();
+    assert_eq!(rig.call("STATUS", &network).run().code(), 51);
+    del(&rig, &network).run().good();
+}
+
+#[test]
 fn gc_and_status_are_handed_on_to_the_plugin_for_addresses() {
     let rig = Rig::new();
     let bin = rig.path("bin");

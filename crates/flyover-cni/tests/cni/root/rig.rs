@@ -85,10 +85,21 @@ impl Rig {
     }
 
     pub(crate) fn start_daemon(&mut self) {
+        self.start_daemon_with(&[]);
+    }
+
+    /// Starts it as Flyover does, which tells it where its control socket is.
+    pub(crate) fn start_daemon_of_flyover(&mut self) {
+        let control = self.path("run/openvswitch/ovs-vswitchd.ctl");
+        self.start_daemon_with(&[&format!("--unixctl={}", control.display())]);
+    }
+
+    fn start_daemon_with(&mut self, more: &[&str]) {
         let remote = format!("unix:{}", self.path("run/openvswitch/db.sock").display());
         let program = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
         let pid = format!("--pidfile={}", self.path("run/openvswitch/ovs-vswitchd.pid").display());
-        self.daemon = Some(self.daemon(program, &[&remote, "--disable-system", &pid]));
+        let words = [&[&remote, "--disable-system", &pid], more].concat();
+        self.daemon = Some(self.daemon(program, &words));
         wait("DPDK", || {
             let rows = self.client().rows::<OpenVswitch>(&[]).unwrap();
             let alive = self.path("run/openvswitch/ovs-vswitchd.pid").exists();

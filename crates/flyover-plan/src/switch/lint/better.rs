@@ -2,10 +2,8 @@
 
 use flyover_api::Tree;
 
-/// The group that QEMU and the switch share in most places.
-const GROUP: &str = "hugetlbfs";
-
-/// The same configuration, without what a node decides, and with the socket made by the application.
+/// The same configuration, without what a node decides. A group is what a node decides too, unless somebody named one; and
+/// who makes the socket stays as it is, for a broker keeps the pod attached where the switch did.
 pub(super) fn config(config: &Tree) -> Tree {
     let mut better = config.without_repeats();
     for field in ["kubeconfig", "sharedDir", "logFile", "logLevel"] {
@@ -18,17 +16,24 @@ pub(super) fn config(config: &Tree) -> Tree {
         better.set(&[side, "iftype"], "vhostuser".into());
     }
     better.set(&["host", "netType"], "bridge".into());
-    better.set(&["host", "vhost", "mode"], "client".into());
-    if better.text(&["host", "vhost", "group"]).is_none() {
-        better.set(&["host", "vhost", "group"], GROUP.into());
-    }
+    let (host, container) = modes(config);
+    better.set(&["host", "vhost", "mode"], host.into());
     better.remove(&["host", "bridge", "bridgeId"]);
     if better.text(&["host", "bridge", "bridgeName"]).is_none_or(str::is_empty) {
         better.set(&["host", "bridge", "bridgeName"], "br0".into());
     }
     better.set(&["container", "netType"], "interface".into());
-    better.set(&["container", "vhost", "mode"], "server".into());
+    better.set(&["container", "vhost", "mode"], container.into());
     better
+}
+
+/// Who opens the socket and who makes it; the application does where the configuration contradicts itself.
+fn modes(config: &Tree) -> (&'static str, &'static str) {
+    let mode = |side| config.text(&[side, "vhost", "mode"]);
+    match (mode("host"), mode("container")) {
+        (Some("server"), None | Some("client")) | (None, Some("client")) => ("server", "client"),
+        _ => ("client", "server"),
+    }
 }
 
 /// A configuration as JSON.

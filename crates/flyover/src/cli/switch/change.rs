@@ -64,6 +64,7 @@ impl Rollback {
         let switch = self.which.switch();
         if self.dry_run {
             let plan = switch.rollback_plan(self.to).map_err(told)?;
+            switch.refuse_occupied(&plan).map_err(told)?;
             print::show(&self.printed, &plan, || spine::plan(&plan))?;
             return Ok(ExitCode::SUCCESS);
         }

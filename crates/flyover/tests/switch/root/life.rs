@@ -35,8 +35,12 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
         "spec 384 1500 true \"$U\"; sed -i \"s/cpus: '0'/cpus: '0-8190'/\" spec\n\
          status 4 $F switch apply -f spec || true; nothing\n\
          spec 384 1500 true \"$U\"; sed -i 's/pmd:/pmdd:/' spec; status 2 $F switch apply -f spec; says 'pmd'; nothing\n\
+         status 0 $F switch rollback --at /nonexist; status 1 $F switch rollback --at /nonexist --to 3; says 'no generation 3'\n\
+         [ -z \"$(find /run/flyover /var/lib/flyover 2>/dev/null)\" ]\n\
          spec 384 1500 true \"$U\"; sed -i 's/netns: sw/netns: other/' spec\n\
          status 1 $F switch apply -f spec; says 'there is no network namespace `other`'; nothing\n\
+         spec 384 1500 true '{name: up0, devargs: \"net_af_packet0,iface=nic9\"}'\n\
+         status 1 $F switch apply -f spec; says 'SIOCGIFINDEX.*No such device'; says 'hint: .*interface `nic9`'; nothing\n\
          spec 384 1500 true '{name: up0, devargs: nothing_like_it}'\n\
          status 1 $F switch apply -f spec; says 'up0'; says 'everything this run had changed was put back'; nothing\n",
     );
@@ -75,6 +79,36 @@ fn frames_pass_the_bridges_of_a_switch_or_it_is_said() {
          status 0 $F switch status --at $R --probe; says 'br0'\n\
          status 0 $F switch status --at $R --probe -o json; says 'median'\n\
          [ \"$(vsctl list-ports br0)\" = up0 ]\n\
+         status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
+
+#[test]
+fn a_rollback_that_pods_are_in_the_way_of_is_refused_before_its_first_step() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec; P=$(cat $R/ovs-vswitchd.pid)\n\
+         vsctl add-port br0 vhu0 -- set Interface vhu0 type=dpdkvhostuserclient options:vhost-server-path=$W/vhu0\n\
+         for dry in --dry-run ''; do\n\
+           status 1 $F switch rollback --at $R --to 0 $dry; says 'vhu0 of br0; nothing was changed'; says 'hint: *detach the pods first'\n\
+           [ \"$(vsctl list-ports br0 | sort | xargs)\" = 'up0 vhu0' ] && [ $P = $(cat $R/ovs-vswitchd.pid) ]\n\
+         done\n\
+         spec 384 3000 true \"$U\"; status 0 $F switch apply -f spec; status 0 $F switch rollback --at $R --to 1\n\
+         [ $(vsctl get interface up0 mtu) = 1500 ]\n\
+         vsctl del-br br0; vsctl add-br br1 -- set bridge br1 datapath_type=netdev -- add-port br1 vhu0 -- set Interface vhu0 type=dpdkvhostuserclient options:vhost-server-path=$W/vhu0\n\
+         status 1 $F switch rollback --at $R --to 0; says 'vhu0 of br1'\n\
+         vsctl del-br br1; status 0 $F switch rollback --at $R --to 0; nothing\n",
+    );
+}
+
+#[test]
+fn a_switch_whose_daemons_ended_is_told_at_once_and_its_rollback_is_foretold() {
+    alone(
+        "spec 384 1500 true \"$U\"; status 0 $F switch apply -f spec\n\
+         kill -9 $(pgrep ovs-vswitch); while pgrep ovs-vswitch; do sleep 0.05; done\n\
+         T=$SECONDS; status 3 $F switch status --at $R --probe; says 'bridge br0: ovs-vswitchd does not run'; [ $((SECONDS - T)) -lt 10 ]\n\
+         kill -9 $(pgrep ovsdb-server); while pgrep ovsdb-server; do sleep 0.05; done\n\
+         status 0 $F switch rollback --at $R --to 0 --dry-run; says 'bridge br0 '; says 'port up0 '; says 'daemons of /run/sw  running -> stopped'\n\
+         says 'note: the switch does not run'; [ -z \"$(daemons)\" ]\n\
          status 0 $F switch rollback --at $R --to 0; nothing\n",
     );
 }

@@ -107,13 +107,22 @@ fn settled(wish: &OvsPort, host: &HostRoot) -> Result<Option<String>, HostError>
     }
 }
 
-/// Names the interfaces of a port, for errors of DPDK that name none.
-fn hint_of(state: &PortState) -> &'static str {
+/// The interface of the kernel that an argument for DPDK names: `net_af_packet0,iface=eth1`.
+fn kernel_interface(state: &PortState) -> Option<&str> {
+    let arguments = state.interfaces.values().filter_map(|interface| interface.options.get("dpdk-devargs"));
+    let mut words = arguments.flat_map(|text| text.split(','));
+    words.find_map(|word| word.strip_prefix("iface="))
+}
+
+/// What to look at, for errors of DPDK that name nothing.
+fn hint_of(state: &PortState) -> String {
     let takes = |word: &str| state.interfaces.values().any(|interface| interface.kind == word);
-    if takes("dpdk") {
-        "see that DPDK runs, that the device is bound to vfio-pci (flyover node) and its driver is installed"
-    } else {
-        "flyover switch status tells more"
+    match kernel_interface(state) {
+        Some(name) => format!("see that there is an interface `{name}` where ovs-vswitchd runs: ip link show {name}"),
+        None if takes("dpdk") => {
+            "see that DPDK runs, that the device is bound to vfio-pci (flyover node) and its driver is installed".to_owned()
+        }
+        None => "flyover switch status tells more".to_owned(),
     }
 }
 

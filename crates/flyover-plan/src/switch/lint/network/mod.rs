@@ -77,7 +77,7 @@ impl Look<'_> {
         self.findings.push(Finding::warning(self.field(path), what).hint(hint));
     }
 
-    fn note(&mut self, path: &[&str], what: impl Into<String>, hint: &str) {
+    fn note(&mut self, path: &[&str], what: impl Into<String>, hint: impl Into<String>) {
         self.findings.push(Finding::note(self.field(path), what).hint(hint));
     }
 

@@ -68,25 +68,26 @@ impl Look<'_> {
             let what = "both sides are the same: one must make the socket and the other open it";
             self.error(&["container", "vhost", "mode"], what, "client in host, server in container");
         }
-        let switch_serves = match (host.as_deref(), container.as_deref()) {
-            (Some(mode), _) => mode == "server",
-            (None, mode) => mode == Some("client"),
-        };
-        if switch_serves {
-            let what = "the switch makes the socket (dpdkvhostuser, deprecated): after its restart the pod's is dead, and \
-                        the old plugin's rename of it fails across file systems without a word";
-            self.warning(
-                &["host", "vhost", "mode"],
-                what,
-                "client, and let the application make it: `server=1` in its --vdev",
-            );
-        } else if self.config.text(&["host", "vhost", "group"]).is_none() {
-            let what = "QEMU or the application makes the socket, and the switch may not open it: it has another group";
-            self.warning(
-                &["host", "vhost", "group"],
-                what,
-                "the group they share, `hugetlbfs` in most places",
-            );
+        self.group(
+            host.as_deref() == Some("server") || (host.is_none() && container.as_deref() == Some("client")),
+        );
+    }
+
+    /// What the node has to say for the switch and the pod to reach one socket.
+    fn group(&mut self, switch_serves: bool) {
+        let field = &["host", "vhost", "group"];
+        match self.config.text(field) {
+            Some(group) => {
+                let hint = format!("`\"groups\": [{group:?}]` in /etc/flyover/cni.json of each node");
+                self.note(field, "Flyover's plugin refuses a group that the node does not allow", hint);
+            }
+            None if !switch_serves => {
+                let what = "QEMU or the application makes the socket, and the switch opens it only as one of its group: the \
+                            node's, where none is named here";
+                let hint = "`\"group\": \"hugetlbfs\"` in /etc/flyover/cni.json, or what the switch runs as";
+                self.note(field, what, hint);
+            }
+            None => {}
         }
     }
 }
