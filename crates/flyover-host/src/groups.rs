@@ -20,7 +20,9 @@ const HOME: &str = "/sys/fs/cgroup";
 pub fn leave(host: &HostRoot, process: u32) {
     for root in roots(&host.text(&HostPath::fixed(MOUNTS)).unwrap_or_default()) {
         let Ok(file) = root.join("cgroup.procs") else { continue };
-        if let Err(error) = host.write_attribute(&file, &process.to_string()) {
+        // It changes nothing of the host, so there is nothing to go back on.
+        let moved = host.outside().write_attribute(host.root(), &file, &process.to_string());
+        if let Err(error) = moved {
             tracing::debug!(process, %error, "it stays in the control group it was started in");
         }
     }
