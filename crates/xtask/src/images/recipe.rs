@@ -88,15 +88,11 @@ impl Recipe {
         for library in linked {
             files = files.file(&library.display().to_string(), 0o755, Content::Disk(library))?;
         }
-        let roots: Vec<(&str, &str)> = self
-            .programs
-            .iter()
-            .map(|program| (program.package, target(program.libc, architecture)))
-            .collect();
-        let bill = sbom::of(root, self.name, &roots)?;
-        let beside = to.join(format!("{}-{architecture}.cdx.json", self.name));
-        fs::write(&beside, &bill).with_context(|| format!("failed to write `{}`", beside.display()))?;
-        files = files.file("/usr/share/sbom/flyover.cdx.json", 0o644, Content::Bytes(bill.into_bytes()))?;
+        if source == Source::Image {
+            let bill = self.bill(root, to, architecture)?;
+            files =
+                files.file("/usr/share/sbom/flyover.cdx.json", 0o644, Content::Bytes(bill.into_bytes()))?;
+        }
         let labels = [
             ("org.opencontainers.image.title", self.name),
             ("org.opencontainers.image.version", env!("CARGO_PKG_VERSION")),
@@ -110,5 +106,18 @@ impl Recipe {
             ..Config::default()
         };
         Ok(Image { architecture, files, config })
+    }
+
+    /// The bill of materials, which also stands beside the layout.
+    fn bill(&self, root: &Path, to: &Path, architecture: Architecture) -> anyhow::Result<String> {
+        let roots: Vec<(&str, &str)> = self
+            .programs
+            .iter()
+            .map(|program| (program.package, target(program.libc, architecture)))
+            .collect();
+        let bill = sbom::of(root, self.name, &roots)?;
+        let beside = to.join(format!("{}-{architecture}.cdx.json", self.name));
+        fs::write(&beside, &bill).with_context(|| format!("failed to write `{}`", beside.display()))?;
+        Ok(bill)
     }
 }
