@@ -103,13 +103,11 @@ pub const LICENCES: [&str; 12] = [
 ];
 
 /// Crates of which two versions are linked, and why that cannot be helped today.
-pub const DUPLICATES: [(&str, &str); 9] = [
+pub const DUPLICATES: [(&str, &str); 7] = [
     ("base64", "k8s-openapi and tonic, by which Kubernetes is talked to, are still on 0.22"),
     ("bitflags", "vmm-sys-util, which vhost-user's crate stands on, is still on 1"),
     ("getrandom", "ring, which TLS to a database server is done with, is still on 0.2"),
     ("hashbrown", "kube's runtime is still on 0.16"),
-    ("base64", "the types of Kubernetes are still on 0.22"),
-    ("hashbrown", "kube's watches are still on 0.16"),
     ("syn", "derive macros move from 2 to 3 one by one; it runs at build time only"),
     ("thiserror", "ignition-config, which only tests link, is still on 1"),
     ("thiserror-impl", "as thiserror"),
