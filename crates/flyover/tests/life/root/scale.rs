@@ -168,10 +168,12 @@ fn a_drop_holds_at_once_while_many_pods_are_attached() {
     );
 }
 
-/// Resident memory in bytes, and CPU time.
+/// Resident memory in bytes, and CPU time. The pages of a debug build's program are ten times those
+/// of a release build and no measure of anything.
 fn cost(pid: u32) -> (u64, Duration) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let kind = if cfg!(debug_assertions) { "RssAnon:" } else { "VmRSS:" };
+    let line = status.lines().find(|l| l.starts_with(kind)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -213,7 +215,7 @@ fn two_hundred_pods_are_attached_soon_and_cost_little() {
     let (memory, after) = cost(pid);
     let idle = (after - before).as_secs_f64() / quiet.as_secs_f64() * 100.0;
     eprintln!("measured: with 200 pods: {:.1} MB resident, {idle:.2} % of a core", memory as f64 / 1e6);
-    assert!(memory as f64 <= allowed(20e6, 32e6), "{memory} bytes");
+    assert!(memory as f64 <= 20e6, "{memory} bytes");
     assert!(idle <= allowed(0.2, 2.0), "{idle} %");
 }
 
