@@ -14,7 +14,6 @@ mod hands;
 mod lease;
 mod metrics;
 mod process;
-mod rights;
 mod store;
 mod watches;
 mod wire;
@@ -22,7 +21,6 @@ mod wire;
 pub use events::Reason;
 pub use lease::LEASE;
 pub use process::{Options, lead, run};
-pub use rights::{RIGHTS, Right};
 
 /// By what name the operator writes.
 pub const MANAGER: &str = "flyover-operator";

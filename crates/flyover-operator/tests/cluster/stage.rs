@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use flyover_api::resource::{FastPath, Lane, NodeState, crds};
-use flyover_operator::{NAMESPACE, Options, RIGHTS};
+use flyover_operator::{NAMESPACE, Options};
+use flyover_render::install::{self, Installation};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -23,6 +24,13 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// One test at a time: all of them use the whole cluster.
 static STAGE: Mutex<()> = Mutex::const_new(());
+
+/// The rules of the operator's role of a kind, as it is installed.
+pub(crate) fn rules(kind: &str) -> Value {
+    let installed = install::objects(&Installation::default());
+    let role = installed.into_iter().find(|object| object.kind == kind && object.name == install::OPERATOR);
+    role.unwrap().body["rules"].take()
+}
 
 /// A stage.
 pub(crate) struct Stage {
@@ -57,20 +65,14 @@ impl Stage {
         self.rights().await;
     }
 
-    /// The rights of [`RIGHTS`], and no others.
+    /// The rights that it is installed with, and no others.
     async fn rights(&self) {
-        let rules = |own: bool| -> Vec<Value> {
-            let rights = RIGHTS.iter().filter(|right| right.own_namespace == own);
-            let rule = |right: &flyover_operator::Right| json!({"apiGroups": [right.group], "resources": right.resources, "verbs": right.verbs});
-            rights.map(rule).collect()
-        };
         let subjects = json!([{"kind": "User", "name": OPERATOR, "apiGroup": "rbac.authorization.k8s.io"}]);
         let refer =
             |kind: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR});
         let meta = json!({"name": OPERATOR});
         let (version, client) = ("rbac.authorization.k8s.io/v1", || self.client.clone());
-        let body =
-            json!({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": rules(false)});
+        let body = json!({"apiVersion": version, "kind": "ClusterRole", "metadata": meta, "rules": rules("ClusterRole")});
         Api::<ClusterRole>::all(client()).patch(OPERATOR, &apply(), &Patch::Apply(&body)).await.unwrap();
         let body = json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": meta,
             "subjects": subjects, "roleRef": refer("ClusterRole")});
@@ -78,7 +80,7 @@ impl Stage {
             .patch(OPERATOR, &apply(), &Patch::Apply(&body))
             .await
             .unwrap();
-        let body = json!({"apiVersion": version, "kind": "Role", "metadata": meta, "rules": rules(true)});
+        let body = json!({"apiVersion": version, "kind": "Role", "metadata": meta, "rules": rules("Role")});
         Api::<Role>::namespaced(client(), NAMESPACE)
             .patch(OPERATOR, &apply(), &Patch::Apply(&body))
             .await
