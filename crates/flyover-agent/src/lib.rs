@@ -13,6 +13,7 @@ mod client;
 mod cni;
 mod devices;
 mod facts;
+mod flows;
 mod follow;
 pub mod hostns;
 mod known;

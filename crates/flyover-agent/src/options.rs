@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use flyover_core::HostPath;
 use flyover_host::live::Live;
 use kube::Client;
@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
 use crate::client::{by_account, by_kubeconfig};
+use crate::flows::Flows;
 use crate::hostns::{self, Kept};
 
 /// The host's first process, where the pod has the host's processes.
@@ -26,6 +27,9 @@ const PLUGIN: &str = "flyover-cni";
 #[derive(Debug, Parser)]
 #[command(name = "flyover-agent", version)]
 pub struct Options {
+    /// A question about the node; without one, the agent runs.
+    #[command(subcommand)]
+    question: Option<Question>,
     /// The node's name.
     #[arg(long, env = "NODE_NAME", value_name = "NAME")]
     node_name: String,
@@ -48,6 +52,13 @@ pub struct Options {
     image_dir: Option<PathBuf>,
 }
 
+/// What is asked by a command in the agent's pod.
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Print the conversations of a pod, and which of them are bypassed, as JSON.
+    Flows(Flows),
+}
+
 /// What of the pod is still within reach after its mounts were left.
 struct Baggage {
     account: Option<Kept>,
@@ -66,7 +77,13 @@ pub fn run() -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .init();
-    match start(options) {
+    let done = match &options.question {
+        Some(Question::Flows(flows)) => {
+            hostns::enter(Path::new(FIRST)).map_err(Into::into).and_then(|()| flows.print())
+        }
+        None => start(options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

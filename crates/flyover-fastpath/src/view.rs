@@ -1,9 +1,11 @@
 //! The books and the report put together, as people and programs read them.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use flyover_core::Flow;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::abi::{Action, FLAG_NAT, FLAG_NO_CT};
 use crate::books::{Books, BooksError, FlowEntry};
@@ -42,7 +44,7 @@ pub struct FlowView {
 }
 
 /// Why a flow, or a pod, is or is not accelerated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// What was asked about.
     pub subject: String,
@@ -52,6 +54,17 @@ pub struct Why {
     pub because: Vec<String>,
     /// What a pod that is left alone forgoes.
     pub forgoes: Option<String>,
+}
+
+/// The conversations of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodFlows {
+    /// How many are bypassed now.
+    pub accelerated: usize,
+    /// How many are not.
+    pub slow: usize,
+    /// Some of them as the pod sees them, those that are bypassed first.
+    pub some: Vec<Why>,
 }
 
 /// All flows, the busiest first.
@@ -96,14 +109,55 @@ fn view(report: &Report, entry: &FlowEntry, epoch: u32, now: u64) -> Option<Flow
 
 /// Why that flow is or is not accelerated; either of its directions, as it enters or as it leaves the node.
 pub fn why_flow(report: &Report, books: &Books, flow: Flow) -> Result<Why, BooksError> {
+    let mut found = flows(report, books)?;
+    found.retain(|v| {
+        [Some(v.flow), v.translated].into_iter().flatten().any(|f| f == flow || f == flow.reversed())
+    });
+    why(report, books, flow, &found)
+}
+
+/// The conversations of the pod with these addresses, at most so many of them told one by one: those in the books, and
+/// those that only conntrack knows, whose two directions are given.
+pub fn why_address(
+    report: &Report,
+    books: &Books,
+    addresses: &BTreeSet<IpAddr>,
+    tracked: &[[Flow; 2]],
+    most: usize,
+) -> Result<PodFlows, BooksError> {
+    let conversations = conversations(flows(report, books)?, addresses, tracked);
+    let (fast, slow): (Vec<_>, Vec<_>) = conversations
+        .iter()
+        .partition(|(_, found)| report.paused.is_empty() && found.iter().any(|v| v.state == "fast"));
+    let told = fast.iter().chain(&slow).take(most);
+    let some = told.map(|(flow, found)| why(report, books, **flow, found)).collect::<Result<_, _>>()?;
+    Ok(PodFlows { accelerated: fast.len(), slow: slow.len(), some })
+}
+
+/// What is in the books of each conversation of a pod. Its name is that of the packets that the pod sends.
+fn conversations(
+    flows: Vec<FlowView>,
+    addresses: &BTreeSet<IpAddr>,
+    tracked: &[[Flow; 2]],
+) -> BTreeMap<Flow, Vec<FlowView>> {
+    let mut conversations: BTreeMap<Flow, Vec<FlowView>> = BTreeMap::new();
+    for view in flows {
+        let came = view.translated.unwrap_or(view.flow);
+        if addresses.contains(&view.flow.src.ip()) {
+            conversations.entry(view.flow).or_default().push(view);
+        } else if addresses.contains(&came.dst.ip()) {
+            conversations.entry(came.reversed()).or_default().push(view);
+        }
+    }
+    for flow in tracked.iter().flatten().filter(|flow| addresses.contains(&flow.src.ip())) {
+        conversations.entry(*flow).or_default();
+    }
+    conversations
+}
+
+fn why(report: &Report, books: &Books, flow: Flow, found: &[FlowView]) -> Result<Why, BooksError> {
     let mut because = report.paused.clone();
-    let found: Vec<_> = flows(report, books)?
-        .into_iter()
-        .filter(|v| {
-            [Some(v.flow), v.translated].into_iter().flatten().any(|f| f == flow || f == flow.reversed())
-        })
-        .collect();
-    for v in &found {
+    for v in found {
         because.push(match v.state {
             "fast" => format!(
                 "{} goes from {} to {} by the bypass; {} packets so far",
@@ -154,4 +208,55 @@ pub fn why_pod(report: &Report, device: &str) -> Option<Why> {
     let accelerated = because.is_empty();
     let because = if accelerated { vec!["its established flows are bypassed".into()] } else { because };
     Some(Why { subject: device.into(), accelerated, because, forgoes: pod.forgoes.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(flow: &str, translated: Option<&str>) -> FlowView {
+        FlowView {
+            flow: flow.parse().unwrap(),
+            translated: translated.map(|flow| flow.parse().unwrap()),
+            from: "veth1".into(),
+            to: "eth0".into(),
+            action: "tunnel",
+            vni: None,
+            state: "fast",
+            conntrack: true,
+            age_ms: 0,
+            lease_left_ms: 0,
+            renewals: 0,
+            packets: 0,
+            bytes: 0,
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_called_as_the_pod_sees_it_and_its_directions_belong_together() {
+        let flows = vec![
+            // To a service, and its answers.
+            view("tcp:10.0.1.2:4000-10.96.0.1:80", Some("tcp:10.0.1.2:4000-10.0.2.2:8080")),
+            view("tcp:10.0.2.2:8080-10.0.1.2:4000", Some("tcp:10.96.0.1:80-10.0.1.2:4000")),
+            // Of another pod.
+            view("tcp:10.0.1.3:4000-10.0.2.2:80", None),
+            // Only its answers were seen.
+            view("udp:10.0.2.2:53-10.0.1.2:5000", None),
+        ];
+        let pair = |a: &str, b: &str| [a.parse::<Flow>().unwrap(), b.parse().unwrap()];
+        let tracked = [
+            pair("tcp:10.0.1.2:4000-10.96.0.1:80", "tcp:10.0.2.2:8080-10.0.1.2:4000"),
+            // The pod stands behind a service.
+            pair("tcp:10.0.3.3:9-10.96.0.2:90", "tcp:10.0.1.2:9090-10.0.3.3:9"),
+            pair("tcp:10.0.3.3:9-10.0.3.4:9", "tcp:10.0.3.4:9-10.0.3.3:9"),
+        ];
+        let found = conversations(flows, &["10.0.1.2".parse().unwrap()].into(), &tracked);
+        let counts: Vec<_> = found.iter().map(|(flow, found)| (flow.to_string(), found.len())).collect();
+        let expected = [
+            ("tcp:10.0.1.2:4000-10.96.0.1:80", 2),
+            ("tcp:10.0.1.2:9090-10.0.3.3:9", 0),
+            ("udp:10.0.1.2:5000-10.0.2.2:53", 1),
+        ];
+        assert_eq!(counts, expected.map(|(flow, n)| (flow.to_owned(), n)));
+    }
 }

@@ -9,8 +9,9 @@ use crate::watch::tuple;
 const NEW: u16 = 1 << 8;
 const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
-/// `CTA_TUPLE_ORIG`, `CTA_PROTOINFO`, `CTA_ZONE`.
+/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`, `CTA_PROTOINFO`, `CTA_ZONE`.
 const ORIGINAL: u16 = 1;
+const REPLY: u16 = 2;
 const PROTOCOL_INFO: u16 = 4;
 const ZONE: u16 = 18;
 /// `NLA_F_NESTED`.
@@ -35,19 +36,38 @@ pub fn forget(is_it: impl Fn(&Flow) -> bool) -> Result<usize, NlError> {
     })
 }
 
-/// Makes a request of each entry that calls for one; tells how many did.
-fn for_each(request: impl Fn(&[u8]) -> Result<Option<Request>, Malformed>) -> Result<usize, NlError> {
+/// The two directions of all entries of TCP and UDP: as who began it has them, and as who answers has them.
+pub fn flows() -> Result<Vec<[Flow; 2]>, NlError> {
     let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
-    let mut requests = Vec::new();
+    list(&mut talk, directions)
+}
+
+/// The two directions of an entry, if it is of TCP or UDP.
+pub fn directions(body: &[u8]) -> Result<Option<[Flow; 2]>, Malformed> {
+    let bad = Malformed { what: "conntrack entry" };
+    let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
+    let read = |direction| tuple(attrs.nested(direction, "conntrack tuple")?);
+    Ok(read(ORIGINAL)?.zip(read(REPLY)?).map(|(original, reply)| [original, reply]))
+}
+
+/// What is made of each entry.
+fn list<T>(talk: &mut Talk, make: impl Fn(&[u8]) -> Result<Option<T>, Malformed>) -> Result<Vec<T>, NlError> {
+    let mut made = Vec::new();
     let listed = talk.ask(WHAT, &Request::dump(GET, &[0; 4]), |message| {
-        requests.extend(request(message.body)?);
+        made.extend(make(message.body)?);
         Ok(())
     });
     match listed {
         // Entries come and go; those that were there when it began are in the list.
-        Ok(()) | Err(NlError::Interrupted { .. }) => {}
-        Err(error) => return Err(error),
+        Ok(()) | Err(NlError::Interrupted { .. }) => Ok(made),
+        Err(error) => Err(error),
     }
+}
+
+/// Makes a request of each entry that calls for one; tells how many did.
+fn for_each(request: impl Fn(&[u8]) -> Result<Option<Request>, Malformed>) -> Result<usize, NlError> {
+    let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
+    let requests = list(&mut talk, request)?;
     for request in &requests {
         match talk.ask(WHAT, request, |_| Ok(())) {
             Err(error) if !error.is_absent() => return Err(error),
@@ -119,6 +139,7 @@ mod tests {
         #[test]
         fn any_bytes_are_an_entry_or_an_error(bytes: Vec<u8>) {
             let _request = forgive(&bytes);
+            let _flows = directions(&bytes);
         }
 
         #[test]
@@ -126,6 +147,7 @@ mod tests {
             let mut entry = entry();
             entry[at] = byte;
             let _request = forgive(&entry[..end]);
+            let _flows = directions(&entry[..end]);
         }
     }
 
@@ -143,6 +165,10 @@ mod tests {
         let read =
             [&v4[..], v6].map(|seed| parse(seed).map(|e| (e.family, e.proto, e.original.len(), e.zone)));
         assert_eq!(read, [Ok((2, Some(TCP), 48, None)), Ok((10, Some(TCP), 72, None))]);
+        for seed in [&v4[..], v6] {
+            let [original, reply] = directions(seed).unwrap().unwrap();
+            assert_eq!(reply, original.reversed(), "nothing is translated in it");
+        }
     }
 
     #[test]
@@ -170,6 +196,12 @@ mod root {
                 let entry = ["-I", "-p", proto, "-t", "60"];
                 Cmd::new("conntrack").args(entry).args(ends).args(more).run().unwrap();
             }
+            let mut listed: Vec<_> = flows().unwrap().iter().map(|of| of.map(|f| f.to_string())).collect();
+            listed.sort();
+            let of = |proto| {
+                [format!("{proto}:10.0.0.1:1000-10.0.0.2:80"), format!("{proto}:10.0.0.2:80-10.0.0.1:1000")]
+            };
+            assert_eq!(listed, [of("tcp"), of("udp")]);
             assert_eq!(forgive_tcp().unwrap(), 1);
             assert_eq!(forgive_tcp().unwrap(), 1, "again does no harm");
         });

@@ -5,25 +5,23 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, PodsSpec, Wanted};
 use flyover_core::{Disturbance, IfName};
-use flyover_fastpath::{Backend, Choice, Instance, NodeError, Report, ReportedDevice, Settings};
+use flyover_fastpath::{Backend, Choice, Instance, Report, ReportedDevice, Settings};
 use flyover_net::netlink::Netlink;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use super::process::Process;
 use super::summary::chain;
 use super::{Done, Look, Removed, Runner, Sight};
 use crate::pods::Chooser;
 
 /// The one instance of a node.
-const NAME: &str = "default";
+pub(crate) const INSTANCE: &str = "default";
 /// From the start of the process until it has attached all.
 const START: Duration = Duration::from_secs(60);
-/// From its being told to end until it has.
-const END: Duration = Duration::from_secs(10);
 /// How often is looked meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -31,7 +29,9 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct FastPathLane {
     instance: Instance,
     host_ip: Option<IpAddr>,
-    running: Option<Running>,
+    running: Option<Process>,
+    /// Of the wish that it runs for.
+    hash: String,
     wishes: watch::Sender<Option<PodsSpec>>,
     choice: watch::Receiver<Choice>,
 }
@@ -42,20 +42,13 @@ struct Misfit {
     impossible: bool,
 }
 
-/// The process that runs.
-struct Running {
-    hash: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: JoinHandle<Result<(), NodeError>>,
-}
-
 impl FastPathLane {
     /// On the host below a root; where no uplink is named, it is the device that has `host_ip`. Which pods are chosen by
     /// what is wished comes by `pods`.
     pub(crate) fn new(root: &Path, host_ip: Option<IpAddr>, pods: &Chooser) -> Self {
         let (wishes, choice) = (pods.wishes.clone(), pods.choice.clone());
-        let instance = Instance::new(root, NAME).expect("the name of the instance is a name");
-        Self { instance, host_ip, running: None, wishes, choice }
+        let instance = Instance::new(root, INSTANCE).expect("the name of the instance is a name");
+        Self { instance, host_ip, running: None, hash: String::new(), wishes, choice }
     }
 
     fn settings(&self, wanted: &Wanted) -> Result<Settings, Misfit> {
@@ -103,21 +96,19 @@ impl FastPathLane {
     }
 
     fn start(&mut self, settings: Settings, hash: &str) -> Result<(), String> {
-        self.stop()?;
+        Process::end(&mut self.running)?;
         let instance = self.instance.clone();
-        let (stop, stopped) = oneshot::channel::<()>();
         let began = SystemTime::now();
-        let process = std::thread::Builder::new().name("fastpath".to_owned()).spawn({
+        self.running = Some(Process::start("fastpath", {
             let instance = instance.clone();
-            move || process(instance, settings, stopped)
-        });
-        let thread = process.map_err(|error| format!("failed to start a thread: {error}"))?;
-        self.running = Some(Running { hash: hash.to_owned(), stop: Some(stop), thread });
+            move |stopped| flyover_fastpath::run(instance, settings, stopped)
+        })?);
+        hash.clone_into(&mut self.hash);
         let deadline = Instant::now() + START;
         let reported =
             || instance.report().metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at >= began);
         while !reported() {
-            if let Some(why) = self.why_it_ended() {
+            if let Some(why) = Process::why_it_ended(&mut self.running) {
                 return Err(why);
             }
             if Instant::now() > deadline {
@@ -127,39 +118,6 @@ impl FastPathLane {
         }
         Ok(())
     }
-
-    /// Why the process ended, if it did.
-    fn why_it_ended(&mut self) -> Option<String> {
-        let ended = self.running.take_if(|running| running.thread.is_finished())?;
-        Some(match ended.thread.join() {
-            Ok(Ok(())) => "it ended".to_owned(),
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "it panicked".to_owned(),
-        })
-    }
-
-    /// Ends the process, and leaves what it attached.
-    fn stop(&mut self) -> Result<(), String> {
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        drop(running.stop.take());
-        let deadline = Instant::now() + END;
-        while !running.thread.is_finished() {
-            if Instant::now() > deadline {
-                self.running = Some(running);
-                return Err(format!("the process did not end within {END:?}"));
-            }
-            std::thread::sleep(LOOK);
-        }
-        // How it ended is of no interest any more.
-        let _ended = running.thread.join();
-        Ok(())
-    }
-}
-
-fn process(instance: Instance, settings: Settings, stop: oneshot::Receiver<()>) -> Result<(), NodeError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
-    let runtime = runtime.map_err(|source| NodeError::System { verb: "start a runtime", source })?;
-    runtime.block_on(flyover_fastpath::run(instance, settings, async { drop(stop.await) }))
 }
 
 impl Runner for FastPathLane {
@@ -168,9 +126,9 @@ impl Runner for FastPathLane {
             Ok(settings) => settings,
             Err(Misfit { why, impossible }) => return Look::Refused { why, impossible },
         };
-        let ended = self.why_it_ended();
+        let ended = Process::why_it_ended(&mut self.running);
         match &self.running {
-            Some(running) if running.hash == wanted.hash => match Report::read(&self.instance) {
+            Some(_) if self.hash == wanted.hash => match Report::read(&self.instance) {
                 Ok(report) => Look::Seen(Sight { notes: told(&report), ..Sight::default() }),
                 Err(error) => Look::Blind(chain(&error)),
             },
@@ -214,7 +172,7 @@ impl Runner for FastPathLane {
     fn remove(&mut self) -> Removed {
         let left = |message| Removed::Left { reason: "NotPutBack", message };
         let instance = self.instance.clone();
-        if let Err(why) = self.stop() {
+        if let Err(why) = Process::end(&mut self.running) {
             return left(why);
         }
         let receipt = if instance.exists() { receipt(&instance) } else { Vec::new() };
@@ -361,7 +319,7 @@ mod root {
             chosen.send_modify(|choice| choice.not = BTreeSet::new());
             told(&mut first, "1 of 1 devices of pods");
             // The agent ends, and another one begins.
-            first.stop().unwrap();
+            Process::end(&mut first.running).unwrap();
             let mut second = lane(root.path(), &pods);
             assert!(second.instance.exists());
             second.resume(&wanted());

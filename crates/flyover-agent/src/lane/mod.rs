@@ -7,6 +7,7 @@ mod decide;
 mod fastpath;
 mod heals;
 mod machine;
+mod process;
 mod profile;
 mod summary;
 mod switch;
@@ -17,7 +18,7 @@ use flyover_api::resource::{Lane, LaneStatus, PlanSummary, Wanted};
 use flyover_core::Disturbance;
 
 pub use decide::{Memory, Next, Verdict, decide};
-pub(crate) use fastpath::FastPathLane;
+pub(crate) use fastpath::{FastPathLane, INSTANCE as FASTPATH_INSTANCE};
 pub use machine::Machine;
 pub(crate) use profile::ProfileLane;
 pub(crate) use summary::chain;

@@ -3,7 +3,6 @@
 //! Invariants: the plugin stays as long as an attachment is left, for nobody else can take that away; pods are named that
 //! hold the lane up. That the agent ends changes nothing: the daemons of the switch are not its children's children.
 
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flyover_api::SwitchSpec;
@@ -15,12 +14,13 @@ use flyover_core::{Disturbance, HostPath, SwitchFacts};
 use flyover_host::executor::{ApplyError, Outcome};
 use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
-use flyover_switch::run::{RunError, Settings};
+use flyover_switch::run::{Settings, run};
 use flyover_switch::truth::{evidence, judge};
 
 use flyover_switch::{Switch, SwitchError, facts};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use super::process::Process;
 use super::summary::{chain, drift, journal, refused, sight, went_back};
 use super::{Done, Look, Removed, Runner};
 use crate::cni::Plugin;
@@ -38,14 +38,8 @@ const GRACE: Duration = Duration::from_secs(60);
 pub(crate) struct SwitchLane {
     host: HostRoot,
     plugin: Option<Plugin>,
-    running: Option<Running>,
+    running: Option<Process>,
     devices: watch::Sender<Resources>,
-}
-
-/// The loop that runs.
-struct Running {
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<Result<(), RunError>>,
 }
 
 impl SwitchLane {
@@ -98,32 +92,9 @@ impl SwitchLane {
     fn begin(&mut self, spec: &SwitchSpec) -> Result<(), String> {
         let node = self.node()?;
         let switch = Switch::for_spec(self.host.clone(), spec);
-        let (stop, stopped) = oneshot::channel::<()>();
         let settings = Settings { node, switch, metrics: None, each: EACH, grace: GRACE, kubeconfig: None };
-        let thread = std::thread::Builder::new().name("switch".to_owned());
-        let thread = thread.spawn(move || keep(settings, stopped));
-        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
-        self.running = Some(Running { stop, thread });
+        self.running = Some(Process::start("switch", |stopped| run(settings, stopped))?);
         Ok(())
-    }
-
-    /// Ends the loop; it is in the middle of a round for a while at most.
-    fn end(&mut self) {
-        if let Some(running) = self.running.take() {
-            drop(running.stop);
-            // How it ended is of no interest any more.
-            let _ended = running.thread.join();
-        }
-    }
-
-    /// Why the loop ended by itself, if it did.
-    fn why_it_ended(&mut self) -> Option<String> {
-        let ended = self.running.take_if(|running| running.thread.is_finished())?;
-        Some(match ended.thread.join() {
-            Ok(Ok(())) => "it ended".to_owned(),
-            Ok(Err(error)) => chain(&error),
-            Err(_) => "it panicked".to_owned(),
-        })
     }
 
     /// Attachments that are left, by the pods that have them.
@@ -146,12 +117,6 @@ fn spec(wanted: &Wanted) -> Result<SwitchSpec, String> {
 /// Whether no port is there that anybody's packets could pass: what would take ports away for a moment then finds none.
 fn carries_nobody(switch: &SwitchFacts) -> bool {
     switch.daemon.is_none() || switch.bridges.values().all(|bridge| bridge.ports.is_empty())
-}
-
-fn keep(settings: Settings, stop: oneshot::Receiver<()>) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build();
-    let runtime = runtime.expect("a runtime needs no more than the process has");
-    runtime.block_on(flyover_switch::run::run(settings, async { drop(stop.await) }))
 }
 
 impl Runner for SwitchLane {
@@ -177,7 +142,7 @@ impl Runner for SwitchLane {
                 Err(why) => return Look::Refused { why, impossible: true },
             }
         }
-        if let Some(why) = self.why_it_ended() {
+        if let Some(why) = Process::why_it_ended(&mut self.running) {
             tracing::warn!(why, "the loop of the switch ended; it is begun again");
             if let Err(why) = self.begin(&spec) {
                 return Look::Blind(why);
@@ -201,7 +166,9 @@ impl Runner for SwitchLane {
             Ok(spec) => spec,
             Err(why) => return Done::Refused(why),
         };
-        self.end();
+        if let Err(why) = Process::end(&mut self.running) {
+            return Done::Failed(why);
+        }
         let made = self.made(&spec);
         // Also what failed left a switch that is to be kept as it was.
         let begun = self.begin(&spec);
@@ -247,7 +214,9 @@ impl Runner for SwitchLane {
             }
             Err(why) => return left("CannotLook", why),
         }
-        self.end();
+        if let Err(why) = Process::end(&mut self.running) {
+            return left("NotPutBack", why);
+        }
         let node = match self.node() {
             Ok(node) => node,
             Err(why) => return left("CannotLook", why),

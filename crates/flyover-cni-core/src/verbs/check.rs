@@ -3,7 +3,7 @@
 use crate::error::{CniError, Code};
 use crate::ipam::{self, For};
 use crate::lot::{self, Call};
-use crate::result::CniResult;
+use crate::result::{CniResult, Ip};
 use crate::state::{Phase, State, Store};
 use crate::version::Version;
 use crate::{sockets, switch};
@@ -47,10 +47,10 @@ pub(super) fn check(call: Call<'_>) -> Result<(), CniError> {
 fn answered(state: &State, previous: &CniResult) -> Result<Vec<String>, CniError> {
     let ours = state.result.as_ref().map(CniResult::parse).transpose()?.unwrap_or_default();
     let ifname = &state.attachment.ifname;
+    let mut found = addresses(&ours, previous);
     let (Some(ours), Some(theirs)) = (ours.interface(ifname), previous.interface(ifname)) else {
         return Ok(vec![format!("interface `{ifname}` is not in prevResult")]);
     };
-    let mut found = Vec::new();
     // A version without the field says nothing by leaving it out.
     let said = |text: &str| !text.is_empty();
     if theirs.mac != ours.mac {
@@ -69,6 +69,14 @@ fn answered(state: &State, previous: &CniResult) -> Result<Vec<String>, CniError
         ));
     }
     Ok(found)
+}
+
+/// Plugins after us may have added some; none of ours may be another one.
+fn addresses(ours: &CniResult, theirs: &CniResult) -> Vec<String> {
+    let there = |ip: &&Ip| theirs.ips.iter().any(|other| other.address == ip.address);
+    let gone = ours.ips.iter().filter(|ip| !there(ip));
+    gone.map(|ip| format!("prevResult does not have the address {}, which ADD answered", ip.address))
+        .collect()
 }
 
 fn differs(found: &[String]) -> CniError {

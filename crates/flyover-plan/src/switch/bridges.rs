@@ -28,11 +28,9 @@ pub(super) fn settle(
     switch: &SwitchFacts,
 ) -> (Vec<BridgeChoice>, Vec<PortChoice>) {
     let specs = draft.spec.bridges.clone();
-    check_names(draft, &specs);
     let (mut bridges, mut ports) = (Vec::new(), Vec::new());
     for (i, spec) in specs.iter().enumerate() {
         let field = format!("bridges[{i}]");
-        check(draft, &field, spec);
         check_found(draft, &field, spec, switch);
         let state = BridgeState {
             datapath_type: NETDEV.to_owned(),
@@ -44,6 +42,15 @@ pub(super) fn settle(
         ports.extend(of_bridge(&field, spec, &own));
     }
     (bridges, ports)
+}
+
+/// Refuses what contradicts itself, wherever it is to be.
+pub(super) fn check(draft: &mut Draft<'_>) {
+    let specs = draft.spec.bridges.clone();
+    check_names(draft, &specs);
+    for (i, spec) in specs.iter().enumerate() {
+        check_bridge(draft, &format!("bridges[{i}]"), spec);
+    }
 }
 
 /// Names are one space: a bridge has a port of its own name.
@@ -66,7 +73,7 @@ fn check_names(draft: &mut Draft<'_>, specs: &[BridgeSpec]) {
     }
 }
 
-fn check(draft: &mut Draft<'_>, field: &str, spec: &BridgeSpec) {
+fn check_bridge(draft: &mut Draft<'_>, field: &str, spec: &BridgeSpec) {
     if spec.name.as_str().parse::<IfName>().is_err() {
         let what = format!(
             "{} is no name of a network device, which a bridge is too (15 letters at most)",

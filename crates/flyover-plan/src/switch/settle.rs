@@ -56,6 +56,7 @@ pub fn size(spec: &SwitchSpec, host: &HostFacts, release: &Release) -> (Sizing, 
 
 fn sizing(draft: &mut Draft<'_>, ways: &[uplinks::Way]) -> Sizing {
     runtime::check(draft);
+    bridges::check(draft);
     extra::check(draft);
     ports::check(draft);
     pages::note_mount(draft);

@@ -94,6 +94,15 @@ fn half_a_core_and_cpu_0_are_noted() {
 }
 
 #[test]
+fn that_no_processor_is_left_for_pods_is_said() {
+    let settled = settled("cpu: {reserved: 0-1, isolated: 2-3}\n", &vm());
+    assert_eq!(settled.cpu.unwrap().online.to_string(), "0-3");
+    let note =
+        "cpu: the host and the polling threads have all CPUs (0-3), so kubelet has none to give to pods";
+    assert!(settled.notes.contains(&note.to_owned()), "{:?}", settled.notes);
+}
+
+#[test]
 fn a_host_of_512_processors_gives_whole_cores_of_all_eight_nodes() {
     let cpu = settled("cpu: {isolated: auto, coresPerNode: 4}", &large()).cpu.unwrap();
     assert_eq!((cpu.isolated.len(), cpu.reserved.to_string().as_str()), (64, "0-7,256-263"));

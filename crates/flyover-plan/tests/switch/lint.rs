@@ -44,7 +44,7 @@ fn every_known_fault_of_a_configuration_is_named() {
 	"cniVersion": "0.2.0", "type": "userspace", "sharedDir": "/var/lib/a/very/long/directory/that/somebody/chose/for/sockets/of/all/kinds",
 	"logLevel": "debug", "colour": "red", "logLevel": "info",
 	"host": {"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "interface", "vhost": {"mode": "client", "socketfile": "../x"},
-	         "bridge": {"bridgeId": 4, "vlanId": 100}},
+	         "bridge": {"bridgeId": 4, "vlanId": 100, "brigdeName": "br0"}},
 	"container": {"vhost": {"mode": "client", "socketfile": "a-name-that-is-longer-than-all-names-that-fit-into-a-path"}}
 }"#;
     insta::assert_snapshot!(whole(&linted(config)));
@@ -89,6 +89,15 @@ fn what_kubectl_prints_of_several_is_looked_through() {
     let notes: Vec<&str> =
         linted.findings.iter().map(|finding| finding.hint.as_deref().unwrap_or_default()).collect();
     assert_eq!(notes, ["`\"groups\": [\"g\"]` in /etc/flyover/cni.json of each node"; 2]);
+}
+
+#[test]
+fn two_attachments_of_one_name_are_one_too_many() {
+    let findings = linted(&format!("{FIRST}---\n{SECOND}---\n{FIRST}")).findings;
+    let twice: Vec<_> =
+        findings.iter().filter(|finding| finding.what.contains("another one of that name")).collect();
+    assert_eq!(twice.len(), 1, "{findings:?}");
+    assert_eq!(twice[0].at, "attachment ovs-dpdk-br0");
 }
 
 #[test]

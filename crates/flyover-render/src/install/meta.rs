@@ -9,7 +9,8 @@ use super::{Installation, Object};
 
 /// The label, and its value, of all that is installed.
 pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "flyover");
-const NAME: &str = "app.kubernetes.io/name";
+/// The label that tells the operator from the agent.
+pub const NAME: &str = "app.kubernetes.io/name";
 
 pub(super) fn labels(wanted: &Installation, name: &str) -> BTreeMap<String, String> {
     let pairs = [

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Toleration;
 
-pub use meta::PART_OF;
+pub use meta::{NAME, PART_OF};
 pub use object::{Object, stream};
 
 /// The namespace of operator and agents, unless another is asked for.

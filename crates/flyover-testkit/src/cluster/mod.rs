@@ -8,6 +8,7 @@ mod audit;
 mod control;
 mod groups;
 mod images;
+mod kubectl;
 mod machine;
 mod network;
 mod node;
@@ -23,7 +24,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use flyover_host::cmd::Cmd;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +35,6 @@ use self::machine::Machine;
 pub use self::node::{Daemon, Node};
 use self::record::Record;
 
-/// For one question to the API.
-const ANSWER: Duration = Duration::from_secs(60);
 /// From the start of the last daemon until all nodes are ready.
 const READY: &str = "--timeout=120s";
 /// The machine of the control plane.
@@ -138,24 +136,6 @@ impl Cluster {
     /// Takes it away, and all that it changed.
     pub fn down(mut self) -> anyhow::Result<()> {
         self.take_down()
-    }
-
-    /// Runs `kubectl` as its administrator; standard output.
-    pub fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        Ok(self.ask(arguments).run()?)
-    }
-
-    /// Makes the cluster have what the manifest says.
-    pub fn apply(&self, manifest: &str) -> anyhow::Result<()> {
-        self.ask(&["apply", "--filename=-"]).stdin(manifest).run()?;
-        Ok(())
-    }
-
-    /// `kubectl` with these arguments, not run yet.
-    #[must_use]
-    pub fn ask(&self, arguments: &[&str]) -> Cmd {
-        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
-        Cmd::new(self.record.tool("kubectl")).args([kubeconfig]).args(arguments).timeout(ANSWER)
     }
 
     /// Its administrator's kubeconfig, good on the machine itself.

@@ -95,6 +95,13 @@ impl Node<'_> {
         self.machine().end_of(command, ANSWER)
     }
 
+    /// Packets that its overlay device has sent and received.
+    pub fn overlay_packets(&self) -> anyhow::Result<[u64; 2]> {
+        let files = ["tx", "rx"].map(|way| format!("/sys/class/net/flannel.1/statistics/{way}_packets"));
+        let [sent, received] = files.map(|file| self.exec(&["cat", &file]));
+        Ok([sent?.trim().parse()?, received?.trim().parse()?])
+    }
+
     /// The process that holds it, in the eyes of this program: for `nsenter` and `/proc/ID/root`.
     #[must_use]
     pub fn init(&self) -> Option<u32> {

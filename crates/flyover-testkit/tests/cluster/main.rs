@@ -22,14 +22,6 @@ mod root {
         Options::new(&folder, &tools)
     }
 
-    fn wait(cluster: &Cluster, what: &[&str]) {
-        cluster.kubectl(&[&["wait", "--timeout=55s"], what].concat()).unwrap();
-    }
-
-    fn field(cluster: &Cluster, object: &str, path: &str) -> String {
-        cluster.kubectl(&["get", object, &format!("--output=jsonpath={{{path}}}")]).unwrap()
-    }
-
     /// Tries until it holds: what is asked for is on its way.
     fn soon(what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -45,27 +37,19 @@ mod root {
         cluster.kubectl(&fetch).unwrap_or_default()
     }
 
-    /// Packets that a node's overlay device has sent and received.
-    fn carried(cluster: &Cluster, node: u8) -> [u64; 2] {
-        ["tx", "rx"].map(|way| {
-            let file = format!("/sys/class/net/flannel.1/statistics/{way}_packets");
-            cluster.node(node).exec(&["cat", &file]).unwrap().trim().parse().unwrap()
-        })
-    }
-
     fn pods_reach_each_other(proxy: Proxy, name: &str) {
         let cluster = Cluster::up(&Options { proxy, ..options(name) }).unwrap();
         cluster.apply(&pods()).unwrap();
-        wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
+        cluster.wait(&["--for=condition=Ready", "pod", "--all"]).unwrap();
 
-        let before = carried(&cluster, 1);
-        let address = field(&cluster, "pod/web2", ".status.podIP");
+        let before = cluster.node(1).overlay_packets().unwrap();
+        let address = cluster.field("pod/web2", ".status.podIP").unwrap();
         let pings = cluster.kubectl(&["exec", "web1", "--", "ping", "-c", "5", "-W", "2", &address]).unwrap();
         assert!(pings.contains("5 packets transmitted, 5 packets received"), "{pings}");
-        let after = carried(&cluster, 1);
+        let after = cluster.node(1).overlay_packets().unwrap();
         assert!(after[0] >= before[0] + 5 && after[1] >= before[1] + 5, "{before:?}, then {after:?}");
 
-        let service = format!("http://{}/", field(&cluster, "service/web", ".spec.clusterIP"));
+        let service = format!("http://{}/", cluster.field("service/web", ".spec.clusterIP").unwrap());
         for pod in ["web1", "web2"] {
             for server in ["hello from web1\n", "hello from web2\n"] {
                 soon("both pods answer for the service", || fetch(&cluster, pod, &service) == server);
@@ -78,7 +62,7 @@ mod root {
         let second =
             cluster.kubectl(&["exec", "web1", "--", "ip", "-o", "-4", "addr", "show", "net1"]).unwrap();
         assert!(second.contains("inet 10.99.0."), "{second}");
-        let status = field(&cluster, "pod/web1", ".metadata.annotations");
+        let status = cluster.field("pod/web1", ".metadata.annotations").unwrap();
         assert!(status.contains("default/second"), "{status}");
         cluster.down().unwrap();
     }
@@ -97,20 +81,20 @@ mod root {
     fn a_node_that_lost_power_comes_back_with_its_pods() {
         let cluster = Cluster::up(&options("power")).unwrap();
         cluster.apply(&pods()).unwrap();
-        wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
+        cluster.wait(&["--for=condition=Ready", "pod", "--all"]).unwrap();
         cluster.node(1).kill().unwrap();
         cluster.node(1).start().unwrap();
         cluster.node(2).kill().unwrap();
-        wait(&cluster, &["--for=condition=Ready=Unknown", "node/node2"]);
+        cluster.wait(&["--for=condition=Ready=Unknown", "node/node2"]).unwrap();
         cluster.node(2).start().unwrap();
         cluster.until_ready().unwrap();
         for pod in ["pod/web1", "pod/web2"] {
             soon("the pod was started again", || {
-                field(&cluster, pod, ".status.containerStatuses[0].restartCount") == "1"
+                cluster.field(pod, ".status.containerStatuses[0].restartCount").unwrap() == "1"
             });
         }
-        wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
-        let url = format!("http://{}:8080/", field(&cluster, "pod/web2", ".status.podIP"));
+        cluster.wait(&["--for=condition=Ready", "pod", "--all"]).unwrap();
+        let url = format!("http://{}:8080/", cluster.field("pod/web2", ".status.podIP").unwrap());
         soon("the pod answers", || fetch(&cluster, "web1", &url) == "hello from web2\n");
         cluster.down().unwrap();
     }
@@ -119,8 +103,9 @@ mod root {
     fn daemons_that_are_killed_come_back_and_no_container_minds() {
         let cluster = Cluster::up(&options("daemons")).unwrap();
         cluster.apply(&pods()).unwrap();
-        wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
-        let containers = || field(&cluster, "pods", ".items[*].status.containerStatuses[0].containerID");
+        cluster.wait(&["--for=condition=Ready", "pod", "--all"]).unwrap();
+        let containers =
+            || cluster.field("pods", ".items[*].status.containerStatuses[0].containerID").unwrap();
         let before = containers();
         for daemon in [Daemon::Containerd, Daemon::Kubelet, Daemon::Proxy, Daemon::Flannel] {
             cluster.node(1).restart(daemon, Signal::SIGKILL).unwrap();
@@ -131,7 +116,7 @@ mod root {
         }
         cluster.until_ready().unwrap();
         cluster.apply(&pods().replace("web1", "late").replace("web2", "later")).unwrap();
-        wait(&cluster, &["--for=condition=Ready", "pod", "--all"]);
+        cluster.wait(&["--for=condition=Ready", "pod", "--all"]).unwrap();
         let after = containers();
         assert!(before.split(' ').all(|container| after.contains(container)), "{before}, then {after}");
         cluster.down().unwrap();
@@ -145,10 +130,10 @@ mod root {
                 .unwrap();
         let [name, folder] = [cluster.namespace().to_owned(), cluster.logs().display().to_string()];
         cluster.apply(include_str!("huge.yaml")).unwrap();
-        wait(&cluster, &["--for=condition=Ready", "pod/huge"]);
+        cluster.wait(&["--for=condition=Ready", "pod/huge"]).unwrap();
         let used = cluster.kubectl(&["exec", "huge", "--", "grep", "huge", "/proc/mounts"]).unwrap();
         assert!(used.contains("pagesize=2M"), "{used}");
-        assert_eq!(field(&cluster, "node/node1", ".status.allocatable.pods"), "42");
+        assert_eq!(cluster.field("node/node1", ".status.allocatable.pods").unwrap(), "42");
         // What a node writes beside its devices, programs and settings is its own.
         for tree in ["dev", "usr", "etc", "opt", "boot", "var/lib"] {
             cluster.node(1).exec(&["touch", &format!("/{tree}/flyover-was-here")]).unwrap();

@@ -18,9 +18,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+/// What programs may rely on.
+const EXITS: &str = "Ends with:\n  0  done, or all is as it should be\n  1  it failed\n  2  wrong usage, or input that \
+                     makes no sense\n  3  something is other than was asked for, or is left\n  4  not possible on this machine";
+
 /// The shortest safe path to the wire for Kubernetes pods and VMs, proven on every node.
 #[derive(Debug, Parser)]
-#[command(name = "flyover", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "flyover", version, propagate_version = true, arg_required_else_help = true, after_help = EXITS)]
 struct Cli {
     #[command(subcommand)]
     noun: Noun,

@@ -68,11 +68,14 @@ mod root {
         a_deny_cuts_a_flow(&stage, &right);
 
         stage.done(&["status"]);
-        let told = stage.done(&["explain", "pod", "default/left"]);
-        assert!(told.contains("bypass"), "{told}");
+        soon("what ended is no flow of the moment", || {
+            let told = stage.done(&["explain", "pod", "default/left"]);
+            told.contains("of its flows, 0 are bypassed at this moment")
+        });
 
         let began = Instant::now();
-        stage.done(&["uninstall", "--timeout", "2m"]);
+        what_others_put_there_is_named_and_stays(&stage);
+        stage.done(&["uninstall", "--purge", "--timeout", "2m"]);
         stage.done(&["verify", "--removed"]);
         eprintln!("removed, and verified, within {:.1} s", began.elapsed().as_secs_f64());
         for node in stage.cluster.nodes() {
@@ -81,6 +84,17 @@ mod root {
         assert_eq!(differences(&before, &traces(&stage)), Vec::<String>::new());
         stage.ping_pong("left", &right, &quick);
         stage.cluster.down().unwrap();
+    }
+
+    fn what_others_put_there_is_named_and_stays(stage: &Stage) {
+        let note = ["-n", "flyover-system", "create", "configmap", "somebodys"];
+        stage.cluster.kubectl(&note).unwrap();
+        let ended = stage.flyover(&["uninstall", "--timeout", "2m"]);
+        assert_eq!(ended.status.code(), Some(1), "something is left");
+        for word in ["something is left: Namespace flyover-system", "ConfigMap somebodys", "--purge"] {
+            assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+        }
+        assert_eq!(stage.flyover(&["verify", "--removed"]).status.code(), Some(3));
     }
 
     /// As a policy does: both ends go on, and a rule of the node says no. Nobody tells Flyover.
@@ -96,12 +110,17 @@ mod root {
             let going = scope.spawn(|| stage.ping_pong("left", right, &long));
             let first = heard();
             soon("the flow goes", || heard() > first + 5000);
+            let told = stage.done(&["explain", "pod", "default/left"]);
+            let line = told.lines().find(|line| line.contains(&format!("-{right}:")));
+            assert!(line.is_some_and(|line| line.ends_with(": bypassed")), "{told}");
             let rule = ["iptables", "-I", "FORWARD", "-s", &from, "-d", right, "-j", "DROP"];
             stage.cluster.node(1).exec(&rule).unwrap();
             thread::sleep(LEASE);
             let cut = heard();
             thread::sleep(Duration::from_millis(500));
             let after = heard();
+            let told = stage.done(&["explain", "pod", "default/left"]);
+            assert!(!told.contains(": bypassed") && told.contains(&format!("-{right}:")), "{told}");
             let back = ["iptables", "-D", "FORWARD", "-s", &from, "-d", right, "-j", "DROP"];
             stage.cluster.node(1).exec(&back).unwrap();
             assert!(after < cut + 50, "{cut} packets had come a lease after the rule, {after} later");
@@ -110,15 +129,42 @@ mod root {
         });
     }
 
+    /// Where labels decide, agents follow pods: each those of its node, and no others.
+    fn a_pod_that_opts_out_is_heard_of_on_its_own_node_only(stage: &Stage) {
+        stage.cluster.apply(&FASTPATH.replace("{}", "{pods: {optOut: {speed: slow}}}")).unwrap();
+        stage.cluster.kubectl(&["label", "pod", "left", "speed=slow"]).unwrap();
+        soon("the pod is left alone", || carried_during(stage, || fetch(stage)) > 1000);
+        let told = stage.done(&["explain", "pod", "default/left"]);
+        assert!(told.contains("leaves out pods with speed=slow"), "{told}");
+        let asked = stage.cluster.asked().unwrap();
+        let of_agents = asked.iter().filter(|asked| asked.pod.starts_with("flyover-agent-"));
+        let of_pods: Vec<_> =
+            of_agents.filter(|asked| asked.address.split(['/', '?']).any(|part| part == "pods")).collect();
+        for node in ["node1", "node2"] {
+            assert!(of_pods.iter().any(|asked| asked.node == node), "{node}: {of_pods:?}");
+        }
+        for asked in of_pods {
+            let own = format!("fieldSelector=spec.nodeName%3D{}", asked.node);
+            assert!(asked.address.contains(&own), "{asked:?}");
+        }
+        stage.cluster.kubectl(&["label", "pod", "left", "speed-"]).unwrap();
+        stage.cluster.apply(FASTPATH).unwrap();
+        soon("the pod is bypassed again", || carried_during(stage, || fetch(stage)) < 1000);
+    }
+
     #[test]
     fn services_by_nftables_are_bypassed_and_nobody_does_what_he_may_not() {
-        let stage = Stage::raise("nftables", |options| options.proxy = Proxy::Nftables);
+        let stage = Stage::raise("nftables", |options| {
+            options.proxy = Proxy::Nftables;
+            options.audited = true;
+        });
         install(&stage);
         let slow = carried_during(&stage, || fetch(&stage));
         turn_on(&stage);
         fetch(&stage);
         let fast = carried_during(&stage, || fetch(&stage));
         assert!(slow > 20 * fast, "{slow} frames by the overlay without, {fast} with");
+        a_pod_that_opts_out_is_heard_of_on_its_own_node_only(&stage);
         ways::a_stolen_token_is_worth_one_node(&stage);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-ways");
         ways::the_command_line_changes_nothing_unasked(&stage, &folder);

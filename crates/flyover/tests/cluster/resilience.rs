@@ -5,7 +5,7 @@ mod root {
     use std::thread;
     use std::time::Duration;
 
-    use flyover_testkit::cluster::{Control, Daemon};
+    use flyover_testkit::cluster::{Control, Daemon, Node};
     use nix::sys::signal::Signal;
 
     use crate::load::{Load, Lost};
@@ -34,6 +34,16 @@ mod root {
         let pattern = format!("^{program}|/{program}$");
         let killed = stage.cluster.nodes().filter(|node| node.exec(&["pkill", "-9", "-f", &pattern]).is_ok());
         assert!(killed.count() > 0, "{program} runs nowhere");
+    }
+
+    /// What is resident, and what of it was allocated, in megabytes.
+    fn memory_of_agent(node: &Node) -> (f64, f64) {
+        let status = node.exec(&["sh", "-c", "cat /proc/$(pgrep -o -x flyover-agent)/status"]).unwrap();
+        let of = |name: &str| -> f64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0 / 1e6
+        };
+        (of("VmRSS:"), of("RssAnon:") + of("RssShmem:"))
     }
 
     /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping.
@@ -76,6 +86,18 @@ mod root {
         assert_eq!(load.links(), links);
         no_more(dead, quiet);
 
+        for node in stage.cluster.nodes() {
+            let (all, own) = memory_of_agent(node);
+            eprintln!("{}: the agent has {all:.1} MB, {own:.1} of them its own", node.name());
+            // The pages of a debug build's program are not what is promised.
+            assert!(own < 30.0, "with all lanes on");
+        }
+
+        let ended = stage.flyover(&["uninstall", "--timeout", "10s"]);
+        assert!(!ended.status.success(), "pods hold the switch up");
+        for word in ["not all was taken back in time", "switch: ", "pods are attached still"] {
+            assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+        }
         stage.cluster.kubectl(&["delete", "pod", "--all", "--wait"]).unwrap();
         stage.done(&["uninstall", "--timeout", "2m"]);
         stage.done(&["verify", "--removed"]);

@@ -74,7 +74,7 @@ impl Stage {
     }
 
     pub(crate) fn wait(&self, what: &[&str]) {
-        let waited = self.cluster.kubectl(&[&["wait", "--timeout=55s"], what].concat());
+        let waited = self.cluster.wait(what);
         if waited.is_err() {
             let _seen = self.flyover(&["status"]);
             eprintln!("{}", self.cluster.kubectl(&["get", "events", "-A"]).unwrap_or_default());
@@ -83,7 +83,7 @@ impl Stage {
     }
 
     pub(crate) fn field(&self, object: &str, path: &str) -> String {
-        self.cluster.kubectl(&["get", object, &format!("--output=jsonpath={{{path}}}")]).unwrap()
+        self.cluster.field(object, path).unwrap()
     }
 
     /// A pod on a node that answers ping-pong on port 2048.
@@ -107,9 +107,7 @@ impl Stage {
 
     /// Packets that a node's overlay device has carried, both ways.
     pub(crate) fn carried(&self, node: u8) -> u64 {
-        let files = ["tx", "rx"].map(|way| format!("/sys/class/net/flannel.1/statistics/{way}_packets"));
-        let told = self.cluster.node(node).exec(&["cat", &files[0], &files[1]]).unwrap();
-        told.lines().map(|line| line.parse::<u64>().unwrap()).sum()
+        self.cluster.node(node).overlay_packets().unwrap().iter().sum()
     }
 }
 

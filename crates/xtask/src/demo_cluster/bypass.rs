@@ -34,8 +34,8 @@ pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
     for (name, node) in [("left", "node1"), ("right", "node2")] {
         stage.pod(name, node)?;
     }
-    stage.wait(&["--for=condition=Ready", "pod", "--all"])?;
-    let to = stage.field("pod/right", ".status.podIP")?;
+    stage.cluster().wait(&["--for=condition=Ready", "pod", "--all"])?;
+    let to = stage.cluster().field("pod/right", ".status.podIP")?;
     say(format!(
         "== pod `left` on node1, pod `right` on node2: 64 bytes there and back, {ROUNDS} rounds without and with FastPath `all`"
     ));
@@ -68,7 +68,7 @@ fn turn(stage: &Stage, on: bool) -> anyhow::Result<()> {
     match (is_on, on) {
         (false, true) => {
             stage.cluster().apply(FASTPATH)?;
-            stage.wait(&["--for=condition=Ready", "fastpath/all"])?;
+            stage.cluster().wait(&["--for=condition=Ready", "fastpath/all"])?;
             say(format!("FastPath `all` applied, and ready on both nodes: {}", seconds(began.elapsed())));
         }
         (true, false) => {
@@ -104,7 +104,7 @@ fn compare(without: &Measured, with: &Measured) {
 
 /// Fetches it from the other node; frames of the overlay meanwhile.
 fn fetch(stage: &Stage) -> anyhow::Result<u64> {
-    let service = stage.field("service/right", ".spec.clusterIP")?;
+    let service = stage.cluster().field("service/right", ".spec.clusterIP")?;
     let get = format!("wget -qO- http://{service}/zeros | wc -c");
     let before = stage.carried()?;
     let bytes = stage.kubectl(&["exec", "left", "-c", "web", "--", "sh", "-c", &get])?;

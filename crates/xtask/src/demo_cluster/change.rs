@@ -51,7 +51,7 @@ pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
     say(format!("… until the NodeState of both says Ready with it: {known}"));
     // The default again.
     stage.cluster().apply(FASTPATH)?;
-    stage.wait(&["--for=condition=Ready", "fastpath/all"])
+    stage.cluster().wait(&["--for=condition=Ready", "fastpath/all"])
 }
 
 fn told(times: &[f64]) -> String {

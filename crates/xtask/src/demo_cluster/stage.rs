@@ -98,14 +98,6 @@ impl Stage {
         self.cluster.kubectl(arguments)
     }
 
-    pub(super) fn wait(&self, what: &[&str]) -> anyhow::Result<()> {
-        self.kubectl(&[&["wait", "--timeout=55s"], what].concat()).map(drop)
-    }
-
-    pub(super) fn field(&self, object: &str, path: &str) -> anyhow::Result<String> {
-        self.kubectl(&["get", object, &format!("--output=jsonpath={{{path}}}")])
-    }
-
     /// A pod on a node, with a service.
     pub(super) fn pod(&self, name: &str, node: &str) -> anyhow::Result<()> {
         self.cluster.apply(&POD.replace("NAME", name).replace("NODE", node))
@@ -113,8 +105,6 @@ impl Stage {
 
     /// Packets that the first node's overlay device has carried, both ways.
     pub(super) fn carried(&self) -> anyhow::Result<u64> {
-        let files = ["tx", "rx"].map(|way| format!("/sys/class/net/flannel.1/statistics/{way}_packets"));
-        let told = self.cluster.node(1).exec(&["cat", &files[0], &files[1]])?;
-        Ok(told.lines().map(str::parse::<u64>).sum::<Result<_, _>>()?)
+        Ok(self.cluster.node(1).overlay_packets()?.iter().sum())
     }
 }

@@ -64,7 +64,13 @@ fn addresses_come_from_host_local_in_each_version_it_speaks_and_go_back() {
         assert_eq!(result["ips"], json!([ip]), "{version}");
         assert_eq!(result["routes"], json!([{"dst": "0.0.0.0/0"}]));
         if version != "0.3.1" {
-            rig.call("CHECK", &with_previous(&network, &result)).of("0123456789abcdef", "net1").run().good();
+            let check = |result: &Value| {
+                rig.call("CHECK", &with_previous(&network, result)).of("0123456789abcdef", "net1").run()
+            };
+            check(&result).good();
+            let mut forged = result.clone();
+            forged["ips"][0]["address"] = "10.9.99.99/16".into();
+            assert_eq!(check(&forged).code(), 101, "another's address");
         }
         del(&rig, &network).run().good();
         assert_eq!(rig.traces(), Vec::<String>::new(), "{version}");

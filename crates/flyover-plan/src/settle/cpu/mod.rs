@@ -37,6 +37,12 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
         return;
     }
     choice.kubelet_reserved = choice.reserved.union(&choice.isolated);
+    if choice.online.is_subset(&choice.kubelet_reserved) {
+        draft.note(format!(
+            "cpu: the host and the polling threads have all CPUs ({}), so kubelet has none to give to pods",
+            choice.online
+        ));
+    }
     isolate(draft, &choice);
     draft.settled.cpu = Some(choice);
 }

@@ -68,7 +68,7 @@ fn uplink(name: &str, port: &PortState, spec: &mut BridgeSpec, findings: &mut Ve
     spec.trunks.extend(&port.trunks);
     if port.interfaces.len() > 1 {
         match name.parse() {
-            Ok(name) => spec.bond = Some(bond(name, port, findings)),
+            Ok(name) => spec.bond = Some(bond(name, port)),
             Err(_) => findings
                 .push(Finding::warning(format!("bond {name}"), "its name is none that other programs take")),
         }
@@ -92,7 +92,7 @@ fn uplink_of(name: OvsName, devargs: &str, state: &InterfaceState) -> UplinkSpec
     }
 }
 
-fn bond(name: OvsName, port: &PortState, findings: &mut Vec<Finding>) -> BondSpec {
+fn bond(name: OvsName, port: &PortState) -> BondSpec {
     let lacp = match port.lacp.as_deref() {
         Some("active") => Lacp::Active,
         Some("passive") => Lacp::Passive,
@@ -103,10 +103,6 @@ fn bond(name: OvsName, port: &PortState, findings: &mut Vec<Finding>) -> BondSpe
         Some("balance-tcp") => BondMode::BalanceTcp,
         _ => BondMode::ActiveBackup,
     };
-    if mode == BondMode::BalanceTcp && lacp == Lacp::Off {
-        let what = "it is balance-tcp without LACP: no packet leaves";
-        findings.push(Finding::error(format!("bond {name}"), what).hint("say `lacp: active`"));
-    }
     BondSpec { name, mode, lacp }
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: what is printed as better is the same attachment to the same bridge, with nothing in it that a node's
 //! administrator must decide.
 
+use std::collections::BTreeSet;
+
 use flyover_api::Tree;
 use serde::Serialize;
 
@@ -24,10 +26,19 @@ pub struct Linted {
 #[must_use]
 pub fn lint(documents: &[Tree]) -> Linted {
     let mut linted = Linted::default();
+    let mut names = BTreeSet::new();
     for document in documents.iter().flat_map(members) {
         let before = linted.findings.len();
         match document.text(&["kind"]) {
-            Some("NetworkAttachmentDefinition") => attachment(document, &mut linted),
+            Some("NetworkAttachmentDefinition") => {
+                attachment(document, &mut linted);
+                let name = ["namespace", "name"].map(|field| document.text(&["metadata", field]));
+                if !names.insert(name) {
+                    let at = format!("attachment {}", name[1].unwrap_or("without a name"));
+                    let what = "there is another one of that name before it, which it would replace";
+                    linted.findings.push(Finding::error(at, what).hint("give it a name of its own"));
+                }
+            }
             Some(kind) => linted.findings.extend(carrier::check(document, kind)),
             None => {
                 let configured = plugins("config", document, &mut linted.findings);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use flyover_switch::truth::{Condition, PortTruth, Status, Truth, evidence, judge};
+use flyover_switch::truth::{Condition, ConditionType, PortTruth, Status, Truth, evidence, judge};
 
 use super::input::{At, told};
 use super::probe;
@@ -76,9 +76,25 @@ fn table(truth: &Truth) -> String {
         let (in_use, size) = (number(pool.in_use), number(pool.size));
         let _infallible = writeln!(text, "pool {}: {in_use} of {size} packets in use, {mib} MiB", pool.name);
     }
-    let _infallible =
-        write!(text, "{}", if truth.healthy { "Packets can pass." } else { "Something is wrong." });
+    text.push_str(&verdict(truth));
     text
+}
+
+/// Whether packets can pass, and through which ports none will before somebody connects.
+fn verdict(truth: &Truth) -> String {
+    if !truth.healthy {
+        return "Something is wrong.".to_owned();
+    }
+    let alone = |port: &&PortTruth| {
+        let peer = port.conditions.iter().find(|condition| condition.kind == ConditionType::PeerConnected);
+        peer.is_some_and(|peer| peer.status == Status::False)
+    };
+    let ports = truth.bridges.iter().flat_map(|bridge| &bridge.ports);
+    let alone: Vec<&str> = ports.filter(alone).map(|port| port.name.as_str()).collect();
+    match alone.as_slice() {
+        [] => "Packets can pass.".to_owned(),
+        names => format!("Packets can pass, but not yet by {}: no peer is connected.", names.join(", ")),
+    }
 }
 
 fn head(truth: &Truth) -> String {

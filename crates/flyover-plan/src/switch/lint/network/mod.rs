@@ -13,7 +13,7 @@ use super::Finding;
 const VERSIONS: [&str; 5] = ["0.3.1", "0.4.0", "1.0.0", "1.1.0", "0.3.0"];
 
 /// Fields of a configuration: CNI's own, the plugin's, and those only Flyover has.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 23] = [
     "cniVersion",
     "name",
     "type",
@@ -34,6 +34,17 @@ const FIELDS: [&str; 20] = [
     "vlan",
     "trunks",
     "queues",
+    "ingressPolicing",
+    "ovnPort",
+    "deep",
+];
+
+/// Fields of what stands at an end, each with its place.
+const OF_ENDS: [(&[&str], &[&str]); 4] = [
+    (&[], &["engine", "iftype", "netType", "vhost", "bridge", "memif"]),
+    (&["vhost"], &["mode", "group", "socketfile"]),
+    (&["bridge"], &["bridgeName", "bridgeId", "vlanId"]),
+    (&["memif"], &["role", "mode", "socketfile"]),
 ];
 
 /// What is wrong in it.
@@ -100,18 +111,25 @@ impl Look<'_> {
     }
 
     fn fields(&mut self) {
+        self.fields_at(&[], &FIELDS);
+        for side in ["host", "container"] {
+            for (below, known) in OF_ENDS {
+                self.fields_at(&[&[side], below].concat(), known);
+            }
+        }
+    }
+
+    fn fields_at(&mut self, place: &[&str], known: &[&str]) {
         let mut seen: Vec<&str> = Vec::new();
-        for (key, _) in self.config.parts(&[]) {
+        for (key, _) in self.config.parts(place) {
+            let path = [place, &[key.as_str()]].concat();
             if seen.contains(&key.as_str()) {
-                self.error(&[key.as_str()], "it is there twice", "keep one of them");
+                self.error(&path, "it is there twice", "keep one of them");
             }
             seen.push(key);
-            if !FIELDS.contains(&key.as_str()) {
-                self.note(
-                    &[key.as_str()],
-                    "no field of the plugin; it does nothing",
-                    "take it out, or mend its spelling",
-                );
+            if !known.contains(&key.as_str()) {
+                let hint = "take it out, or mend its spelling";
+                self.note(&path, "no field of the plugin; it does nothing", hint);
             }
         }
     }

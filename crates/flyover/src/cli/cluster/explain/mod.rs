@@ -1,5 +1,6 @@
 //! `kubectl flyover explain`: which way packets go, and why; or what is said of a node.
 
+mod flows;
 mod node;
 mod paths;
 mod pod;

@@ -1,12 +1,15 @@
 //! Which way the packets of each interface of a pod go, decided from what is known of the pod and its node.
 
 use flyover_api::resource::{FastPathSpec, Lane, LanePhase, LaneStatus, NodeState};
+use flyover_fastpath::view::PodFlows;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 use serde_json::Value;
 
 /// What Multus writes.
 const STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
+/// What carries packets that are bypassed.
+pub(super) const FAST_PATH: &str = "fast path";
 /// Names of our plugin.
 const PLUGINS: [&str; 2] = ["flyover", "userspace"];
 
@@ -37,6 +40,26 @@ pub(super) struct Path {
     pub(super) why: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<String>,
+    /// The conversations of the moment, where there may be some that are bypassed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) flows: Option<PodFlows>,
+    /// Why they are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) flows_unknown: Option<String>,
+}
+
+impl Path {
+    fn new(interface: &str, network: &str, (carried_by, why, change): Told) -> Self {
+        Self {
+            interface: interface.into(),
+            network: network.into(),
+            carried_by,
+            why,
+            change,
+            flows: None,
+            flows_unknown: None,
+        }
+    }
 }
 
 /// All interfaces, the primary one first.
@@ -59,8 +82,7 @@ fn statuses(pod: &Pod) -> Vec<Value> {
 }
 
 fn primary(pod: &Pod, state: Option<&NodeState>) -> Path {
-    let (carried_by, why, change) = of_primary(pod, state);
-    Path { interface: "eth0".into(), network: "primary".into(), carried_by, why, change }
+    Path::new("eth0", "primary", of_primary(pod, state))
 }
 
 type Told = (&'static str, String, Option<String>);
@@ -98,7 +120,7 @@ fn of_primary(pod: &Pod, state: Option<&NodeState>) -> Told {
             let why = format!(
                 "{from} is on the node: a flow whose both directions were seen is bypassed until its lease ends.{more}"
             );
-            ("fast path", why, None)
+            (FAST_PATH, why, None)
         }
         Some(said) => kernel(
             format!(
@@ -136,9 +158,8 @@ fn opted(pod: &Pod, spec: &serde_json::Map<String, Value>, from: &str) -> Option
 }
 
 fn secondary(network: &Network, attached: Option<&Value>, state: Option<&NodeState>) -> Path {
-    let (carried_by, why, change) = of_secondary(network, attached, state);
     let interface = attached.and_then(|status| status["interface"].as_str()).unwrap_or("not attached");
-    Path { interface: interface.into(), network: network.name.clone(), carried_by, why, change }
+    Path::new(interface, &network.name, of_secondary(network, attached, state))
 }
 
 fn of_secondary(network: &Network, attached: Option<&Value>, state: Option<&NodeState>) -> Told {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use flyover_api::resource::NodeState;
+use flyover_fastpath::view::PodFlows;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DynamicObject};
@@ -14,8 +15,12 @@ use serde_json::Value;
 use super::super::connect::Connect;
 use super::super::format::Formatted;
 use super::super::told;
-use super::paths::{Network, Path, Plugin, paths};
+use super::flows;
+use super::paths::{FAST_PATH, Network, Path, Plugin, paths};
 use crate::cli::fault::{Exit, Fault};
+
+/// Conversations that a person reads.
+const MOST: usize = 20;
 
 /// `kubectl flyover explain pod`.
 #[derive(Debug, Args)]
@@ -52,7 +57,13 @@ impl OfPod {
         };
         let state = state.map_err(|error| told::error("failed to read the node's state", error))?;
         let networks = networks(&client, &pod, namespace).await?;
-        let paths = paths(&pod, state.as_ref(), &networks);
+        let mut paths = paths(&pod, state.as_ref(), &networks);
+        for path in paths.iter_mut().filter(|path| path.carried_by == FAST_PATH) {
+            match flows::ask(&client, node.as_deref().unwrap_or_default(), &pod).await {
+                Ok(flows) => path.flows = Some(flows),
+                Err(why) => path.flows_unknown = Some(why),
+            }
+        }
         self.formatted.show(&paths, |_| table(&format!("{namespace}/{name}"), node.as_deref(), &paths))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -66,8 +77,31 @@ fn table(pod: &str, node: Option<&str>, paths: &[Path]) -> String {
         if let Some(change) = &path.change {
             let _infallible = writeln!(text, "  to change: {change}");
         }
+        if let Some(why) = &path.flows_unknown {
+            let _infallible = writeln!(text, "  its flows of this moment are not known: {why}");
+        }
+        if let Some(flows) = &path.flows {
+            conversations(&mut text, flows);
+        }
     }
     text
+}
+
+fn conversations(text: &mut String, flows: &PodFlows) {
+    let (fast, slow) = (flows.accelerated, flows.slow);
+    let _infallible =
+        writeln!(text, "  of its flows, {fast} are bypassed at this moment, and {slow} are not");
+    for flow in flows.some.iter().take(MOST) {
+        let verdict = if flow.accelerated { "bypassed" } else { "not bypassed" };
+        let _infallible = writeln!(text, "    {}: {verdict}", flow.subject);
+        for why in &flow.because {
+            let _infallible = writeln!(text, "      {why}");
+        }
+    }
+    let more = (fast + slow).saturating_sub(flows.some.len().min(MOST));
+    if more > 0 {
+        let _infallible = writeln!(text, "    and {more} more");
+    }
 }
 
 /// The networks that the pod asks for beside its first, with the type of their plugin.
