@@ -3,8 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::{Command, Output};
 
 fn flyover(root: &str, args: &[&str]) -> Output {
@@ -64,13 +63,13 @@ mod root {
     #[test]
     fn who_is_not_root_is_told_so() {
         // By a descriptor: nobody may not enter a home, in which this program may lie.
-        let program = File::open(env!("CARGO_BIN_EXE_flyover")).unwrap();
-        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
-        let ran =
-            command.args(["lab", "up", "--name", "fo-nobody"]).uid(65_534).gid(65_534).output().unwrap();
+        let program = OwnedFd::from(File::open(env!("CARGO_BIN_EXE_flyover")).unwrap());
+        let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+        let nobody = Cmd::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", &path]);
+        let ran = nobody.args(["lab", "up", "--name", "fo-nobody"]).inherits(program).end().unwrap();
         assert_eq!(ran.status.code(), Some(1));
         assert_eq!(
-            said(&ran.stderr),
+            ran.stderr,
             "error: failed to build lab `fo-nobody`\n  cause: a lab needs root: it makes network namespaces\n  \
              hint:  run it with sudo\n"
         );

@@ -37,7 +37,7 @@ mod root {
     }
 
     /// What is resident, and what of it was allocated, in megabytes.
-    fn memory_of_agent(node: &Node) -> (f64, f64) {
+    fn memory_of_agent(node: Node<'_>) -> (f64, f64) {
         let status = node.exec(&["sh", "-c", "cat /proc/$(pgrep -o -x flyover-agent)/status"]).unwrap();
         let of = |name: &str| -> f64 {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();

@@ -1,11 +1,10 @@
 //! What cannot work is told clearly, with something to do about it, and leaves nothing behind.
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::process::{Command, Output};
 
-use flyover_host::cmd::{Cmd, CmdError};
+use flyover_host::cmd::{Cmd, CmdError, Ended};
 
 use super::rig::Rig;
 
@@ -81,10 +80,12 @@ fn times_that_cannot_work_are_wrong_usage() {
 fn who_is_not_root_is_told_so() {
     let rig = Rig::slow("nobody", |_| {});
     // By a descriptor: nobody may not enter a home, in which this program may lie.
-    let program = File::open(env!("CARGO_BIN_EXE_flyover")).unwrap();
-    let mut flyover = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
-    let nobody = flyover.args(["fastpath", "run", "--uplink", "eth0"]).env("FLYOVER_ROOT", rig.root());
-    let (code, said) = ended(&nobody.uid(65_534).gid(65_534).output().unwrap());
+    let program = OwnedFd::from(File::open(env!("CARGO_BIN_EXE_flyover")).unwrap());
+    let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+    let nobody = Cmd::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", &path]);
+    let nobody = nobody.args(["fastpath", "run", "--uplink", "eth0"]).env("FLYOVER_ROOT", rig.root());
+    let Ended { status, stderr: said, .. } = nobody.inherits(program).end().unwrap();
+    let code = status.code();
     assert_eq!(code, Some(1));
     assert!(
         said.contains("cause: fastpath needs root") && said.contains("hint:  run it with sudo"),
