@@ -21,6 +21,7 @@ pub mod lane;
 mod options;
 mod pods;
 mod status;
+mod stay;
 
 pub use agent::{Agent, AgentError};
 pub use options::{Options, run};

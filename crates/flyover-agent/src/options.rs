@@ -15,6 +15,7 @@ use crate::agent::Agent;
 use crate::client::{by_account, by_kubeconfig};
 use crate::flows::Flows;
 use crate::hostns::{self, Kept};
+use crate::stay::{be_child, stay};
 
 /// The host's first process, where the pod has the host's processes.
 const FIRST: &str = "/proc/1";
@@ -50,6 +51,9 @@ pub struct Options {
     /// Where there is none, none is installed.
     #[arg(long, env = "FLYOVER_IMAGE_DIR", value_name = "FOLDER")]
     image_dir: Option<PathBuf>,
+    /// This process is the one that leaves the pod's mounts, and ends with its parent.
+    #[arg(long, hide = true)]
+    moves: bool,
 }
 
 /// What is asked by a command in the agent's pod.
@@ -77,14 +81,8 @@ pub fn run() -> ExitCode {
         .with_ansi(false)
         .with_target(false)
         .init();
-    let done = match &options.question {
-        Some(Question::Flows(flows)) => {
-            hostns::enter(Path::new(FIRST)).map_err(Into::into).and_then(|()| flows.print())
-        }
-        None => start(options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match options.run() {
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -93,6 +91,9 @@ pub fn run() -> ExitCode {
 }
 
 fn start(options: Options) -> anyhow::Result<()> {
+    if options.moves {
+        be_child()?;
+    }
     // Before there is a second thread.
     let baggage = options.move_out()?;
     // One thread that waits, and few that do what is to be done.
@@ -121,6 +122,18 @@ fn start(options: Options) -> anyhow::Result<()> {
 }
 
 impl Options {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match &self.question {
+            Some(Question::Flows(flows)) => {
+                hostns::enter(Path::new(FIRST))?;
+                flows.print()?;
+            }
+            None if self.kubeconfig.is_none() && !self.moves => return stay(),
+            None => start(self)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// Leaves the pod's mounts for the host's, with what is needed of them.
     fn move_out(&self) -> anyhow::Result<Baggage> {
         let here = std::env::current_exe().context("failed to find this program's own file")?;

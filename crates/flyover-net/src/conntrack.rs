@@ -19,6 +19,8 @@ const NESTED: u16 = 0x8000;
 /// `IP_CT_TCP_FLAG_BE_LIBERAL` as value and mask.
 const BE_LIBERAL: [u8; 2] = [8, 8];
 const TCP: u8 = 6;
+/// `TCP_CONNTRACK_LAST_ACK`, after which there are only `TIME_WAIT` and `CLOSE`.
+const LAST_ACK: u8 = 6;
 const WHAT: &str = "conntrack entries";
 
 /// Tells conntrack to forgive the TCP connections it knows whatever it has not seen of them, for as long as they
@@ -36,16 +38,21 @@ pub fn forget(is_it: impl Fn(&Flow) -> bool) -> Result<usize, NlError> {
     })
 }
 
-/// The two directions of all entries of TCP and UDP: as who began it has them, and as who answers has them.
+/// The two directions of all conversations by TCP and UDP that are not over: as who began has them, and as who answers.
 pub fn flows() -> Result<Vec<[Flow; 2]>, NlError> {
     let mut talk = Talk::open(libc::NETLINK_NETFILTER, WHAT)?;
     list(&mut talk, directions)
 }
 
-/// The two directions of an entry, if it is of TCP or UDP.
+/// The two directions of an entry, if it is of TCP or UDP and not over.
 pub fn directions(body: &[u8]) -> Result<Option<[Flow; 2]>, Malformed> {
     let bad = Malformed { what: "conntrack entry" };
     let attrs = Attrs::parse(body.get(4..).ok_or(bad)?, "conntrack entry")?;
+    // `CTA_PROTOINFO_TCP` and `CTA_PROTOINFO_TCP_STATE`.
+    let tcp = attrs.nested(PROTOCOL_INFO, "conntrack state")?.nested(1, "conntrack state")?;
+    if tcp.get(1).and_then(|state| state.first()).is_some_and(|state| *state >= LAST_ACK) {
+        return Ok(None);
+    }
     let read = |direction| tuple(attrs.nested(direction, "conntrack tuple")?);
     Ok(read(ORIGINAL)?.zip(read(REPLY)?).map(|(original, reply)| [original, reply]))
 }
@@ -169,6 +176,19 @@ mod tests {
             let [original, reply] = directions(seed).unwrap().unwrap();
             assert_eq!(reply, original.reversed(), "nothing is translated in it");
         }
+    }
+
+    #[test]
+    fn a_conversation_that_is_over_is_none() {
+        let tuple = |direction| {
+            let address = [nest(1, &[10, 0, 0, 1]), nest(2, &[10, 0, 0, 2])].concat();
+            let ports = [nest(1, &[TCP]), nest(2, &[0, 1]), nest(3, &[0, 2])].concat();
+            nest(direction | NESTED, &[nest(1 | NESTED, &address), nest(2 | NESTED, &ports)].concat())
+        };
+        let state = |state| nest(PROTOCOL_INFO | NESTED, &nest(1 | NESTED, &nest(1, &[state])));
+        let entry = |number| [vec![2, 0, 0, 0], tuple(ORIGINAL), tuple(REPLY), state(number)].concat();
+        let there: Vec<_> = (0..=8).map(|state| directions(&entry(state)).unwrap().is_some()).collect();
+        assert_eq!(there, [true, true, true, true, true, true, false, false, false]);
     }
 
     #[test]

@@ -31,19 +31,18 @@ mod root {
     }
 
     fn kill(stage: &Stage, program: &str) {
-        let pattern = format!("^{program}|/{program}$");
+        let pattern = format!("^(.*/)?{program}( |$)");
         let killed = stage.cluster.nodes().filter(|node| node.exec(&["pkill", "-9", "-f", &pattern]).is_ok());
         assert!(killed.count() > 0, "{program} runs nowhere");
     }
 
-    /// What is resident, and what of it was allocated, in megabytes.
+    /// What is resident of its processes, and what of it was allocated, in megabytes.
     fn memory_of_agent(node: Node<'_>) -> (f64, f64) {
-        let status = node.exec(&["sh", "-c", "cat /proc/$(pgrep -o -x flyover-agent)/status"]).unwrap();
-        let of = |name: &str| -> f64 {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0 / 1e6
-        };
-        (of("VmRSS:"), of("RssAnon:") + of("RssShmem:"))
+        let sum = "for id in $(pgrep -x flyover-agent); do cat /proc/$id/status; done | \
+            awk '/^VmRSS/ {all += $2} /^Rss(Anon|Shmem)/ {own += $2} END {print all * 1.024e-3, own * 1.024e-3}'";
+        let told = node.exec(&["sh", "-c", sum]).unwrap();
+        let (all, own) = told.trim().split_once(' ').unwrap();
+        (all.parse().unwrap(), own.parse().unwrap())
     }
 
     /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping.

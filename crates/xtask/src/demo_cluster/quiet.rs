@@ -32,7 +32,7 @@ const LOOK: &str = r#"for process in /proc/[0-9]*; do
     echo "${pod:--} $name $memory $(awk '{ print $14 + $15 }' $process/stat)"
 done"#;
 
-/// A process of ours.
+/// A pod of ours.
 #[derive(Debug)]
 struct Seen {
     node: String,
@@ -93,12 +93,20 @@ fn of(asked: &[&Asked]) -> String {
     text
 }
 
-/// All of ours on all nodes.
+/// All of ours on all nodes; the processes of a pod together.
 fn all(stage: &Stage) -> anyhow::Result<Vec<Seen>> {
-    let mut all = Vec::new();
+    let mut all: Vec<Seen> = Vec::new();
     for node in stage.cluster().nodes() {
         for line in node.exec(&["sh", "-c", LOOK])?.lines() {
-            all.push(seen(&node, line).with_context(|| format!("`{line}` is no process of ours"))?);
+            let one = seen(&node, line).with_context(|| format!("`{line}` is no process of ours"))?;
+            match all.iter_mut().find(|other| (&other.node, &other.pod) == (&one.node, &one.pod)) {
+                Some(pod) => {
+                    pod.own += one.own;
+                    pod.files += one.files;
+                    pod.ticks += one.ticks;
+                }
+                None => all.push(one),
+            }
         }
     }
     Ok(all)

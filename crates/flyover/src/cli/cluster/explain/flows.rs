@@ -49,12 +49,13 @@ async fn run(api: &Api<Pod>, agent: &str, addresses: &[IpAddr]) -> Result<String
         Some(status) => status.await,
         None => None,
     };
-    match status.and_then(|status| status.status) {
-        Some(word) if word == "Success" => Ok(out),
-        _ => {
-            Err(err.lines().last().map_or_else(|| "the node's agent said nothing".to_owned(), str::to_owned))
-        }
+    let status = status.unwrap_or_default();
+    if status.status.as_deref() == Some("Success") {
+        return Ok(out);
     }
+    // Its own last word; where it did not come to speak, what kept it from that.
+    let own = err.lines().last().map(str::to_owned);
+    Err(own.or(status.message).unwrap_or_else(|| "the node's agent said nothing".to_owned()))
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
