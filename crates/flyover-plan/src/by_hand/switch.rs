@@ -1,7 +1,7 @@
 //! What a person would type at a switch: `ovs-vsctl`, and how its daemons start.
 
 use flyover_core::{
-    Action, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart, PortState, SwitchAt,
+    Action, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart, PortState, Processes, SwitchAt,
 };
 
 use crate::shell;
@@ -32,18 +32,36 @@ fn of_daemons(daemons: &OvsDaemons) -> Vec<String> {
     if !daemons.running {
         return vec![format!("kill $(cat {}) $(cat {})", pid("ovs-vswitchd"), pid("ovsdb-server"))];
     }
-    let within = processes.netns.as_ref().map_or_else(String::new, |netns| format!("ip netns exec {netns} "));
-    let (file, socket) = (shell::word(processes.file.as_str()), daemons.switch.database.as_str());
+    let (file, schema) = (shell::word(processes.file.as_str()), shell::word(processes.schema.as_str()));
+    let remote = shell::word(&format!("--remote=punix:{}", daemons.switch.database));
+    let server = format!("{} {file} {remote}", shell::word(processes.ovsdb_server.as_str()));
     vec![
         format!("mkdir -p {}", shell::word(rundir.as_str())),
-        format!("ovsdb-tool create {file} {}", shell::word(processes.schema.as_str())),
-        format!(
-            "{within}{} {file} --remote=punix:{socket} --pidfile={} --detach",
-            processes.ovsdb_server,
-            pid("ovsdb-server")
-        ),
-        format!("{within}{} unix:{socket} --pidfile={} --detach", processes.vswitchd, pid("ovs-vswitchd")),
+        format!("[ -e {file} ] || ovsdb-tool create {file} {schema}"),
+        start(&daemons.switch, processes, "ovsdb-server", &server),
+        start_vswitchd(&daemons.switch, processes),
     ]
+}
+
+/// Without `--disable-system` it would take over a datapath of the kernel that another switch may use.
+fn start_vswitchd(switch: &SwitchAt, processes: &Processes) -> String {
+    let database = shell::word(&format!("unix:{}", switch.database));
+    let program = format!("{} {database} --disable-system", shell::word(processes.vswitchd.as_str()));
+    start(switch, processes, "ovs-vswitchd", &program)
+}
+
+/// A daemon in its network namespace, with all its files in the switch's own directory.
+fn start(switch: &SwitchAt, processes: &Processes, name: &str, program: &str) -> String {
+    let rundir = &switch.rundir;
+    let directories = ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "RUNTIME_DIRECTORY"];
+    let directories = directories.map(|key| shell::word(&format!("{key}={rundir}"))).join(" ");
+    let within = processes.netns.as_ref().map_or_else(String::new, |netns| {
+        format!("nsenter {} ", shell::word(&format!("--net=/run/netns/{netns}")))
+    });
+    let files = [("pidfile", "pid"), ("unixctl", "ctl"), ("log-file", "log")]
+        .map(|(option, ending)| shell::word(&format!("--{option}={rundir}/{name}.{ending}")))
+        .join(" ");
+    format!("env {directories} {within}{program} {files} -vconsole:off --no-chdir --detach")
 }
 
 fn of_option(option: &OvsOption) -> Vec<String> {
@@ -64,9 +82,7 @@ fn of_restart(restart: &OvsRestart) -> Vec<String> {
         Keeper::Unit(unit) => vec![format!("systemctl restart {unit}")],
         Keeper::Flyover(processes) => {
             let pid = shell::word(&format!("{}/ovs-vswitchd.pid", restart.switch.rundir));
-            let start =
-                format!("{} unix:{} --pidfile={pid} --detach", processes.vswitchd, restart.switch.database);
-            vec![format!("kill $(cat {pid})"), start]
+            vec![format!("kill $(cat {pid})"), start_vswitchd(&restart.switch, processes)]
         }
         Keeper::Others => vec!["# restart ovs-vswitchd by whatever keeps it".to_owned()],
     }

@@ -14,6 +14,9 @@ use clap::Subcommand;
 pub(crate) enum Explain {
     /// Say for each interface of a pod what carries its packets, or why Flyover does not, and what to change.
     ///
+    /// Which of its flows are bypassed at this moment is asked by a command in the pod of its node's agent, which takes the
+    /// right to `create` `pods/exec` there; without it all else is said.
+    ///
     /// Example: kubectl flyover explain pod web/shop-5d9f
     Pod(pod::OfPod),
     /// Say what a node is to have, how far it is, what was done last, and what is wrong.
