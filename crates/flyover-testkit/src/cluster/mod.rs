@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flyover_host::cmd::Cmd;
@@ -37,8 +37,8 @@ use self::record::Record;
 
 /// For one question to the API.
 const ANSWER: Duration = Duration::from_secs(60);
-/// From the start of the last daemon until all nodes are ready.
-const READY: &str = "--timeout=120s";
+/// Until something holds that is waited for. Where all is emulated it takes minutes.
+const WAIT: Duration = Duration::from_secs(600);
 /// The machine of the control plane.
 const CONTROL: &str = "control";
 
@@ -251,9 +251,21 @@ impl Cluster {
         for node in self.nodes() {
             self.until_registered(node)?;
         }
-        let wait = ["wait", "--for=condition=Ready", "node", "--all", READY];
-        self.ask(&wait).timeout(Duration::from_secs(130)).run()?;
-        Ok(())
+        self.wait(&["--for=condition=Ready", "node", "--all"])
+    }
+
+    /// Waits until something holds. A server that has a lot to do may not answer at the first time.
+    fn wait(&self, what: &[&str]) -> anyhow::Result<()> {
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let limit = format!("--timeout={}s", left.as_secs().max(1));
+            let waited = self.ask(&[&["wait", &limit], what].concat()).timeout(left + ANSWER).run();
+            match waited {
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_secs(1)),
+                done => return done.map(drop).map_err(Into::into),
+            }
+        }
     }
 
     fn of(record: Record) -> anyhow::Result<Self> {
