@@ -106,7 +106,7 @@ bench-cni: cni ## Measure attaching to a switch, beside the switch's own work an
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test kernels --test node_vm --test guests --test cluster --test api -- -D warnings
+	cargo clippy --workspace --test kernels --test node_vm --test cluster_vm --test guests --test cluster --test api -- -D warnings
 	cargo run --quiet --package tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -134,9 +134,10 @@ test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the g
 	cargo xtask kernels $(BRIEF) $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
-test-vm: setup ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, and VMs on a switch
+test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, a cluster in one, and VMs on a switch
 	@scripts/install-packages $(VM_PACKAGES)
 	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
+	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --test cluster_vm -- --nocapture $(VM_TESTS)
 	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
 
 # One cluster at a time: each is a gigabyte of daemons.

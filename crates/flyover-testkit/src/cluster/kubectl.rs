@@ -1,6 +1,7 @@
 //! What is asked of a cluster by `kubectl`, as its administrator.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use flyover_host::cmd::Cmd;
 
@@ -10,6 +11,8 @@ use super::Cluster;
 const ANSWER: Duration = Duration::from_secs(60);
 /// For what is on its way, a little shorter.
 const WAIT: &str = "--timeout=55s";
+/// For what a cluster needs to come up. Where all is emulated it takes minutes.
+const UP: Duration = Duration::from_secs(600);
 
 impl Cluster {
     /// `kubectl` with these arguments, not run yet.
@@ -38,5 +41,19 @@ impl Cluster {
     /// A field of an object by its path, e.g. `.status.podIP`.
     pub fn field(&self, object: &str, path: &str) -> anyhow::Result<String> {
         self.kubectl(&["get", object, &format!("--output=jsonpath={{{path}}}")])
+    }
+
+    /// Waits as long as it takes to come up. A server that has a lot to do may not answer at the first time.
+    pub(super) fn until(&self, what: &[&str]) -> anyhow::Result<()> {
+        let deadline = Instant::now() + UP;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let limit = format!("--timeout={}s", left.as_secs().max(1));
+            let waited = self.ask(&[&["wait", &limit], what].concat()).timeout(left + ANSWER).run();
+            match waited {
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_secs(1)),
+                done => return done.map(drop).map_err(Into::into),
+            }
+        }
     }
 }

@@ -24,14 +24,16 @@ use crate::process::Process;
 const SCRIPT: &str = include_str!("machine.sh");
 
 /// From the start of the first process until its file systems are there.
-const BOOT: Duration = Duration::from_secs(20);
+const BOOT: Duration = Duration::from_secs(180);
 /// From a signal until its process is gone.
-const END: Duration = Duration::from_secs(20);
+const END: Duration = Duration::from_secs(120);
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Enters all control groups of the machine, then becomes what is asked for.
-const JOIN: &str = r#"for group in /sys/fs/cgroup/*/cgroup.procs; do echo 0 >"$group"; done; exec "$@""#;
+/// Enters the control groups it is given, then becomes what is asked for. That has to be done from without: who sees a
+/// part of the tree only cannot leave what it does not see.
+const JOIN: &str =
+    r#"until [ "$1" = -- ]; do echo 0 >"$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
 /// Starts a daemon and notes who it is.
 const BEGIN: &str =
     r#"name=$0 log=$1; shift; setsid "$@" >>"$log" 2>&1 </dev/null & echo $! >"/run/rig/$name""#;
@@ -113,9 +115,13 @@ impl Machine {
     fn inside(&self, network: bool, command: &[&str]) -> anyhow::Result<Cmd> {
         let init = self.init().with_context(|| format!("{} does not run", self.full_name))?;
         let enter = ["--mount", "--uts", "--ipc", "--pid", "--cgroup"];
-        let enter = Cmd::new("nsenter").args([format!("--target={init}")]).args(enter);
+        let enter = Cmd::new("sh")
+            .args(["-c", JOIN, "sh"])
+            .args(self.groups.homes())
+            .args(["--", "nsenter", &format!("--target={init}")])
+            .args(enter);
         let enter = if network { enter.args(["--net"]) } else { enter };
-        Ok(enter.args(["--", "sh", "-c", JOIN, "sh"]).args(command))
+        Ok(enter.args(["--"]).args(command))
     }
 
     /// Runs a command inside to its end.

@@ -3,7 +3,8 @@
 # of its own, and becomes the process that buries orphans.
 #
 # It is started in new namespaces (mount, uts, ipc, pid), its working directory is the machine's folder, and its
-# arguments are the machine's name, that last process and the control groups as FOLDER=OPTIONS, one a hierarchy.
+# arguments are the machine's name, that last process and the control groups as FOLDER=OPTIONS, one a hierarchy of
+# version 1, or the one of version 2 as FOLDER=cgroup2.
 set -eu
 name=$1 pause=$2 folder=$(pwd)
 shift 2
@@ -12,13 +13,27 @@ if [ "${grouped:-}" != yes ]; then
 	for group; do echo 0 >"${group%%=*}/cgroup.procs"; done
 	grouped=yes exec unshare --cgroup sh "$0" "$name" "$pause" "$@"
 fi
+case $1 in
+*=cgroup2) unified=${1%=cgroup2} ;;
+*) unified= ;;
+esac
+if [ -n "$unified" ]; then
+	# This group is the root from here on, and it hands on nothing as long as it has processes itself.
+	echo 0 >"$unified/rig/cgroup.procs"
+	sed 's/[^ ][^ ]*/+&/g' "$unified/cgroup.controllers" >"$unified/cgroup.subtree_control"
+fi
 
 mount -t proc proc /proc
 umount --lazy /sys
 # Whoever looks for a hierarchy takes the first of the list, and has to find what this machine sees of it.
-for place in $(awk '/ - cgroup / { print $5 }' /proc/self/mountinfo); do umount --lazy "$place"; done
+for place in $(awk '/ - cgroup2? / { print $5 }' /proc/self/mountinfo); do umount --lazy "$place"; done
 mount -t sysfs sysfs /sys
-mount -t tmpfs -o mode=755 groups /sys/fs/cgroup
+if [ -n "$unified" ]; then
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	shift
+else
+	mount -t tmpfs -o mode=755 groups /sys/fs/cgroup
+fi
 for group; do
 	hierarchy=${group#*=}
 	# Where programs look for it: by the names of its controllers, or by its own.

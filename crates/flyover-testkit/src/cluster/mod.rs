@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::Signal;
@@ -35,8 +34,6 @@ use self::machine::Machine;
 pub use self::node::{Daemon, Node};
 use self::record::Record;
 
-/// From the start of the last daemon until all nodes are ready.
-const READY: &str = "--timeout=120s";
 /// The machine of the control plane.
 const CONTROL: &str = "control";
 
@@ -231,9 +228,7 @@ impl Cluster {
         for node in self.nodes() {
             self.until_registered(node)?;
         }
-        let wait = ["wait", "--for=condition=Ready", "node", "--all", READY];
-        self.ask(&wait).timeout(Duration::from_secs(130)).run()?;
-        Ok(())
+        self.until(&["--for=condition=Ready", "node", "--all"])
     }
 
     fn of(record: Record) -> anyhow::Result<Self> {

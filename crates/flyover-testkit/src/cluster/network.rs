@@ -3,6 +3,9 @@
 //! Invariant: none of it touches the machine's own network. There is no default route anywhere; the machine reaches the
 //! API by a port of its loopback only.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::Context;
 use flyover_host::cmd::Cmd;
 use flyover_net::netns::Netns;
@@ -20,6 +23,23 @@ pub(super) const PODS: &str = "10.244.0.0/16";
 /// A node's address on the wire.
 pub(super) fn address(node: u8) -> String {
     format!("10.77.0.{}", 10 + node)
+}
+
+/// Has the kernel show a bridge's packets to the rules of its namespace: else pods of one node get no answer through a
+/// service, and flannel does not start. Where it is a module it stays loaded, as those of bridges and tunnels do that are
+/// loaded on demand; the machine's own bridges go on as if it were not there.
+pub(super) fn filter_bridges() -> anyhow::Result<()> {
+    let settings = Path::new("/proc/sys/net/bridge");
+    if settings.exists() {
+        return Ok(());
+    }
+    Cmd::new("modprobe").args(["br_netfilter"]).run()?;
+    for rules in ["iptables", "ip6tables", "arptables"] {
+        let setting = settings.join(format!("bridge-nf-call-{rules}"));
+        // Each namespace has its own, and those that are made from now on have it on.
+        fs::write(&setting, "0").with_context(|| format!("failed to write `{}`", setting.display()))?;
+    }
+    Ok(())
 }
 
 /// Makes the control plane's namespace, with the bridge that nodes are plugged into.

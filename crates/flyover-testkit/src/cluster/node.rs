@@ -15,8 +15,8 @@ use super::{Cluster, network, settings};
 
 /// For what is asked of a node.
 const ANSWER: Duration = Duration::from_secs(60);
-/// For unpacking one image.
-const IMPORT: Duration = Duration::from_secs(180);
+/// For unpacking one image, and for a daemon to be well. Longer than a script waits.
+const LONG: Duration = Duration::from_secs(330);
 
 /// A daemon of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,11 +150,12 @@ impl Node<'_> {
             Daemon::Proxy | Daemon::Flannel => return Ok(()),
         };
         let wait = format!(
-            "for look in $(seq 600); do {well} && exit; kill -0 $(cat /run/rig/$0) || exit; sleep 0.05; done"
+            "for look in $(seq 3000); do {well} && exit; kill -0 $(cat /run/rig/$0) || exit; sleep 0.05; done"
         );
-        self.exec(&["sh", "-c", &format!("({wait}) >/dev/null 2>&1; {well}"), daemon.name()]).with_context(
-            || format!("{} is not well; see `{}`", daemon.name(), self.log(daemon).display()),
-        )?;
+        let wait = format!("({wait}) >/dev/null 2>&1; {well}");
+        self.exec_with(&["sh", "-c", &wait, daemon.name()], b"", LONG).with_context(|| {
+            format!("{} is not well; see `{}`", daemon.name(), self.log(daemon).display())
+        })?;
         Ok(())
     }
 
@@ -177,7 +178,7 @@ impl Node<'_> {
     /// Gives containerd an image: an archive of an OCI layout.
     pub fn load_image(&self, archive: &Path) -> anyhow::Result<()> {
         let archive = archive.display().to_string();
-        self.exec_with(&["ctr", "--namespace", "k8s.io", "images", "import", &archive], b"", IMPORT)?;
+        self.exec_with(&["ctr", "--namespace", "k8s.io", "images", "import", &archive], b"", LONG)?;
         Ok(())
     }
 
@@ -245,8 +246,8 @@ impl Node<'_> {
 
     /// Waits for flannel, and gives pods a network that fits it.
     fn join_pods(&self, range: &str) -> anyhow::Result<()> {
-        let wait = "for look in $(seq 600); do grep -s MTU /run/flannel/subnet.env && exit; sleep 0.05; done; exit 1";
-        let mtu = self.exec(&["sh", "-c", wait]).with_context(|| {
+        let wait = "for look in $(seq 3000); do grep -s MTU /run/flannel/subnet.env && exit; sleep 0.05; done; exit 1";
+        let mtu = self.exec_with(&["sh", "-c", wait], b"", LONG).with_context(|| {
             format!(
                 "flannel has not come up on {}; see `{}`",
                 self.name(),

@@ -18,7 +18,7 @@ use super::{CONTROL, Cluster, Control, Daemon, Node, Options, groups, images, ma
 use crate::hugepages::Hugepages;
 
 /// From the start of the API server until it serves.
-const SERVE: Duration = Duration::from_secs(90);
+const SERVE: Duration = Duration::from_secs(600);
 /// What a cluster has beside Kubernetes.
 const MANIFEST: &str = include_str!("cluster.yaml");
 
@@ -41,6 +41,7 @@ impl Cluster {
         fs::copy(pki.kubeconfig("admin"), self.kubeconfig())?;
         let pause = self.record.tool("pause");
         images::create(&self.record.folder.join("images"), &pause)?;
+        network::filter_bridges()?;
         network::create_control(&self.control.full_name)?;
         self.control.boot(CONTROL, Path::new(&pause), self.record.kept())?;
         self.open_door()?;
@@ -51,8 +52,7 @@ impl Cluster {
         on_all(self.nodes(), |node| node.start())?;
         self.until_ready()?;
         // Pods are refused before it.
-        self.kubectl(&["wait", "--for=create", "serviceaccount/default"])?;
-        Ok(())
+        self.until(&["--for=create", "serviceaccount/default"])
     }
 
     /// Leads a port of the machine's loopback to the API server, for as long as the control plane stands.
@@ -78,16 +78,15 @@ impl Cluster {
 
     pub(super) fn until_registered(&self, node: Node<'_>) -> anyhow::Result<()> {
         let name = format!("node/{}", node.name());
-        self.kubectl(&["wait", "--for=create", &name, "--timeout=50s"])
-            .with_context(|| format!("{name} has not come; see `{}`", node.log(Daemon::Kubelet).display()))?;
-        Ok(())
+        self.until(&["--for=create", &name])
+            .with_context(|| format!("{name} has not come; see `{}`", node.log(Daemon::Kubelet).display()))
     }
 
     /// The addresses of a node's pods, once the cluster has given it some.
     pub(super) fn range_of(&self, node: Node<'_>) -> anyhow::Result<String> {
         self.until_registered(node)?;
         let name = format!("node/{}", node.name());
-        self.kubectl(&["wait", "--for=jsonpath={.spec.podCIDR}", &name, "--timeout=50s"])?;
+        self.until(&["--for=jsonpath={.spec.podCIDR}", &name])?;
         self.kubectl(&["get", &name, "--output=jsonpath={.spec.podCIDR}"])
     }
 
@@ -106,6 +105,7 @@ impl Cluster {
         if self.record.hugepages > 0 {
             note(Hugepages(self.record.hugepages).give_back());
         }
+        note(groups::take_back(&self.record.lent));
         note(self.remove_files());
         ensure!(faults.is_empty(), "cluster {} is not all gone: {}", self.record.name, faults.join("; "));
         self.record.forget()
@@ -166,6 +166,7 @@ pub(super) fn prepare(options: &Options) -> anyhow::Result<Record> {
         hugepages: 0,
         above: groups::own()?,
         huge_groups,
+        lent: groups::lacking()?,
     })
 }
 

@@ -44,6 +44,9 @@ pub(super) struct Record {
     pub(super) above: String,
     /// Where the hierarchy of huge pages is mounted for it, if the kernel has one.
     pub(super) huge_groups: Option<PathBuf>,
+    /// Controllers that groups below the root have for its sake.
+    #[serde(default)]
+    pub(super) lent: Vec<String>,
 }
 
 impl Record {

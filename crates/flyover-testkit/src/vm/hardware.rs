@@ -3,8 +3,13 @@
 //! Invariant: QEMU emulates, and no device of it reaches this machine's network: the test NICs are joined by a
 //! cable inside QEMU, and the management NIC has QEMU itself at its other end.
 
-/// Of every machine. The vendor makes SMT visible, which the AMD family under emulation does not have.
-const COMMON: &str = "-nodefaults -no-user-config -display none -monitor none -machine q35,accel=tcg -cpu max,vendor=GenuineIntel";
+/// Of every machine.
+const COMMON: &str = "-nodefaults -no-user-config -display none -monitor none -machine q35,accel=tcg";
+
+/// Of this vendor SMT is visible, which the AMD family under emulation does not have.
+const INTEL: &str = "-cpu max,vendor=GenuineIntel";
+/// Of that family the kernel keeps its own pages mapped, so that not every system call throws away what is translated.
+const AMD: &str = "-cpu max";
 
 /// Before all other PCI devices, so that all are behind it.
 const IOMMU: &str = "-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on";
@@ -19,11 +24,21 @@ const NODE: &str = "-m 1536M -smp 8,sockets=2,cores=2,threads=2 \
     -device pcie-root-port,id=rp2,bus=pcie.0,chassis=3,slot=3 \
     -netdev hubport,id=end0,hubid=0 -netdev hubport,id=end1,hubid=0";
 
+/// The management NIC where there is no port to plug it into.
+const PLAIN_NIC: &str = "virtio-net-pci,netdev=management,bus=pcie.0,disable-legacy=on";
+
 /// What a machine is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hardware {
     /// CPUs and memory.
     Plain {
+        /// How many CPUs.
+        cpus: u32,
+        /// How much memory.
+        memory_mib: u32,
+    },
+    /// The same with the management NIC, for a guest with services that wait for a network, and quicker at system calls.
+    Host {
         /// How many CPUs.
         cpus: u32,
         /// How much memory.
@@ -83,8 +98,15 @@ impl Hardware {
     /// QEMU's arguments; `management` is what a node's management NIC has at its other end.
     pub(super) fn args(self, management: &str) -> Vec<String> {
         let mut args = words(COMMON);
+        args.extend(words(if matches!(self, Self::Host { .. }) { AMD } else { INTEL }));
         match self {
             Self::Plain { cpus, memory_mib } => args.extend(words(&format!("-m {memory_mib}M -smp {cpus}"))),
+            Self::Host { cpus, memory_mib } => {
+                args.extend(words(&format!(
+                    "-m {memory_mib}M -smp {cpus} -netdev {management},id=management"
+                )));
+                args.extend(words(&format!("-device {PLAIN_NIC},mac={}", Nic::MANAGEMENT.mac)));
+            }
             Self::Node { iommu } => {
                 args.extend(words(if iommu { IOMMU } else { "" }));
                 args.extend(words(NODE));

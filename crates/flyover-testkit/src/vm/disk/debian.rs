@@ -92,23 +92,27 @@ const STEPS: [(Stage, &str); 5] = [
     (Stage::Late, "rm -rf \"$1\"/etc/apt/sources.list* \"$1\"/etc/apt/apt.conf.d/99mmdebstrap"),
 ];
 
-/// Everything that decides what the tree will hold.
-pub(super) fn recipe() -> anyhow::Result<String> {
+/// Everything that decides what the tree will hold, which `more` packages are in beside the usual ones.
+pub(super) fn recipe(more: &[&str]) -> anyhow::Result<String> {
     let (deb822, lines) = machine_sources(Want::Own)?;
     let files: String = FILES.iter().map(|f| [f.path, f.mode, f.text].concat()).collect();
     let steps = STEPS.map(|(_, step)| step).concat();
-    Ok([PACKAGES, &LEFT_OUT.concat(), &files, &steps, &deb822, &lines].join("\n"))
+    Ok([packages(more), LEFT_OUT.concat(), files, steps, deb822, lines].join("\n"))
+}
+
+fn packages(more: &[&str]) -> String {
+    [&[PACKAGES], more].concat().join(",")
 }
 
 /// Makes the tree below `folder` and returns its path.
-pub(super) fn make(folder: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn make(folder: &Path, more: &[&str]) -> anyhow::Result<PathBuf> {
     let tree = folder.join("tree");
     // How this machine reaches its mirror holds for the new apt too.
     let options = folder.join("apt.conf");
     fs::write(&options, Cmd::new("apt-config").args(["dump", "Acquire"]).run()?)?;
     let bootstrap = Cmd::new("mmdebstrap")
         .args(["--quiet", "--mode=root", "--variant=minbase", "--format=directory", "--skip=output/dev"])
-        .args([format!("--include={PACKAGES}"), format!("--aptopt={}", options.display())])
+        .args([format!("--include={}", packages(more)), format!("--aptopt={}", options.display())])
         .args(["--aptopt=APT::Install-Recommends \"false\""])
         .args(LEFT_OUT.map(|path| format!("--dpkgopt=path-exclude={path}")))
         .args(hooks(folder)?)

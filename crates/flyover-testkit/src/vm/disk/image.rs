@@ -25,7 +25,12 @@ pub struct Image {
 impl Image {
     /// The one in `store`, made there if there is none of today's recipe. That takes root and minutes.
     pub fn get(store: &Path) -> anyhow::Result<Self> {
-        let recipe = [debian::recipe()?, layout::recipe(), FIRST_BOOT.into()].concat();
+        Self::with(store, &[])
+    }
+
+    /// The same with `more` packages. A store keeps one image, so this takes a store of its own.
+    pub fn with(store: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        let recipe = [debian::recipe(more)?, layout::recipe(), FIRST_BOOT.into()].concat();
         let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let disk = store.join(format!("debian-12-{hash}.raw"));
         fs::create_dir_all(store)?;
@@ -33,7 +38,7 @@ impl Image {
         let lock = File::create(store.join("lock"))?;
         lock.lock().with_context(|| format!("failed to lock `{}`", store.display()))?;
         if !disk.exists() {
-            make(store, &disk).context("failed to make the disk of a node")?;
+            make(store, &disk, more).context("failed to make the disk of a node")?;
         }
         Ok(Self { disk: disk.canonicalize()? })
     }
@@ -45,7 +50,7 @@ impl Image {
 
 /// Whole or not at all: what is interrupted leaves a folder that nobody takes for an image, and the next one
 /// removes. So are images of older recipes.
-fn make(store: &Path, disk: &Path) -> anyhow::Result<()> {
+fn make(store: &Path, disk: &Path, more: &[&str]) -> anyhow::Result<()> {
     for old in fs::read_dir(store)? {
         let old = old?.path();
         if old.is_dir() {
@@ -56,7 +61,7 @@ fn make(store: &Path, disk: &Path) -> anyhow::Result<()> {
     }
     let folder = tempfile::Builder::new().prefix("making-").tempdir_in(store)?;
     let part = folder.path().join("disk.raw");
-    layout::write(&debian::make(folder.path())?, &part)?;
+    layout::write(&debian::make(folder.path(), more)?, &part)?;
     first_boot(&part)?;
     fs::rename(part, disk)?;
     Ok(())

@@ -1,56 +1,44 @@
-//! The control groups of a machine of the rig: one in each hierarchy of version 1, below those of the program that raised it.
+//! Control groups of version 1: one group in each hierarchy, below those of the program that raised the rig.
 //!
-//! Invariant: only groups that bear the machine's name are made or removed. What limits that program limits the rig.
+//! Invariant: what limits that program limits the rig.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 /// A hierarchy, where it is mounted and what it is mounted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Hierarchy {
+pub(super) struct Hierarchy {
     place: PathBuf,
     options: String,
 }
-
-/// How long the kernel may take to see that a group's last process is gone.
-const EMPTY: Duration = Duration::from_secs(20);
 
 /// The hierarchy that counts huge pages; few machines have it mounted, and kubelet offers none without. Each rig mounts
 /// it for itself: another's mount goes when that one does.
 const HUGEPAGES: &str = "hugetlb";
 
+/// What the options of a hierarchy begin with that has a name and no controllers.
+const NAMED: &str = "none,";
+
 /// The groups of one machine: each folder, and what its hierarchy is mounted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Groups(Vec<(PathBuf, String)>);
+pub(in super::super) struct Groups(Vec<(PathBuf, String)>);
 
 impl Groups {
-    /// Those of a machine of that name, whether they are there or not. `huge` is where the rig has mounted the hierarchy
-    /// of huge pages, if the kernel has one, and `above` the groups of the program that raised the rig.
-    pub(super) fn of(name: &str, above: &str, huge: Option<&Path>) -> anyhow::Result<Self> {
-        let mut all = hierarchies()?;
+    pub(super) fn of(name: &str, mut all: Vec<Hierarchy>, above: &str, huge: Option<&Path>) -> Self {
         if let Some(place) = huge {
             all.retain(|hierarchy| hierarchy.options != HUGEPAGES);
             all.push(Hierarchy { place: place.to_owned(), options: HUGEPAGES.into() });
         }
-        ensure!(
-            !all.is_empty(),
-            "no control groups of version 1 are mounted\n  hint: this rig's nodes know no others; boot with \
-             `systemd.unified_cgroup_hierarchy=0`"
-        );
-        Ok(Self(
+        Self(
             all.into_iter()
                 .map(|h| (h.place.join(path_in(above, &h.options)).join(name), h.options))
                 .collect(),
-        ))
+        )
     }
 
-    /// Makes them, ready to take tasks.
     pub(super) fn create(&self) -> anyhow::Result<()> {
         for (folder, options) in &self.0 {
             fs::create_dir_all(folder).with_context(|| format!("failed to create `{}`", folder.display()))?;
@@ -66,29 +54,20 @@ impl Groups {
         Ok(())
     }
 
-    /// For the first process: `FOLDER=OPTIONS`.
     pub(super) fn arguments(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(folder, options)| format!("{}={options}", folder.display()))
     }
 
-    /// Removes them and all below, which a node that was cut off has left.
-    pub(super) fn remove(&self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + EMPTY;
-        for (folder, _) in &self.0 {
-            while let Err(error) = remove_below(folder) {
-                if Instant::now() > deadline {
-                    return Err(error).with_context(|| format!("failed to remove `{}`", folder.display()));
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-        }
-        Ok(())
+    pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|(folder, _)| folder.as_path())
     }
 }
 
-/// The groups of this program, as the kernel tells them.
-pub(super) fn own() -> anyhow::Result<String> {
-    fs::read_to_string("/proc/self/cgroup").context("failed to read this program's groups")
+impl Hierarchy {
+    /// Whether it has controllers.
+    pub(super) fn controls(&self) -> bool {
+        !self.options.starts_with(NAMED)
+    }
 }
 
 /// Whether the kernel can count huge pages.
@@ -98,39 +77,22 @@ pub(super) fn huge_known() -> anyhow::Result<bool> {
 }
 
 /// Mounts the hierarchy of huge pages.
-pub(super) fn mount_huge(place: &Path) -> anyhow::Result<()> {
+pub(in super::super) fn mount_huge(place: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(place)?;
     mount(Some("cgroup"), place, Some("cgroup"), MsFlags::empty(), Some(HUGEPAGES))
         .with_context(|| format!("failed to mount the control groups of huge pages at `{}`", place.display()))
 }
 
 /// Takes that mount away again.
-pub(super) fn unmount_huge(place: &Path) -> anyhow::Result<()> {
+pub(in super::super) fn unmount_huge(place: &Path) -> anyhow::Result<()> {
     match umount2(place, MntFlags::MNT_DETACH) {
         Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => Ok(()),
         Err(error) => bail!("failed to unmount `{}`: {error}", place.display()),
     }
 }
 
-fn remove_below(folder: &Path) -> std::io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_below(&entry.path())?;
-        }
-    }
-    match fs::remove_dir(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn hierarchies() -> anyhow::Result<Vec<Hierarchy>> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").context("failed to list mounts")?;
+/// What is mounted.
+pub(super) fn hierarchies(mounts: &str) -> Vec<Hierarchy> {
     let mut found: Vec<Hierarchy> = Vec::new();
     for hierarchy in mounts.lines().filter_map(hierarchy) {
         // One that is mounted twice is still one.
@@ -138,7 +100,7 @@ fn hierarchies() -> anyhow::Result<Vec<Hierarchy>> {
             found.push(hierarchy);
         }
     }
-    Ok(found)
+    found
 }
 
 /// The hierarchy of a line of mountinfo, if it is one.
@@ -151,13 +113,13 @@ fn hierarchy(line: &str) -> Option<Hierarchy> {
     let options = tail.nth(1)?.split(',').filter(|o| !["rw", "ro", "xattr", "none"].contains(o));
     let options =
         options.filter(|o| !o.contains('=') || o.starts_with("name=")).collect::<Vec<_>>().join(",");
-    let options = if options.starts_with("name=") { format!("none,{options}") } else { options };
+    let options = if options.starts_with("name=") { format!("{NAMED}{options}") } else { options };
     Some(Hierarchy { place: head.split(' ').nth(4)?.into(), options })
 }
 
 /// A program's group in a hierarchy, relative to its root.
 fn path_in(own: &str, options: &str) -> PathBuf {
-    let wanted = options.strip_prefix("none,").unwrap_or(options);
+    let wanted = options.strip_prefix(NAMED).unwrap_or(options);
     let mut lines = own.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let path = lines.find(|(controllers, _)| *controllers == wanted).map_or("", |(_, path)| path);
     path.trim_start_matches('/').into()
