@@ -3,8 +3,8 @@
  * The books: entries of the bypass, and notes of packets under way. A short hash of the flow leads to where one is.
  *
  * Invariants: who writes an element takes its guard first and gives it the next number last; who uses one takes out
- * what it needs, and looks then whether the guard still has the number it found. The order of a CPU's own loads and
- * of its own stores is kept by the machines this is built for.
+ * what it needs, and looks then whether the guard still has the number it found. keep_order() stands where the order
+ * of these steps matters.
  */
 #ifndef FLYOVER_BOOKS_H
 #define FLYOVER_BOOKS_H
@@ -15,7 +15,32 @@
 #define FO_NET FO_PLACE(0xffffff, FO_CLASS_TUNNEL)
 
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
-#define barrier() asm volatile("" ::: "memory")
+
+#ifdef __TARGET_ARCH_x86
+/* The machine keeps the order of a CPU's own loads, and of its own stores: only the compiler is to be held back. */
+#define keep_order() asm volatile("" ::: "memory")
+#else
+/* BPF's one way before 6.15 to say "all of this, then all of that": an exchange, be it with a place nobody else has. */
+static __always_inline void keep_order(void)
+{
+	__u64 place = 0;
+
+	__sync_lock_test_and_set(&place, 1);
+	asm volatile("" ::"r"(&place) : "memory");
+}
+#endif
+
+/* Takes the guard that has this number; tells whether it was had. */
+static __always_inline int take(__u32 *guard, __u32 number)
+{
+	if (number & FO_WRITING || __sync_val_compare_and_swap(guard, number, number + FO_WRITING) != number)
+		return 0;
+#ifndef __TARGET_ARCH_x86
+	/* An exchange comes after all before it and before all after it, but its own store may come late. */
+	keep_order();
+#endif
+	return 1;
+}
 
 static __always_inline int same_tuple(const struct fo_tuple *a, const struct fo_tuple *b)
 {
@@ -107,7 +132,7 @@ static __always_inline struct fo_way *find_way(const struct fo_key *key, __u32 *
 		if (!way)
 			return 0;
 		*guard = READ_ONCE(way->guard);
-		barrier();
+		keep_order();
 		if (same_key(&way->key, key))
 			return way;
 	}
@@ -225,7 +250,7 @@ __noinline int meet_twin(const struct fo_way *of, int open)
 		if (!way)
 			continue;
 		guard = READ_ONCE(way->guard);
-		barrier();
+		keep_order();
 		if (guard & FO_WRITING || !way->proven || !is_twin(way, of))
 			continue;
 		found = 1;
@@ -317,7 +342,7 @@ static __always_inline int write_way(int slot, const struct fo_way *from, __u32 
 	if (!way || !set)
 		return -1;
 	guard = READ_ONCE(way->guard);
-	if (guard & FO_WRITING || __sync_val_compare_and_swap(&way->guard, guard, guard + FO_WRITING) != guard)
+	if (!take(&way->guard, guard))
 		return 0;
 	if (fresh) {
 		retire(way);
@@ -331,7 +356,7 @@ static __always_inline int write_way(int slot, const struct fo_way *from, __u32 
 	way->proven = 1;
 	way->lease = now + state.lease;
 	way->grant = FO_GRANT(open ? next : 0, epoch);
-	barrier();
+	keep_order();
 	__sync_lock_test_and_set(&way->guard, next);
 	set->tag[slot & (FO_SET - 1)] = tag_of(flow_hash(&from->key.tuple, from->key.place & FO_NET), &from->key);
 	return 0;

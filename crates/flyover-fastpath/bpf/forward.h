@@ -105,7 +105,7 @@ static __always_inline int hold(struct trip *t, const struct fo_way *way, __u32 
 	t->family = way->to.family;
 	t->proto = way->to.proto;
 	t->outer_family = way->outer_family;
-	barrier();
+	keep_order();
 	if (READ_ONCE(way->guard) == guard)
 		return 1;
 	count(FO_RACE);

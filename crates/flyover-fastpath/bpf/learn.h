@@ -157,10 +157,10 @@ static __always_inline void note(struct __sk_buff *skb, const struct fo_key *key
 	    same_tuple(&probe->tuple, &key->tuple))
 		return;
 	guard = READ_ONCE(probe->guard);
-	if (guard & FO_WRITING || __sync_val_compare_and_swap(&probe->guard, guard, guard + FO_WRITING) != guard)
+	if (!take(&probe->guard, guard))
 		return;
 	probe->pending = !fill(skb, probe, key, p, l3, eth, o, from_pod);
-	barrier();
+	keep_order();
 	__sync_lock_test_and_set(&probe->guard, guard + FO_WRITTEN);
 }
 
@@ -173,9 +173,9 @@ static __always_inline struct fo_probe *match(struct scratch *s, const struct fo
 	if (!probe || !probe->pending || probe->id != id || probe->body != body)
 		return 0;
 	guard = READ_ONCE(probe->guard);
-	barrier();
+	keep_order();
 	__builtin_memcpy(&s->probe, probe, sizeof(*probe));
-	barrier();
+	keep_order();
 	if (guard & FO_WRITING || READ_ONCE(probe->guard) != guard)
 		return 0;
 	if (!s->probe.pending || s->probe.id != id || s->probe.body != body || !same_tuple(&s->probe.tuple, pre))
@@ -502,7 +502,7 @@ static __always_inline void keep(struct fo_way *way, const struct verdict *v, __
 	struct fo_way *old = slot < 0 ? 0 : bpf_map_lookup_elem(&ways, &at);
 	__u32 guard = old ? READ_ONCE(old->guard) : 0;
 
-	barrier();
+	keep_order();
 	paired = meet_twin(way, v->established);
 	/* What was open needs the other direction no second time, unless it would be another one. */
 	if (!paired && old && guard == old->grant >> 32 && !(guard & FO_WRITING))
@@ -520,7 +520,7 @@ static __always_inline void keep(struct fo_way *way, const struct verdict *v, __
 			refuse(&way->key.tuple, FO_BOOKS_FULL, 0);
 		return;
 	}
-	barrier();
+	keep_order();
 	if (guard & FO_WRITING || READ_ONCE(old->guard) != guard)
 		return;
 	old->lease = bpf_jiffies64() + state.lease;

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use libbpf_rs::btf::Btf;
@@ -222,6 +223,8 @@ impl Programs {
     /// Revokes every entry: each flow's next packet takes the slow path.
     pub fn revoke(&mut self) {
         let state = self.state();
+        // Whoever sees the new epoch is to see what was told before it, such as new judges.
+        fence(Ordering::Release);
         state.epoch = state.epoch.wrapping_add(1);
     }
 

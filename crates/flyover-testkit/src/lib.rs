@@ -2,6 +2,7 @@
 //!
 //! Invariant: a rig that cannot be built fails its test; nothing skips itself.
 
+pub mod apt;
 pub mod cluster;
 pub mod hosts;
 mod hugepages;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use flyover_host::cmd::Cmd;
 
-use super::Apt;
+use crate::apt::Apt;
 
 /// Where a kernel comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub const KNOWN: [(&str, Origin); 3] = [
     ("7.2", Origin::Newest("sid", "linux-image-amd64")),
 ];
 
-/// Unpacking a kernel of 400 MB.
-const UNPACK: Duration = Duration::from_secs(300);
+/// Reading the modules of a kernel on a busy machine.
+const SLOW: Duration = Duration::from_secs(300);
 
 /// An unpacked kernel.
 #[derive(Clone, Debug)]
@@ -86,8 +86,8 @@ fn fetch(name: &str, origin: Origin, store: &Path) -> anyhow::Result<()> {
     if part.exists() {
         fs::remove_dir_all(&part)?;
     }
-    apt.download(&packages(&apt, image, release)?, &part.join("debs"))?;
-    unpack(&part, release)?;
+    apt.unpack(&packages(&apt, image, release)?, &part.join("image"))?;
+    finish(&part.join("image"), release)?;
     fs::write(part.join("release"), release)?;
     fs::rename(&part, store.join(name))?;
     Ok(())
@@ -110,23 +110,14 @@ fn packages(apt: &Apt, image: &str, release: &str) -> anyhow::Result<Vec<String>
     Ok(packages)
 }
 
-fn unpack(folder: &Path, release: &str) -> anyhow::Result<()> {
-    let (debs, image) = (folder.join("debs"), folder.join("image"));
-    fs::create_dir_all(&image)?;
-    for deb in fs::read_dir(&debs)? {
-        Cmd::new("dpkg-deb")
-            .args(["-x".as_ref(), deb?.path().as_path(), image.as_path()])
-            .timeout(UNPACK)
-            .run()?;
-    }
-    fs::remove_dir_all(debs)?;
+fn finish(image: &Path, release: &str) -> anyhow::Result<()> {
     // One place for modules, whether the package merged /usr or not.
     if !image.join("lib").exists() {
         symlink("usr/lib", image.join("lib"))?;
     }
     Cmd::new("/sbin/depmod")
         .args(["-b".as_ref(), image.as_os_str(), release.as_ref()])
-        .timeout(UNPACK)
+        .timeout(SLOW)
         .run()?;
     Ok(())
 }

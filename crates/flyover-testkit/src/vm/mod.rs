@@ -9,7 +9,6 @@
 //! Invariants: nothing is installed into the machine's own `/boot` or apt; no loop device, mount, bridge or
 //! tun device is made; QEMU emulates (stock kernels hang under some hosts' KVM) and ends within its limit.
 
-mod apt;
 mod cpio;
 pub mod disk;
 mod guest;
@@ -18,9 +17,7 @@ mod initramfs;
 mod kernel;
 mod machine;
 mod modules;
-mod sources;
 
-pub use apt::Apt;
 pub use guest::{Guest, Verdict};
 pub use hardware::{Hardware, Nic};
 pub use initramfs::Initramfs;

@@ -3,10 +3,11 @@
 //! Invariant: an image depends on the sources, the toolchain and the packages it names alone: paths of this machine are taken
 //! out of the programs, and the writer knows no clock. `--check` holds that by building everything twice.
 
-mod ovs;
 mod program;
 mod recipe;
 mod sbom;
+mod sysroot;
+mod toolchain;
 
 use std::fs;
 use std::io::Write as _;
@@ -23,7 +24,7 @@ use recipe::{RECIPES, Recipe};
 /// What `cargo xtask images` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Images {
-    /// Images by name; all but flyover-ovs if none is given.
+    /// Images by name; all if none is given.
     names: Vec<String>,
     /// Build all of it twice, in two places, and fail if an image differs.
     #[arg(long)]
@@ -55,32 +56,30 @@ impl Images {
     /// Writes each image as a layout, as an archive that containerd imports, and its bill of materials; gives `name digest`.
     fn write(&self, root: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
         fs::create_dir_all(to).with_context(|| format!("failed to make `{}`", to.display()))?;
-        let wanted = |name: &str| self.names.iter().any(|asked| asked == name);
         let source = if self.debug { Source::Debug } else { Source::Image };
         let mut digests = Vec::new();
-        for recipe in RECIPES.iter().filter(|recipe| self.names.is_empty() || wanted(recipe.name)) {
-            let mut images = Vec::new();
-            for architecture in [Architecture::Amd64, Architecture::Arm64] {
-                let skipped = (self.native || self.debug) && architecture != Architecture::Amd64;
-                if recipe.is_for(architecture) && !skipped {
-                    images.push(recipe.image(root, to, (architecture, source))?);
-                }
-            }
+        for (recipe, architectures) in self.wanted()? {
+            let image = |architecture| recipe.image(root, to, (architecture, source));
+            let images = architectures.into_iter().map(image).collect::<anyhow::Result<Vec<_>>>()?;
             digests.push(lay_out(recipe.name, &images, to)?);
         }
-        if wanted(ovs::NAME) {
-            digests.push(lay_out(ovs::NAME, &[ovs::image(to)?], to)?);
-        }
-        match digests.is_empty() {
-            true => bail!("no image is called `{}`: {}", self.names.join("`, `"), known()),
-            false => Ok(digests),
-        }
+        Ok(digests)
     }
-}
 
-fn known() -> String {
-    let names: Vec<&str> = RECIPES.iter().map(|recipe: &Recipe| recipe.name).chain([ovs::NAME]).collect();
-    names.join(", ")
+    /// What is laid out, and for which architectures.
+    fn wanted(&self) -> anyhow::Result<Vec<(&'static Recipe, Vec<Architecture>)>> {
+        let known = RECIPES.each_ref().map(|recipe| recipe.name);
+        if let Some(unknown) = self.names.iter().find(|name| !known.contains(&name.as_str())) {
+            bail!("no image is called `{unknown}`: {}", known.join(", "));
+        }
+        let mut architectures = vec![Architecture::Amd64];
+        if !self.native && !self.debug {
+            architectures.push(Architecture::Arm64);
+        }
+        let asked = |name: &str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
+        let recipes = RECIPES.iter().filter(|recipe| asked(recipe.name));
+        Ok(recipes.map(|recipe| (recipe, architectures.clone())).collect())
+    }
 }
 
 fn lay_out(name: &str, images: &[Image], to: &Path) -> anyhow::Result<String> {
@@ -90,4 +89,38 @@ fn lay_out(name: &str, images: &[Image], to: &Path) -> anyhow::Result<String> {
     let folder = layout.finish()?;
     archive(&folder, &to.join(format!("{name}.tar")))?;
     Ok(format!("{full} {digest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn laid_out(names: &[&str], native: bool, debug: bool) -> anyhow::Result<Vec<String>> {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let images = Images { names, check: false, native, debug }.wanted()?;
+        let line = |(recipe, architectures): (&Recipe, Vec<Architecture>)| {
+            format!(
+                "{} {}",
+                recipe.name,
+                architectures.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" ")
+            )
+        };
+        Ok(images.into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn each_image_is_for_both_architectures_unless_it_is_only_for_here() {
+        let both = ["flyover-operator amd64 arm64", "flyover-agent amd64 arm64"];
+        assert_eq!(laid_out(&[], false, false).unwrap(), both);
+        let here = ["flyover-operator amd64", "flyover-agent amd64"];
+        assert_eq!(laid_out(&[], true, false).unwrap(), here);
+        assert_eq!(laid_out(&[], false, true).unwrap(), here);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_laid_out_and_nothing_else() {
+        assert_eq!(laid_out(&["flyover-agent"], false, false).unwrap(), ["flyover-agent amd64 arm64"]);
+        let error = laid_out(&["flyover-agent", "flyover-ovs"], false, false).unwrap_err();
+        assert_eq!(error.to_string(), "no image is called `flyover-ovs`: flyover-operator, flyover-agent");
+    }
 }

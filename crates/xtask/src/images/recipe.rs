@@ -1,6 +1,6 @@
 //! What stands in each image, and how it is started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -8,8 +8,9 @@ use anyhow::Context;
 use flyover_bundle::{Architecture, Config, Content, Files, Image};
 use flyover_testkit::cluster::libraries;
 
-use super::program::{Libc, Program, Source, target};
-use super::sbom;
+use super::program::{Program, Source};
+use super::toolchain::{Libc, target};
+use super::{sbom, sysroot};
 
 /// An image of our programs.
 pub(super) struct Recipe {
@@ -21,7 +22,7 @@ pub(super) struct Recipe {
 }
 
 /// All images of our programs.
-pub(super) const RECIPES: [Recipe; 2] = [
+pub(super) static RECIPES: [Recipe; 2] = [
     Recipe {
         name: "flyover-operator",
         user: "65532:65532",
@@ -61,11 +62,6 @@ pub(super) const RECIPES: [Recipe; 2] = [
 ];
 
 impl Recipe {
-    /// Whether all its programs can be linked here for the architecture: glibc and libelf of another one are not there.
-    pub(super) fn is_for(&self, architecture: Architecture) -> bool {
-        architecture == Architecture::Amd64 || self.programs.iter().all(|program| program.libc == Libc::Musl)
-    }
-
     /// Puts the programs together.
     pub(super) fn image(
         &self,
@@ -110,12 +106,14 @@ impl Recipe {
 
     /// The bill of materials, which also stands beside the layout.
     fn bill(&self, root: &Path, to: &Path, architecture: Architecture) -> anyhow::Result<String> {
-        let roots: Vec<(&str, &str)> = self
-            .programs
-            .iter()
-            .map(|program| (program.package, target(program.libc, architecture)))
-            .collect();
-        let bill = sbom::of(root, self.name, &roots)?;
+        let mut components = BTreeMap::new();
+        for program in self.programs {
+            components.extend(sbom::crates(root, program.package, target(program.libc, architecture))?);
+            if program.libc == Libc::Gnu {
+                components.extend(sbom::archives(sysroot::archives(root, architecture)?, architecture));
+            }
+        }
+        let bill = sbom::bill(self.name, components);
         let beside = to.join(format!("{}-{architecture}.cdx.json", self.name));
         fs::write(&beside, &bill).with_context(|| format!("failed to write `{}`", beside.display()))?;
         Ok(bill)

@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use flyover_host::cmd::Cmd;
 
-use crate::vm::apt::machine_sources;
-use crate::vm::sources::Want;
+use crate::apt::{Want, machine_sources};
 
 /// Two minutes on an idle machine with a near mirror.
 const SLOW: Duration = Duration::from_secs(1200);

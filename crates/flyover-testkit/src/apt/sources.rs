@@ -1,13 +1,15 @@
-//! Apt sources of another suite, made from the machine's own.
+//! Apt sources of another suite or architecture, made from the machine's own.
 //!
 //! Which mirror a machine uses, and which keys it trusts, is its administrator's choice: it is kept, and only
-//! the suite's name changes. Both forms are read: `.sources` (deb822) and one line each (`sources.list`).
+//! the suite's name changes, or what binds a source to the machine's architecture goes. Both forms are read: `.sources` (deb822) and one line each (`sources.list`).
 
 /// Which suites a private apt is to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want<'a> {
+pub(crate) enum Want<'a> {
     /// The machine's own release with its updates and security.
     Own,
+    /// The same for another architecture.
+    Foreign,
     /// Another one instead.
     Other(&'a str),
 }
@@ -36,6 +38,8 @@ fn deb822_stanza(stanza: &str, codename: &str, want: Want<'_>) -> Option<String>
         let name = line.split(':').next().unwrap_or_default();
         if name.eq_ignore_ascii_case("Suites") {
             format!("Suites: {}\n", suites.join(" "))
+        } else if want == Want::Foreign && name.eq_ignore_ascii_case("Architectures") {
+            String::new()
         } else {
             format!("{line}\n")
         }
@@ -47,7 +51,7 @@ fn one_line(line: &str, codename: &str, want: Want<'_>) -> Option<String> {
     // Options in brackets may hold spaces, so they are cut off first.
     let rest = line.strip_prefix("deb ")?.trim_start();
     let (options, rest) = match rest.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(o, r)| (format!("[{o}] "), r))?,
+        Some(rest) => rest.split_once(']').map(|(o, r)| (options(o, want), r))?,
         None => (String::new(), rest),
     };
     let mut words = rest.split_whitespace();
@@ -56,11 +60,18 @@ fn one_line(line: &str, codename: &str, want: Want<'_>) -> Option<String> {
     components.contains(&"main").then(|| format!("deb {options}{uri} {suite} {}", components.join(" ")))
 }
 
+/// What is said of a source in brackets, without the architecture it is for if that is to be another one.
+fn options(all: &str, want: Want<'_>) -> String {
+    let kept = |word: &&str| want != Want::Foreign || !word.starts_with("arch");
+    let words: Vec<&str> = all.split_whitespace().filter(kept).collect();
+    if words.is_empty() { String::new() } else { format!("[ {} ] ", words.join(" ")) }
+}
+
 /// What the suite is to be called, if it is one of the machine's release.
 fn renamed<'a>(suite: &'a str, codename: &str, want: Want<'a>) -> Option<&'a str> {
     let suffix = suite.strip_prefix(codename)?;
     match want {
-        Want::Own => ["", "-updates", "-security"].contains(&suffix).then_some(suite),
+        Want::Own | Want::Foreign => ["", "-updates", "-security"].contains(&suffix).then_some(suite),
         Want::Other(other) => suffix.is_empty().then_some(other),
     }
 }
@@ -96,5 +107,16 @@ mod tests {
         let sid = "deb [ arch=amd64 signed-by=/k.gpg ] http://m.example/debian sid main contrib\n";
         assert_eq!(from_lines(list, "bookworm", Want::Other("sid")), sid);
         assert_eq!(from_lines(list, "bookworm", Want::Own).lines().count(), 1);
+    }
+
+    #[test]
+    fn for_another_architecture_a_source_is_bound_to_none() {
+        let line = "deb [ arch=amd64 signed-by=/k.gpg ] http://m.example/debian bookworm main\n";
+        let free = "deb [ signed-by=/k.gpg ] http://m.example/debian bookworm main\n";
+        assert_eq!(from_lines(line, "bookworm", Want::Foreign), free);
+        let bound = "Types: deb\nURIs: http://m.example/debian\nSuites: bookworm\nComponents: main\n";
+        let stanza = format!("{bound}Architectures: amd64\n");
+        assert_eq!(from_deb822(&stanza, "bookworm", Want::Foreign), bound);
+        assert_eq!(from_deb822(&stanza, "bookworm", Want::Own), stanza);
     }
 }

@@ -1,5 +1,11 @@
-//! A private apt: its own sources, lists and cache, below one folder. The machine's apt is not touched.
+//! A private apt: its own sources, lists and cache, below one folder, for another suite or another architecture than
+//! the machine's.
+//!
+//! Invariant: the machine's apt is not touched, and nothing is installed.
 
+mod sources;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,12 +13,17 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use flyover_host::cmd::Cmd;
 
-use super::sources::{Want, from_deb822, from_lines};
+pub(crate) use sources::Want;
+use sources::{from_deb822, from_lines};
 
 /// Downloads of a slow mirror may take this long.
 const SLOW: Duration = Duration::from_secs(600);
+/// Unpacking a kernel of 400 MB.
+const UNPACK: Duration = Duration::from_secs(300);
+/// What Debian calls the architecture that all rigs are for.
+const MACHINE: &str = "amd64";
 
-/// A private apt for one suite.
+/// A private apt for one suite and one architecture.
 #[derive(Clone, Debug)]
 pub struct Apt {
     config: PathBuf,
@@ -21,15 +32,20 @@ pub struct Apt {
 impl Apt {
     /// Makes one below `folder` that knows the machine's own release, and fetches its lists.
     pub fn own(folder: &Path) -> anyhow::Result<Self> {
-        Self::make(folder, Want::Own)
+        Self::make(folder, Want::Own, MACHINE)
     }
 
     /// Makes one below `folder` that knows `suite` only, and fetches its lists.
     pub fn other(folder: &Path, suite: &str) -> anyhow::Result<Self> {
-        Self::make(folder, Want::Other(suite))
+        Self::make(folder, Want::Other(suite), MACHINE)
     }
 
-    fn make(folder: &Path, want: Want<'_>) -> anyhow::Result<Self> {
+    /// Makes one below `folder` that knows the machine's own release for another architecture, and fetches its lists.
+    pub fn foreign(folder: &Path, architecture: &str) -> anyhow::Result<Self> {
+        Self::make(folder, Want::Foreign, architecture)
+    }
+
+    fn make(folder: &Path, want: Want<'_>, architecture: &str) -> anyhow::Result<Self> {
         for part in ["parts", "state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(part))?;
         }
@@ -40,7 +56,7 @@ impl Apt {
         // No package is installed as far as this apt knows, so it never looks at the machine's.
         fs::write(folder.join("state/status"), "")?;
         let config = folder.join("apt.conf");
-        fs::write(&config, configuration(folder))?;
+        fs::write(&config, configuration(folder, architecture))?;
         let apt = Self { config };
         apt.cmd("apt-get", ["update", "--quiet"])
             .timeout(SLOW)
@@ -61,8 +77,24 @@ impl Apt {
         self.cmd("apt-cache", ["show", package]).run().is_ok()
     }
 
-    /// Downloads packages into `folder`.
-    pub fn download(&self, packages: &[String], folder: &Path) -> anyhow::Result<()> {
+    /// Fetches packages and unpacks them over each other in `folder`; gives `name version` of each, sorted.
+    pub fn unpack(&self, packages: &[String], folder: &Path) -> anyhow::Result<Vec<String>> {
+        let debs = folder.join("debs");
+        self.download(packages, &debs)?;
+        let mut versions = Vec::new();
+        for deb in fs::read_dir(&debs)? {
+            let deb = deb?.path();
+            let unpack: [&Path; 3] = ["-x".as_ref(), &deb, folder];
+            Cmd::new("dpkg-deb").args(unpack).timeout(UNPACK).run()?;
+            let show = ["--show", "--showformat=${Package} ${Version}"].map(OsStr::new);
+            versions.push(Cmd::new("dpkg-deb").args(show).args([&deb]).run()?);
+        }
+        fs::remove_dir_all(debs)?;
+        versions.sort();
+        Ok(versions)
+    }
+
+    fn download(&self, packages: &[String], folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder)?;
         let here = format!("--chdir={}", folder.display());
         let base = Cmd::new("env").args([here, self.environment()]).args(["apt-get", "--quiet", "download"]);
@@ -83,7 +115,7 @@ impl Apt {
 }
 
 /// What the machine's sources give for the suite, in both forms.
-pub(super) fn machine_sources(want: Want<'_>) -> anyhow::Result<(String, String)> {
+pub(crate) fn machine_sources(want: Want<'_>) -> anyhow::Result<(String, String)> {
     let codename =
         codename(&fs::read_to_string("/etc/os-release").context("failed to read /etc/os-release")?)?;
     let (mut deb822, mut lines) = (Vec::new(), String::new());
@@ -112,12 +144,12 @@ fn codename(os_release: &str) -> anyhow::Result<String> {
         .to_owned())
 }
 
-fn configuration(folder: &Path) -> String {
+fn configuration(folder: &Path, architecture: &str) -> String {
     let dir = folder.display();
     format!(
         "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{dir}/parts\";\nDir::State \"{dir}/state\";\n\
          Dir::State::status \"{dir}/state/status\";\nDir::Cache \"{dir}/cache\";\nAcquire::Languages \"none\";\n\
-         Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\nAPT::Architecture \"amd64\";\n\
-         APT::Sandbox::User \"\";\n"
+         Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\nAPT::Architecture \"{architecture}\";\n\
+         APT::Architectures \"{architecture}\";\nAPT::Sandbox::User \"\";\n"
     )
 }
