@@ -15,8 +15,6 @@ pub(crate) const FOLDER: &str = "/srv/cluster";
 /// For one answer.
 const LONG: Duration = Duration::from_secs(600);
 
-const CLOCK: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// What the root hands on, and the groups of rigs below it.
@@ -52,7 +50,6 @@ pub(crate) fn raise_and_take_down() {
     assert!(mounts.contains(" cgroup2 ") && !mounts.contains(" cgroup "), "{mounts}");
     let before = groups();
     eprintln!("{before:?}");
-    eprintln!("clock: {}", fs::read_to_string(CLOCK).unwrap());
 
     let options = Options { nodes: 1, hugepages: 16, ..Options::new(Path::new(FOLDER), Path::new(TOOLS)) };
     let cluster = Cluster::up(&options).unwrap();
