@@ -8,8 +8,9 @@ const COMMON: &str = "-nodefaults -no-user-config -display none -monitor none -m
 
 /// Of this vendor SMT is visible, which the AMD family under emulation does not have.
 const INTEL: &str = "-cpu max,vendor=GenuineIntel";
-/// Of that family the kernel keeps its own pages mapped, so that not every system call throws away what is translated.
-const AMD: &str = "-cpu max";
+/// One of theirs that does not speculate, so that the kernel keeps its pages mapped and a system call does not throw away
+/// all that is translated; and unlike those of AMD under emulation it has a clock that needs no system call.
+const PLAIN: &str = "-cpu max,vendor=GenuineIntel,family=6,model=28,stepping=10";
 
 /// Before all other PCI devices, so that all are behind it.
 const IOMMU: &str = "-device intel-iommu,intremap=on,caching-mode=on,device-iotlb=on";
@@ -98,7 +99,7 @@ impl Hardware {
     /// QEMU's arguments; `management` is what a node's management NIC has at its other end.
     pub(super) fn args(self, management: &str) -> Vec<String> {
         let mut args = words(COMMON);
-        args.extend(words(if matches!(self, Self::Host { .. }) { AMD } else { INTEL }));
+        args.extend(words(if matches!(self, Self::Host { .. }) { PLAIN } else { INTEL }));
         match self {
             Self::Plain { cpus, memory_mib } => args.extend(words(&format!("-m {memory_mib}M -smp {cpus}"))),
             Self::Host { cpus, memory_mib } => {

@@ -17,13 +17,14 @@ const LONG: Duration = Duration::from_secs(600);
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// What the root hands on, and the groups below it.
+/// What the root hands on, and the groups of rigs below it.
 fn groups() -> (String, Vec<String>) {
     let mut names: Vec<String> = fs::read_dir(ROOT)
         .unwrap()
         .map(Result::unwrap)
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("fo-"))
         .collect();
     names.sort();
     (fs::read_to_string(Path::new(ROOT).join("cgroup.subtree_control")).unwrap(), names)
@@ -41,7 +42,7 @@ fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
     }
 }
 
-/// Raises a cluster, has it run a pod with limits of all kinds, cuts a node's power, and takes all away.
+/// Raises a cluster, has it run a pod with limits, and takes both away.
 pub(crate) fn raise_and_take_down() {
     let started = Instant::now();
     let timed = |what: &str| eprintln!("{what} after {:.0} s", started.elapsed().as_secs_f32());
@@ -57,16 +58,12 @@ pub(crate) fn raise_and_take_down() {
     fs::write("/srv/limited.yaml", include_str!("limited.yaml")).unwrap();
     kubectl(&cluster, &["apply", "--filename=/srv/limited.yaml"]);
     kubectl(&cluster, &["wait", "--timeout=300s", "--for=condition=Ready", "pod/limited"]);
-    let files = ["memory.max", "cpu.max", "hugetlb.2MB.max"].map(|file| format!("{ROOT}/{file}"));
+    let files = ["memory.max", "cpu.max"].map(|file| format!("{ROOT}/{file}"));
     let read = [&["exec", "limited", "--", "cat"], &files.each_ref().map(String::as_str)[..]].concat();
-    assert_eq!(kubectl(&cluster, &read), "67108864\n10000 100000\n8388608\n");
+    assert_eq!(kubectl(&cluster, &read), "67108864\n10000 100000\n");
     timed("the pod is limited");
     kubectl(&cluster, &["delete", "--ignore-not-found", "pod/limited"]);
-
-    cluster.node(1).kill().unwrap();
-    cluster.node(1).start().unwrap();
-    cluster.until_ready().unwrap();
-    timed("a node is back");
+    timed("the pod is gone");
     cluster.down().unwrap();
     timed("all is gone");
     assert_eq!(groups(), before);

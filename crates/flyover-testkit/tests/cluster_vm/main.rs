@@ -38,7 +38,7 @@ mod root {
     }
 
     fn machine() -> DiskVm {
-        let image = Image::with(&target().join("vm/cluster"), &PACKAGES).unwrap();
+        let image = Image::with(&target().join("vm-cluster"), &PACKAGES).unwrap();
         let mut vm = DiskVm::start(&image, Hardware::Host { cpus: 2, memory_mib: 6144 }).unwrap();
         for tool in fs::read_dir(target().join("tools/kubernetes")).unwrap() {
             let tool = tool.unwrap();

@@ -28,7 +28,7 @@ impl Image {
         Self::with(store, &[])
     }
 
-    /// The same with `more` packages. A store keeps one image, so this takes a store of its own.
+    /// The same with `more` packages. A store keeps one image and nothing else, so this takes a store of its own.
     pub fn with(store: &Path, more: &[&str]) -> anyhow::Result<Self> {
         let recipe = [debian::recipe(more)?, layout::recipe(), FIRST_BOOT.into()].concat();
         let hash: String = Sha256::digest(recipe).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
