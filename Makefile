@@ -26,6 +26,8 @@ CLUSTER ?=
 FUZZ_SECONDS ?= 60
 # Where the demos of the switch and of a cluster find the command line: target/debug is built sooner, and its images too.
 PROGRAMS ?= target/release
+# What `make images` has written.
+BUILT_IMAGES = $(dir $(wildcard target/images/flyover-*/index.json))
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
 # Name of the lab that demo and bench raise.
@@ -54,9 +56,10 @@ setup-cluster: setup ## Install what clusters are made of, and build Kubernetes 
 	@scripts/install-packages $(CLUSTER_PACKAGES)
 	@scripts/install-kubernetes
 
-cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine (CLUSTER="--proxy nftables --hugepages 512 …")
+cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine, with the images that are built (CLUSTER="--proxy nftables --hugepages 512 …")
 	cargo build --package xtask
 	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
+	@$(if $(BUILT_IMAGES),$(SUDO) target/debug/xtask cluster load $(BUILT_IMAGES))
 
 cluster-down: ## Take it away
 	cargo build --package xtask
