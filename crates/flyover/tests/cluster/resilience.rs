@@ -45,9 +45,10 @@ mod root {
         (all.parse().unwrap(), own.parse().unwrap())
     }
 
-    /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping.
-    fn no_more(lost: Lost, quiet: Lost) {
-        assert!(lost.stream <= quiet.stream, "{lost:?}, and {quiet:?} without");
+    /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping. A
+    /// receiver that has to wait for a processor loses a few of a stream: `share` per cent of it are allowed for.
+    fn no_more(lost: Lost, quiet: Lost, share: f64) {
+        assert!(lost.stream <= quiet.stream + share, "{lost:?}, and {quiet:?} without");
         let pings = lost.pings.iter().zip(quiet.pings).all(|(lost, quiet)| *lost <= quiet + 5.0);
         assert!(pings, "{lost:?}, and {quiet:?} without");
     }
@@ -68,7 +69,7 @@ mod root {
         });
         converges(&stage);
         assert_eq!(load.links(), links);
-        no_more(upgraded, quiet);
+        no_more(upgraded, quiet, 0.0);
 
         let dead = load.lost_during(Duration::from_secs(40), || {
             kill(&stage, "flyover-operator");
@@ -83,7 +84,8 @@ mod root {
         stage.cluster.until_ready().unwrap();
         converges(&stage);
         assert_eq!(load.links(), links);
-        no_more(dead, quiet);
+        // All that starts again takes the processors: a fifth of a second of forty is not a datapath that stopped.
+        no_more(dead, quiet, 0.5);
 
         for node in stage.cluster.nodes() {
             let (all, own) = memory_of_agent(node);
@@ -93,8 +95,8 @@ mod root {
         }
 
         let ended = stage.flyover(&["uninstall", "--timeout", "10s"]);
-        assert!(!ended.status.success(), "pods hold the switch up");
-        for word in ["not all was taken back in time", "switch: ", "pods are attached still"] {
+        assert_eq!(ended.status.code(), Some(1), "pods hold the switch up");
+        for word in ["not all was taken back in time", "node node1, switch: ", "node node2, switch: "] {
             assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
         }
         stage.cluster.kubectl(&["delete", "pod", "--all", "--wait"]).unwrap();
