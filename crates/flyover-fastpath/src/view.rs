@@ -126,9 +126,8 @@ pub fn why_address(
     most: usize,
 ) -> Result<PodFlows, BooksError> {
     let conversations = conversations(flows(report, books)?, addresses, tracked);
-    let (fast, slow): (Vec<_>, Vec<_>) = conversations
-        .iter()
-        .partition(|(_, found)| report.paused.is_empty() && found.iter().any(|v| v.state == "fast"));
+    let (fast, slow): (Vec<_>, Vec<_>) =
+        conversations.iter().partition(|(_, found)| is_bypassed(report, found));
     let told = fast.iter().chain(&slow).take(most);
     let some = told.map(|(flow, found)| why(report, books, **flow, found)).collect::<Result<_, _>>()?;
     Ok(PodFlows { accelerated: fast.len(), slow: slow.len(), some })
@@ -190,8 +189,12 @@ fn why(report: &Report, books: &Books, flow: Flow, found: &[FlowView]) -> Result
             "no packet of it was seen to enter here by a pod or an uplink, or none yet left again".into(),
         );
     }
-    let accelerated = report.paused.is_empty() && found.iter().any(|v| v.state == "fast");
-    Ok(Why { subject: flow.to_string(), accelerated, because, forgoes: None })
+    Ok(Why { subject: flow.to_string(), accelerated: is_bypassed(report, found), because, forgoes: None })
+}
+
+/// Whether packets of a conversation are bypassed now, in one of its directions at least.
+fn is_bypassed(report: &Report, found: &[FlowView]) -> bool {
+    report.paused.is_empty() && found.iter().any(|v| v.state == "fast")
 }
 
 fn judge_name(report: &Report, number: u32, detail: u32) -> String {
