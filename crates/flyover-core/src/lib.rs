@@ -19,6 +19,7 @@ mod pciclass;
 mod plan;
 mod size;
 mod switch;
+mod switch_start;
 mod word;
 
 pub use action::{
@@ -48,3 +49,4 @@ pub use switch::{
     BridgeFacts, BridgeState, InterfaceState, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart,
     PortState, Processes, Strings, SwitchAt, SwitchFacts, VswitchdFacts, is_read_at_start,
 };
+pub use switch_start::SwitchDaemon;

@@ -2,6 +2,7 @@
 
 use flyover_core::{
     Action, Keeper, OvsBridge, OvsDaemons, OvsOption, OvsPort, OvsRestart, PortState, Processes, SwitchAt,
+    SwitchDaemon,
 };
 
 use crate::shell;
@@ -33,35 +34,17 @@ fn of_daemons(daemons: &OvsDaemons) -> Vec<String> {
         return vec![format!("kill $(cat {}) $(cat {})", pid("ovs-vswitchd"), pid("ovsdb-server"))];
     }
     let (file, schema) = (shell::word(processes.file.as_str()), shell::word(processes.schema.as_str()));
-    let remote = shell::word(&format!("--remote=punix:{}", daemons.switch.database));
-    let server = format!("{} {file} {remote}", shell::word(processes.ovsdb_server.as_str()));
     vec![
         format!("mkdir -p {}", shell::word(rundir.as_str())),
         format!("[ -e {file} ] || ovsdb-tool create {file} {schema}"),
-        start(&daemons.switch, processes, "ovsdb-server", &server),
-        start_vswitchd(&daemons.switch, processes),
+        start(&daemons.switch, processes, SwitchDaemon::OvsdbServer),
+        start(&daemons.switch, processes, SwitchDaemon::Vswitchd),
     ]
 }
 
-/// Without `--disable-system` it would take over a datapath of the kernel that another switch may use.
-fn start_vswitchd(switch: &SwitchAt, processes: &Processes) -> String {
-    let database = shell::word(&format!("unix:{}", switch.database));
-    let program = format!("{} {database} --disable-system", shell::word(processes.vswitchd.as_str()));
-    start(switch, processes, "ovs-vswitchd", &program)
-}
-
-/// A daemon in its network namespace, with all its files in the switch's own directory.
-fn start(switch: &SwitchAt, processes: &Processes, name: &str, program: &str) -> String {
-    let rundir = &switch.rundir;
-    let directories = ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "RUNTIME_DIRECTORY"];
-    let directories = directories.map(|key| shell::word(&format!("{key}={rundir}"))).join(" ");
-    let within = processes.netns.as_ref().map_or_else(String::new, |netns| {
-        format!("nsenter {} ", shell::word(&format!("--net=/run/netns/{netns}")))
-    });
-    let files = [("pidfile", "pid"), ("unixctl", "ctl"), ("log-file", "log")]
-        .map(|(option, ending)| shell::word(&format!("--{option}={rundir}/{name}.{ending}")))
-        .join(" ");
-    format!("env {directories} {within}{program} {files} -vconsole:off --no-chdir --detach")
+fn start(switch: &SwitchAt, processes: &Processes, daemon: SwitchDaemon) -> String {
+    let words = processes.start(switch, daemon, ToString::to_string);
+    words.iter().map(|word| shell::word(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn of_option(option: &OvsOption) -> Vec<String> {
@@ -82,7 +65,7 @@ fn of_restart(restart: &OvsRestart) -> Vec<String> {
         Keeper::Unit(unit) => vec![format!("systemctl restart {unit}")],
         Keeper::Flyover(processes) => {
             let pid = shell::word(&format!("{}/ovs-vswitchd.pid", restart.switch.rundir));
-            vec![format!("kill $(cat {pid})"), start_vswitchd(&restart.switch, processes)]
+            vec![format!("kill $(cat {pid})"), start(&restart.switch, processes, SwitchDaemon::Vswitchd)]
         }
         Keeper::Others => vec!["# restart ovs-vswitchd by whatever keeps it".to_owned()],
     }

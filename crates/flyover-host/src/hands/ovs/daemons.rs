@@ -10,9 +10,7 @@ use std::time::Duration;
 use flyover_core::{Action, HostPath, Keeper, OvsDaemons, Processes, SwitchAt};
 use flyover_ovs::{Row, Transaction};
 
-use super::process::{
-    Parting, below, netns_path, start_ovsdb_server, start_vswitchd, stop_ovsdb_server, stop_vswitchd,
-};
+use super::process::{Parting, below, start_ovsdb_server, start_vswitchd, stop_ovsdb_server, stop_vswitchd};
 use super::{QUICK, before, refused};
 use crate::hands::file::missing_above;
 use crate::hands::{Hand, has_room};
@@ -136,11 +134,12 @@ fn remove_tree(host: &HostRoot, directory: &HostPath) -> Result<(), HostError> {
     host.remove_empty_directory(directory)
 }
 
-fn check_netns(host: &HostRoot, name: &str) -> Result<(), HostError> {
+fn check_netns(host: &HostRoot, processes: &Processes) -> Result<(), HostError> {
+    let Some(name) = &processes.netns else { return Ok(()) };
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return Err(refused(format!("`{name}` is no name of a network namespace"), "ip netns lists them"));
     }
-    if !host.exists(&netns_path(name)) {
+    if processes.netns_path().is_some_and(|path| !host.exists(&path)) {
         return Err(refused(
             format!("there is no network namespace `{name}`"),
             &format!("make it: ip netns add {name}"),
@@ -187,7 +186,7 @@ impl Hand for OvsDaemons {
             return Ok(());
         }
         check_paths(host, &self.switch, processes)?;
-        processes.netns.as_deref().map_or(Ok(()), |netns| check_netns(host, netns))?;
+        check_netns(host, processes)?;
         has_room(host, &self.switch.rundir, 1 << 20)
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use flyover_core::{HostPath, Processes, SwitchAt};
+use flyover_core::{HostPath, Processes, SwitchAt, SwitchDaemon};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -22,34 +22,19 @@ pub(super) fn below(at: &SwitchAt, name: &str) -> HostPath {
     at.rundir.join(name).expect("a name joins a path")
 }
 
-/// Where a network namespace has its name.
-pub(super) fn netns_path(name: &str) -> HostPath {
-    HostPath::fixed("/run/netns").join(name).expect("names of namespaces were checked")
-}
-
 /// Starts `ovsdb-server`.
 pub(super) fn start_ovsdb_server(
     host: &HostRoot,
     at: &SwitchAt,
     processes: &Processes,
 ) -> Result<(), HostError> {
-    let real = |path: &HostPath| host.path(path).display().to_string();
-    let program = [
-        real(&processes.ovsdb_server),
-        real(&processes.file),
-        format!("--remote=punix:{}", real(&at.database)),
-    ];
-    start(host, at, "ovsdb-server", command(host, processes, program))
+    start(host, at, processes, SwitchDaemon::OvsdbServer)
 }
 
 /// Starts `ovs-vswitchd`. When it has started its first configuration is carried out, DPDK among it.
 pub(super) fn start_vswitchd(host: &HostRoot, at: &SwitchAt, processes: &Processes) -> Result<(), HostError> {
-    let real = |path: &HostPath| host.path(path).display().to_string();
-    // Without `--disable-system` it would take over a datapath of the kernel that another switch may use.
-    let program =
-        [real(&processes.vswitchd), format!("unix:{}", real(&at.database)), "--disable-system".to_owned()];
     let log = LogMark::now(host, at);
-    start(host, at, "ovs-vswitchd", command(host, processes, program)).map_err(|error| match error {
+    start(host, at, processes, SwitchDaemon::Vswitchd).map_err(|error| match error {
         HostError::Command(error) => {
             HostError::Daemon(format!("ovs-vswitchd does not start: {error}{}", because(&log)))
         }
@@ -57,32 +42,20 @@ pub(super) fn start_vswitchd(host: &HostRoot, at: &SwitchAt, processes: &Process
     })
 }
 
-/// A program and its own arguments, in the network namespace it is to run in.
-fn command(host: &HostRoot, processes: &Processes, program: [String; 3]) -> Vec<String> {
-    let within = processes.netns.iter().flat_map(|netns| {
-        ["nsenter".to_owned(), format!("--net={}", host.path(&netns_path(netns)).display())]
-    });
-    within.chain(program).collect()
-}
-
-fn start(host: &HostRoot, at: &SwitchAt, name: &str, command: Vec<String>) -> Result<(), HostError> {
-    end_strays(host, at, name)?;
-    let rundir = host.path(&at.rundir).display().to_string();
-    let file = |ending: &str| format!("{rundir}/{name}.{ending}");
-    // DPDK keeps its files where the last of them says, and two switches would meet in /run/dpdk.
-    let directories = ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "RUNTIME_DIRECTORY"];
-    let mut words: Vec<String> = directories.iter().map(|key| format!("{key}={rundir}")).collect();
-    words.extend(command);
-    words.extend([
-        format!("--pidfile={}", file("pid")),
-        format!("--unixctl={}", file("ctl")),
-        format!("--log-file={}", file("log")),
-    ]);
-    words.extend(["-vconsole:off", "--no-chdir", "--detach"].map(str::to_owned));
+fn start(
+    host: &HostRoot,
+    at: &SwitchAt,
+    processes: &Processes,
+    daemon: SwitchDaemon,
+) -> Result<(), HostError> {
+    end_strays(host, at, daemon.name())?;
+    let words = processes.start(at, daemon, |path| host.path(path).display().to_string());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    host.run("env", &words, SLOW)?;
+    if let [program, arguments @ ..] = words.as_slice() {
+        host.run(program, arguments, SLOW)?;
+    }
     // Also where an agent in a container started it, it is the host's.
-    started_as(host, at, name).iter().for_each(|daemon| groups::leave(host, daemon.pid));
+    started_as(host, at, daemon.name()).iter().for_each(|daemon| groups::leave(host, daemon.pid));
     Ok(())
 }
 
