@@ -58,27 +58,31 @@ impl Images {
         fs::create_dir_all(to).with_context(|| format!("failed to make `{}`", to.display()))?;
         let source = if self.debug { Source::Debug } else { Source::Image };
         let mut digests = Vec::new();
-        for (recipe, architectures) in self.wanted()? {
-            let image = |architecture| recipe.image(root, to, (architecture, source));
-            let images = architectures.into_iter().map(image).collect::<anyhow::Result<Vec<_>>>()?;
+        for recipe in self.recipes()? {
+            let image = |&architecture| recipe.image(root, to, (architecture, source));
+            let images = self.architectures().iter().map(image).collect::<anyhow::Result<Vec<_>>>()?;
             digests.push(lay_out(recipe.name, &images, to)?);
         }
         Ok(digests)
     }
 
-    /// What is laid out, and for which architectures.
-    fn wanted(&self) -> anyhow::Result<Vec<(&'static Recipe, Vec<Architecture>)>> {
+    /// What is laid out.
+    fn recipes(&self) -> anyhow::Result<Vec<&'static Recipe>> {
         let known = RECIPES.each_ref().map(|recipe| recipe.name);
         if let Some(unknown) = self.names.iter().find(|name| !known.contains(&name.as_str())) {
             bail!("no image is called `{unknown}`: {}", known.join(", "));
         }
-        let mut architectures = vec![Architecture::Amd64];
-        if !self.native && !self.debug {
-            architectures.push(Architecture::Arm64);
-        }
         let asked = |name: &str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
-        let recipes = RECIPES.iter().filter(|recipe| asked(recipe.name));
-        Ok(recipes.map(|recipe| (recipe, architectures.clone())).collect())
+        Ok(RECIPES.iter().filter(|recipe| asked(recipe.name)).collect())
+    }
+
+    /// For which architectures each is.
+    fn architectures(&self) -> &'static [Architecture] {
+        if self.native || self.debug {
+            &[Architecture::Amd64]
+        } else {
+            &[Architecture::Amd64, Architecture::Arm64]
+        }
     }
 }
 
@@ -97,15 +101,9 @@ mod tests {
 
     fn laid_out(names: &[&str], native: bool, debug: bool) -> anyhow::Result<Vec<String>> {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        let images = Images { names, check: false, native, debug }.wanted()?;
-        let line = |(recipe, architectures): (&Recipe, Vec<Architecture>)| {
-            format!(
-                "{} {}",
-                recipe.name,
-                architectures.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" ")
-            )
-        };
-        Ok(images.into_iter().map(line).collect())
+        let images = Images { names, check: false, native, debug };
+        let architectures = images.architectures().iter().map(|a| a.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(images.recipes()?.iter().map(|recipe| format!("{} {architectures}", recipe.name)).collect())
     }
 
     #[test]
