@@ -16,7 +16,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 /// The argument by which the agent knows that it is the child.
-pub(crate) const MOVES: &str = "--moves";
+const MOVES: &str = "--moves";
 /// What ends the pod.
 const ENDS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
 

@@ -1,7 +1,8 @@
 //! Apt sources of another suite or architecture, made from the machine's own.
 //!
 //! Which mirror a machine uses, and which keys it trusts, is its administrator's choice: it is kept, and only
-//! the suite's name changes, or what binds a source to the machine's architecture goes. Both forms are read: `.sources` (deb822) and one line each (`sources.list`).
+//! the suite's name changes, or what binds a source to the machine's architecture goes. Both forms are read:
+//! `.sources` (deb822) and one line each (`sources.list`).
 
 /// Which suites a private apt is to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
