@@ -39,6 +39,27 @@ impl Hugepages {
     }
 }
 
+/// How many the machine had when it was asked: as many again when this goes, whatever happened meanwhile.
+///
+/// For what changes the machine's number itself, with no rig that stands for it.
+#[derive(Debug)]
+pub struct Found(u64);
+
+impl Found {
+    /// What there is now.
+    pub fn now() -> anyhow::Result<Self> {
+        read().map(Self)
+    }
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        if let Err(error) = write(self.0) {
+            eprintln!("{error:#}, which is to be {} again", self.0);
+        }
+    }
+}
+
 fn lock() -> anyhow::Result<File> {
     let file = File::create(LOCK).with_context(|| format!("failed to create `{LOCK}`"))?;
     file.lock().with_context(|| format!("failed to lock `{LOCK}`"))?;

@@ -5,7 +5,7 @@
 pub mod apt;
 pub mod cluster;
 pub mod hosts;
-mod hugepages;
+pub mod hugepages;
 pub mod model;
 pub mod ovs;
 pub mod process;

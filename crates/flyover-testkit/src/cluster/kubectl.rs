@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use flyover_host::cmd::Cmd;
 
 use super::Cluster;
@@ -13,6 +14,18 @@ const ANSWER: Duration = Duration::from_secs(60);
 const WAIT: &str = "--timeout=55s";
 /// For what a cluster needs to come up. Where all is emulated it takes minutes.
 const UP: Duration = Duration::from_secs(600);
+/// For whatever is on its way and cannot be waited for otherwise.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Tries until it holds.
+pub fn soon(what: &str, holds: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + SOON;
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "still not so: {what}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
 
 impl Cluster {
     /// `kubectl` with these arguments, not run yet.

@@ -16,6 +16,7 @@ mod pki;
 mod raise;
 mod record;
 mod settings;
+mod userspace;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -30,9 +31,11 @@ pub use self::audit::Asked;
 pub use self::control::Control;
 use self::groups::Groups;
 pub use self::images::{BUSYBOX, busybox_files, libraries};
+pub use self::kubectl::soon;
 use self::machine::Machine;
 pub use self::node::{Daemon, Node};
 use self::record::Record;
+pub use self::userspace::{LANE, Pod, READY};
 
 /// The machine of the control plane.
 const CONTROL: &str = "control";

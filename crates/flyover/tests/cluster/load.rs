@@ -9,7 +9,6 @@ use flyover_testkit::cluster::Node;
 use serde_json::Value;
 
 use crate::stage::{Stage, soon};
-use crate::testpmd;
 
 /// Both loads.
 pub(crate) struct Load<'a> {
@@ -42,8 +41,8 @@ impl<'a> Load<'a> {
         stage.pod("right", 2);
         stage.cluster.apply(include_str!("load.yaml")).unwrap();
         stage.wait(&["--for=condition=Ready", "pod/load", "pod/right"]);
-        for pod in testpmd::create(stage) {
-            testpmd::start(stage, &pod, "--forward-mode=icmpecho");
+        for pod in stage.cluster.userspace_pods().unwrap() {
+            pod.start("--forward-mode=icmpecho").unwrap();
         }
         for node in stage.cluster.nodes() {
             node.exec(&["sh", "-c", "ip addr add 10.66.0.1/24 dev br0 && ip link set br0 up"]).unwrap();

@@ -10,6 +10,5 @@ mod load;
 mod resilience;
 mod stage;
 mod switch;
-mod testpmd;
 mod traces;
 mod ways;

@@ -18,7 +18,7 @@ mod root {
     fn raise() -> Stage {
         let stage = Stage::raise("resilience", |_| {});
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-resilience");
-        crate::switch::configure(&stage);
+        stage.cluster.configure_userspace().unwrap();
         stage.install();
         crate::switch::prepare(&stage, &folder);
         stage.cluster.apply(BYPASS).unwrap();

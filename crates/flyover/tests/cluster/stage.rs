@@ -1,36 +1,20 @@
 //! A cluster with Flyover's images, and what is asked of it again and again.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use flyover_host::cmd::{Cmd, Ended};
-use flyover_testkit::cluster::{Cluster, Options};
+use flyover_testkit::cluster::{self, Cluster, Options};
+use flyover_testkit::hugepages::Found;
 use serde_json::Value;
 
 /// Where the program is in the agent's image.
 const PROGRAM: &str = "/opt/flyover/bin/flyover";
-/// For whatever is on its way.
-const SOON: Duration = Duration::from_secs(60);
-
-/// The one thing that nodes share with the machine, and that a test which fails would leave changed.
-const HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
-
 /// A cluster.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
+    /// The one thing that nodes share with the machine, and that a test which fails would leave changed.
     _found: Found,
-}
-
-/// How many hugepages the machine had.
-struct Found(String);
-
-impl Drop for Found {
-    fn drop(&mut self) {
-        if std::fs::write(HUGEPAGES, &self.0).is_err() {
-            eprintln!("`{HUGEPAGES}` could not be set to {} again", self.0);
-        }
-    }
 }
 
 impl Stage {
@@ -40,7 +24,7 @@ impl Stage {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster").join(name);
         let mut options = Options::new(&folder, &root.join("target/tools/kubernetes"));
         change(&mut options);
-        let found = Found(std::fs::read_to_string(HUGEPAGES).unwrap());
+        let found = Found::now().unwrap();
         let cluster = Cluster::up(&options).unwrap();
         for image in ["flyover-agent", "flyover-operator"] {
             let layout = root.join("target/images/debug").join(image);
@@ -113,18 +97,13 @@ impl Stage {
 
 /// Tries until it holds.
 pub(crate) fn soon(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so: {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
+    cluster::soon(what, || Ok(holds())).unwrap();
 }
 
 /// Asks until nothing is told any more.
 pub(crate) fn gone(what: &str, told: impl Fn() -> String) {
-    let deadline = Instant::now() + SOON;
-    while Instant::now() < deadline && !told().trim().is_empty() {
-        thread::sleep(Duration::from_millis(100));
+    let left = || told().trim().to_owned();
+    if cluster::soon(what, || Ok(left().is_empty())).is_err() {
+        assert_eq!(left(), "", "{what}");
     }
-    assert_eq!(told().trim(), "", "{what}");
 }

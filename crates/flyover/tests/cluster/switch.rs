@@ -2,59 +2,30 @@
 
 use std::path::Path;
 
-use flyover_testkit::cluster::Daemon;
-use nix::sys::signal::Signal;
+use flyover_testkit::cluster::{LANE, READY};
 
-use crate::stage::{Stage, soon};
-
-/// A node's own word for where sockets are: the document's pod has the switch's directory, and nothing else of the node.
-const NODE: &str =
-    "mkdir -p /etc/flyover; echo '{\"socketRoot\": \"/run/openvswitch/pods\"}' >/etc/flyover/cni.json";
-
-/// Writes the nodes' own word down.
-pub(crate) fn configure(stage: &Stage) {
-    for node in stage.cluster.nodes() {
-        node.exec(&["sh", "-c", NODE]).unwrap();
-    }
-}
+use crate::stage::Stage;
 
 /// Has nodes with hugepages and a switch, once Flyover is installed.
 pub(crate) fn prepare(stage: &Stage, folder: &Path) {
-    crate::testpmd::load(stage, folder);
-    stage.cluster.apply(include_str!("switch.yaml")).unwrap();
-    stage.wait(&["--for=condition=Ready", "nodeprofile/hugepages", "switch/dpdk"]);
-    count_hugepages(stage, "2Gi");
-    for node in stage.cluster.nodes() {
-        let node = format!("node/{}", node.name());
-        soon("the node has a switch to give", || {
-            !["", "0"].contains(&&*stage.field(&node, r".status.allocatable.flyover\.dev/switch-br0"))
-        });
-    }
-}
-
-/// Has kubelets count hugepages, which they do when they start.
-pub(crate) fn count_hugepages(stage: &Stage, many: &str) {
-    for node in stage.cluster.nodes() {
-        node.restart(Daemon::Kubelet, Signal::SIGTERM).unwrap();
-        let name = format!("node/{}", node.name());
-        soon("the node has so many hugepages", || {
-            stage.field(&name, ".status.capacity.hugepages-2Mi") == many
-        });
-    }
+    let flyover = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images/debug/flyover.stripped");
+    stage.cluster.load_userspace(folder, &[("flyover", &flyover)]).unwrap();
+    stage.cluster.apply(LANE).unwrap();
+    stage.wait(&READY);
+    stage.cluster.offer_userspace().unwrap();
 }
 
 mod root {
     use std::path::Path;
 
     use crate::stage::{Stage, gone, soon};
-    use crate::testpmd;
     use crate::traces::{differences, traces};
 
     #[test]
     fn the_first_documents_pods_come_up_and_forward_and_nothing_is_left_of_them() {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-switch");
         let stage = Stage::raise("switch", |_| {});
-        super::configure(&stage);
+        stage.cluster.configure_userspace().unwrap();
         let before = traces(&stage);
         stage.install();
         super::prepare(&stage, &folder);
@@ -63,14 +34,13 @@ mod root {
             stage.cluster.nodes().map(|node| node.exec(&list).unwrap()).collect()
         };
         let bare = ports();
-        let pods = testpmd::create(&stage);
+        let pods = stage.cluster.userspace_pods().unwrap();
         for pod in &pods {
-            testpmd::forward(&stage, pod);
-            // A burst is 32 packets from each port: what was counted more often was forwarded.
-            soon("packets go round", || testpmd::received(&stage, pod) > 1000);
+            pod.forward().unwrap();
+            soon("packets go round", || pod.received().unwrap() > 1000);
         }
         stage.done(&["status"]);
-        let told = stage.done(&["explain", "pod", &pods[0]]);
+        let told = stage.done(&["explain", "pod", pods[0].name()]);
         assert!(told.contains("br0"), "{told}");
 
         stage.cluster.kubectl(&["delete", "pod", "--all", "--wait"]).unwrap();
@@ -84,7 +54,7 @@ mod root {
         stage.done(&["uninstall", "--timeout", "2m"]);
         stage.done(&["verify", "--removed"]);
         // What it counted when it started, it says until it starts again.
-        super::count_hugepages(&stage, "0");
+        stage.cluster.count_hugepages("0").unwrap();
         assert_eq!(differences(&before, &traces(&stage)), Vec::<String>::new());
         stage.cluster.down().unwrap();
     }

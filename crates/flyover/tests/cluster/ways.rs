@@ -69,7 +69,7 @@ fn write(kubeconfig: &Path, node: &str, status: bool, what: &Value) -> Result<()
 pub(crate) fn the_command_line_changes_nothing_unasked(stage: &Stage, folder: &Path) {
     let wish = folder.join("switch.yaml");
     fs::create_dir_all(folder).unwrap();
-    fs::write(&wish, include_str!("switch.yaml")).unwrap();
+    fs::write(&wish, flyover_testkit::cluster::LANE).unwrap();
     let file = wish.display().to_string();
     let planned = stage.done(&["plan", "-f", &file]);
     for word in ["Switch/dpdk", "NodeProfile/hugepages", "node1", "node2"] {

@@ -9,6 +9,7 @@ mod interrupt;
 mod number;
 mod quiet;
 mod stage;
+mod userspace;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,6 +60,7 @@ fn show(stage: &Stage) -> anyhow::Result<()> {
     bypass::show(stage)?;
     look(stage)?;
     change::show(stage)?;
+    userspace::show(stage)?;
     quiet::show(stage)?;
     remove(stage)
 }

@@ -45,7 +45,10 @@ struct Seen {
 
 /// Looks for a minute.
 pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
-    say(format!("== nothing changes for {} s, with the lane of the FastPath on", QUIET.as_secs()));
+    say(format!(
+        "== nothing changes for {} s, with all lanes on: NodeProfile, FastPath and Switch",
+        QUIET.as_secs()
+    ));
     interrupt::sleep(SETTLE)?;
     let (began, before, asked) = (Instant::now(), all(stage)?, stage.cluster().asked()?.len());
     interrupt::sleep(QUIET)?;

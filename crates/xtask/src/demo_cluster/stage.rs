@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use flyover_host::cmd::Cmd;
 use flyover_testkit::cluster::{Cluster, Options};
+use flyover_testkit::hugepages::Found;
 
 use super::interrupt;
 use crate::demo::say;
@@ -22,6 +23,8 @@ pub(super) struct Stage {
     images: PathBuf,
     /// Where kubectl finds its plugin.
     path: PathBuf,
+    /// Nodes share hugepages with the machine: a demo that fails must not leave theirs.
+    _found: Found,
 }
 
 impl Stage {
@@ -34,10 +37,11 @@ impl Stage {
         }
         let folder = root.join("target/demo-cluster");
         let options = Options::new(&folder, &root.join("target/tools/kubernetes"));
+        let found = Found::now()?;
         let cluster = Cluster::up(&Options { audited: true, ..options })?;
         let path = folder.join("bin");
         let images = images.to_owned();
-        Ok(Self { cluster, flyover: flyover.canonicalize()?, images, path })
+        Ok(Self { cluster, flyover: flyover.canonicalize()?, images, path, _found: found })
     }
 
     /// Gives the nodes the images, and kubectl its plugin.
