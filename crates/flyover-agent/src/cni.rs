@@ -6,25 +6,25 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use flyover_core::{Bytes, FileMode, FileState, HostPath};
+use flyover_cni_core::node::{CONFIGURATION, Written};
+use flyover_core::{Bytes, CNI_PLUGINS, FileMode, FileState, HostPath, SwitchAt};
 use flyover_host::root::{HostError, HostRoot};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
+
+use crate::DIRECTORY;
 
 /// What we put there, and the hash of it.
 const RECORD: &str = "/var/lib/flyover/agent/cni.json";
-const DIRECTORY: &str = "/var/lib/flyover/agent";
-const CONFIGURATION: &str = "/etc/flyover/cni.json";
-/// What networks call the plugin.
-const NAMES: [&str; 2] = ["flyover", "userspace"];
 
 /// Where the plugin comes from, and where runtimes look for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Plugin {
+pub struct Plugin {
     /// The program, in the agent's own image.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// The directory of plugins on the host.
-    pub(crate) directory: HostPath,
+    pub directory: HostPath,
+    /// The kubelet's directory, in which the volumes of pods are.
+    pub kubelet: PathBuf,
 }
 
 /// By path, the hash of each file that is ours.
@@ -32,10 +32,10 @@ type Record = BTreeMap<String, String>;
 
 impl Plugin {
     /// What is not as it is to be, a sentence each. A file of somebody else is an error.
-    pub(crate) fn look(&self, host: &HostRoot, rundir: Option<&HostPath>) -> Result<Vec<String>, String> {
-        let ours = record(host);
+    pub(crate) fn look(&self, host: &HostRoot, at: &SwitchAt) -> Result<Vec<String>, String> {
+        let ours = record(host)?;
         let mut missing = Vec::new();
-        for (path, wanted) in self.files(rundir)? {
+        for (path, wanted) in self.files(at)? {
             match host.file(&path).map_err(told)? {
                 Some(found) if found.content == wanted.content && found.mode == wanted.mode => {}
                 Some(found) if ours.get(path.as_str()) == Some(&hash(&found)) => {
@@ -56,19 +56,18 @@ impl Plugin {
     }
 
     /// Puts it there.
-    pub(crate) fn install(&self, host: &HostRoot, rundir: Option<&HostPath>) -> Result<(), String> {
-        let _foreign = self.look(host, rundir)?;
-        let mut ours = record(host);
-        let files = self.files(rundir)?.into_iter();
-        let files: Vec<_> = files
-            .filter(|(path, _)| {
-                let found = host.file(path).ok().flatten();
-                // Only the configuration may be somebody's here, and is kept then.
-                found.is_none_or(|found| {
-                    ours.get(path.as_str()) == Some(&hash(&found)) || path.as_str() != CONFIGURATION
-                })
-            })
-            .collect();
+    pub(crate) fn install(&self, host: &HostRoot, at: &SwitchAt) -> Result<(), String> {
+        let _missing = self.look(host, at)?;
+        let mut ours = record(host)?;
+        let mut files = Vec::new();
+        for (path, state) in self.files(at)? {
+            let found = host.file(&path).map_err(told)?;
+            let is_ours = found.is_none_or(|found| ours.get(path.as_str()) == Some(&hash(&found)));
+            // Only the configuration may be somebody's here, and is kept then.
+            if is_ours || path.as_str() != CONFIGURATION {
+                files.push((path, state));
+            }
+        }
         for (path, state) in &files {
             ours.insert(path.to_string(), hash(state));
         }
@@ -89,7 +88,7 @@ impl Plugin {
     /// Takes away what is ours; what happened to each file.
     pub(crate) fn remove(&self, host: &HostRoot) -> Result<Vec<String>, String> {
         let mut lines = Vec::new();
-        for (path, installed) in record(host) {
+        for (path, installed) in record(host)? {
             let Ok(at) = path.parse::<HostPath>() else { continue };
             match host.file(&at).map_err(told)? {
                 None => {}
@@ -108,7 +107,7 @@ impl Plugin {
         Ok(lines)
     }
 
-    fn files(&self, rundir: Option<&HostPath>) -> Result<Vec<(HostPath, FileState)>, String> {
+    fn files(&self, at: &SwitchAt) -> Result<Vec<(HostPath, FileState)>, String> {
         let program = std::fs::read(&self.program);
         let program =
             program.map_err(|error| format!("failed to read `{}`: {error}", self.program.display()))?;
@@ -119,20 +118,28 @@ impl Plugin {
             gid: 0,
         };
         let mut files = Vec::new();
-        for name in NAMES {
+        for name in CNI_PLUGINS {
             let path = self.directory.join(name).map_err(|error| error.to_string())?;
             files.push((path, file(program.clone(), 0o755)));
         }
-        let rundir = rundir.map_or("/run/openvswitch", HostPath::as_str);
-        let told = json!({"database": format!("{rundir}/db.sock"), "rundir": rundir});
-        files.push((HostPath::fixed(CONFIGURATION), file(format!("{told}\n").into_bytes(), 0o644)));
+        let written = Written {
+            database: at.database.clone(),
+            rundir: at.rundir.clone(),
+            kubelet_root: self.kubelet.clone(),
+        };
+        let mut text = serde_json::to_vec(&written).expect("paths are JSON");
+        text.push(b'\n');
+        files.push((HostPath::fixed(CONFIGURATION), file(text, 0o644)));
         Ok(files)
     }
 }
 
-fn record(host: &HostRoot) -> Record {
-    let text = host.text(&HostPath::fixed(RECORD));
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+/// What is written down. One that cannot be read is no empty one: what it names would then be somebody else's.
+fn record(host: &HostRoot) -> Result<Record, String> {
+    let Some(file) = host.file(&HostPath::fixed(RECORD)).map_err(told)? else { return Ok(Record::new()) };
+    let hint = "hint: move it away, and the files that it names with it; they are put there anew";
+    serde_json::from_slice(&file.content.0)
+        .map_err(|error| format!("failed to read `{RECORD}`: {error} ({hint})"))
 }
 
 fn write(host: &HostRoot, record: &Record) -> Result<(), String> {
@@ -156,6 +163,7 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
+    use flyover_core::Keeper;
     use flyover_host::live::Live;
 
     use super::*;
@@ -171,7 +179,23 @@ mod tests {
         let program = root.path().join("image");
         fs::write(&program, "v1").unwrap();
         let host = HostRoot::new(root.path(), Arc::new(Live));
-        Stage { host, plugin: Plugin { program, directory: HostPath::fixed("/opt/cni/bin") }, root }
+        Stage {
+            host,
+            plugin: Plugin {
+                program,
+                directory: HostPath::fixed("/opt/cni/bin"),
+                kubelet: "/var/lib/kubelet".into(),
+            },
+            root,
+        }
+    }
+
+    fn at() -> SwitchAt {
+        SwitchAt {
+            rundir: HostPath::fixed("/run/sw"),
+            database: HostPath::fixed("/run/sw/database"),
+            keeper: Keeper::Others,
+        }
     }
 
     mod root {
@@ -180,47 +204,72 @@ mod tests {
         #[test]
         fn both_names_come_are_replaced_by_another_version_and_go() {
             let stage = stage();
-            let missing = || stage.plugin.look(&stage.host, None).unwrap().len();
-            let at = |name: &str| stage.root.path().join("opt/cni/bin").join(name);
+            let missing = || stage.plugin.look(&stage.host, &at()).unwrap().len();
+            let file = |name: &str| stage.root.path().join("opt/cni/bin").join(name);
             assert_eq!(missing(), 3);
-            stage.plugin.install(&stage.host, None).unwrap();
-            assert_eq!((missing(), fs::read(at("userspace")).unwrap()), (0, b"v1".to_vec()));
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            assert_eq!((missing(), fs::read(file("userspace")).unwrap()), (0, b"v1".to_vec()));
             fs::write(&stage.plugin.program, "v2").unwrap();
             assert_eq!(missing(), 2);
-            stage.plugin.install(&stage.host, None).unwrap();
-            assert_eq!((missing(), fs::read(at("flyover")).unwrap()), (0, b"v2".to_vec()));
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            assert_eq!((missing(), fs::read(file("flyover")).unwrap()), (0, b"v2".to_vec()));
             let lines = stage.plugin.remove(&stage.host).unwrap();
             let expected = ["/etc/flyover/cni.json", "/opt/cni/bin/flyover", "/opt/cni/bin/userspace"]
                 .map(|p| format!("{p}: removed"));
             assert_eq!(lines, expected);
-            assert!(!at("flyover").exists() && !stage.root.path().join("etc/flyover").exists());
+            assert!(!file("flyover").exists() && !stage.root.path().join("etc/flyover").exists());
         }
 
         #[test]
         fn a_plugin_of_somebody_else_is_named_and_stays() {
             let stage = stage();
-            let at = stage.root.path().join("opt/cni/bin/userspace");
-            fs::create_dir_all(at.parent().unwrap()).unwrap();
-            fs::write(&at, "theirs").unwrap();
-            let refused = stage.plugin.install(&stage.host, None).unwrap_err();
+            let file = stage.root.path().join("opt/cni/bin/userspace");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "theirs").unwrap();
+            let refused = stage.plugin.install(&stage.host, &at()).unwrap_err();
             assert!(
                 refused.starts_with("`/opt/cni/bin/userspace` is there and is not Flyover's"),
                 "{refused}"
             );
             assert_eq!(stage.plugin.remove(&stage.host).unwrap(), Vec::<String>::new());
-            assert_eq!(fs::read(&at).unwrap(), b"theirs");
+            assert_eq!(fs::read(&file).unwrap(), b"theirs");
         }
 
         #[test]
         fn the_administrators_own_configuration_is_kept() {
             let stage = stage();
-            let at = stage.root.path().join("etc/flyover/cni.json");
-            fs::create_dir_all(at.parent().unwrap()).unwrap();
-            fs::write(&at, "{}").unwrap();
-            stage.plugin.install(&stage.host, None).unwrap();
-            assert_eq!(fs::read(&at).unwrap(), b"{}");
+            let file = stage.root.path().join("etc/flyover/cni.json");
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "{}").unwrap();
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            assert_eq!(fs::read(&file).unwrap(), b"{}");
             stage.plugin.remove(&stage.host).unwrap();
-            assert_eq!(fs::read(&at).unwrap(), b"{}");
+            assert_eq!(fs::read(&file).unwrap(), b"{}");
+        }
+
+        #[test]
+        fn the_plugin_is_told_of_the_switch_that_the_spec_means() {
+            let stage = stage();
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            let node = flyover_cni_core::node::Node::load(stage.root.path()).unwrap();
+            assert_eq!(node.database, std::path::Path::new("/run/sw/database"));
+        }
+
+        #[test]
+        fn a_record_that_cannot_be_read_stops_all_and_stays() {
+            let stage = stage();
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            let record = stage.root.path().join(&RECORD[1..]);
+            fs::write(&record, "{").unwrap();
+            let ways = [
+                stage.plugin.look(&stage.host, &at()).map(drop),
+                stage.plugin.install(&stage.host, &at()),
+                stage.plugin.remove(&stage.host).map(drop),
+            ];
+            for refused in ways.map(Result::unwrap_err) {
+                assert!(refused.contains(RECORD) && refused.contains("hint:"), "{refused}");
+            }
+            assert!(record.exists() && stage.root.path().join("opt/cni/bin/flyover").exists());
         }
     }
 }

@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flyover_api::SwitchSpec;
+use flyover_core::NumaNode;
 use flyover_kubelet::{Allocation, Device, Health, Plugin, Resource, ResourceName, Resources};
 use flyover_switch::truth::{Condition, Truth};
 use tokio::sync::watch;
 
 /// How many ports a bridge has where nobody says how many are expected.
-const PORTS: u32 = 64;
+const PORTS: usize = 64;
 /// Until it is tried again where there is no kubelet.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -40,14 +41,17 @@ pub(crate) async fn publish(directory: PathBuf, mut resources: watch::Receiver<R
 
 /// What a switch has for pods.
 pub(crate) fn resources(spec: &SwitchSpec, truth: Option<&Truth>) -> Resources {
-    let expected: u32 = spec.expected_ports.iter().map(|ports| ports.count).sum();
-    let count = if expected == 0 { PORTS } else { expected };
+    let expected = spec.expected_ports.iter().flat_map(|ports| (0..ports.count).map(|_| ports.node));
+    let mut nodes: Vec<Option<NumaNode>> = expected.collect();
+    if nodes.is_empty() {
+        nodes = vec![None; PORTS];
+    }
     let mut resources = Resources::new();
     for bridge in &spec.bridges {
         match ResourceName::of_switch(&bridge.name) {
             Ok(name) => {
                 let health = truth.map_or(Health::Unhealthy, |truth| health(truth, bridge.name.as_str()));
-                resources.insert(name, resource(count, health));
+                resources.insert(name, resource(&nodes, health));
             }
             Err(error) => tracing::warn!(%error, "pods cannot ask for the ports of a bridge"),
         }
@@ -67,9 +71,9 @@ fn health(truth: &Truth, name: &str) -> Health {
     if passes { Health::Healthy } else { Health::Unhealthy }
 }
 
-fn resource(count: u32, health: Health) -> Resource {
-    let id = |number: u32| format!("port{number}").parse().expect("a word with a number names a device");
-    let devices = (0..count).map(|number| (id(number), Device { health, numa: None }));
+fn resource(nodes: &[Option<NumaNode>], health: Health) -> Resource {
+    let id = |number: usize| format!("port{number}").parse().expect("a word with a number names a device");
+    let devices = nodes.iter().enumerate().map(|(number, numa)| (id(number), Device { health, numa: *numa }));
     Resource { devices: devices.collect(), allocation: Allocation::default() }
 }
 
@@ -109,6 +113,16 @@ mod tests {
         let expected = [("flyover.dev/switch-br0", 3, true), ("flyover.dev/switch-br1", 3, false)];
         assert_eq!(told, expected.map(|(name, count, well)| (name.to_owned(), count, well)));
         assert_eq!(bridges(&resources(&spec, None)), ["br0", "br1"]);
+    }
+
+    #[test]
+    fn a_port_is_where_the_pods_are_that_it_is_expected_of() {
+        let spec = spec(
+            "{bridges: [{name: br0}], expectedPorts: [{count: 1, node: 1}, {count: 1}, {count: 2, node: 0}]}",
+        );
+        let of_bridge = resources(&spec, None).into_values().next().unwrap();
+        let nodes: Vec<_> = of_bridge.devices.values().map(|device| device.numa.map(|node| node.0)).collect();
+        assert_eq!(nodes, [Some(1), None, Some(0), Some(0)]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use flyover_core::{Bytes, FileMode, FileState, HostPath};
 use flyover_host::root::{HostError, HostRoot};
 use serde::{Deserialize, Serialize};
 
-const DIRECTORY: &str = "/var/lib/flyover/agent";
+use crate::DIRECTORY;
+
 const FILE: &str = "/var/lib/flyover/agent/known.json";
 
 /// What was heard last, and what was said of it.
@@ -50,7 +51,7 @@ impl Known {
         let path = HostPath::fixed(FILE);
         if self.is_over() {
             host.remove_file(&path)?;
-            return ["/var/lib/flyover/agent", "/var/lib/flyover"]
+            return [DIRECTORY, "/var/lib/flyover"]
                 .iter()
                 .map(|directory| HostPath::fixed(directory))
                 .filter(|directory| host.exists(directory))

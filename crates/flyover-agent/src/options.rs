@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::Agent;
 use crate::client::{by_account, by_kubeconfig};
+use crate::cni::Plugin;
 use crate::flows::Flows;
 use crate::hostns::{self, Kept};
 use crate::stay::{be_child, stay};
@@ -110,7 +111,11 @@ fn start(options: Options) -> anyhow::Result<()> {
         agent.host_ip = options.host_ip;
         agent.kubelet = Some(options.kubelet_dir.join("device-plugins"));
         let program = baggage.image.path().join(PLUGIN);
-        agent.plugin = program.exists().then(|| (program, options.cni_bin_dir.clone()));
+        agent.plugin = program.exists().then(|| Plugin {
+            program,
+            directory: options.cni_bin_dir.clone(),
+            kubelet: options.kubelet_dir.clone(),
+        });
         if agent.plugin.is_none() {
             tracing::info!("there is no CNI plugin beside the agent, so none is installed");
         }

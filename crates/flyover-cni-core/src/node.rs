@@ -8,9 +8,25 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use flyover_core::HostPath;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{CniError, Code};
+
+/// Where it stands on the host.
+pub const CONFIGURATION: &str = "/etc/flyover/cni.json";
+
+/// What an agent writes there of its node, where nobody else has written anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Written {
+    /// The socket of the switch's database.
+    pub database: HostPath,
+    /// The run directory of the switch.
+    pub rundir: HostPath,
+    /// The kubelet's directory.
+    pub kubelet_root: PathBuf,
+}
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -117,7 +133,7 @@ impl Node {
 
     /// Reads the configuration of the node below a root; one that is not there says nothing.
     pub fn load(root: &Path) -> Result<Self, CniError> {
-        let path = root.join("etc/flyover/cni.json");
+        let path = root.join(CONFIGURATION.trim_start_matches('/'));
         let wrong = |what: &str| CniError::new(Code::Config, format!("{what} `{}`", path.display()));
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -197,6 +213,23 @@ mod tests {
         {
             assert!(Node::parse(Path::new("/"), bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_an_agent_writes_is_read_as_it_was_meant() {
+        let written = Written {
+            database: HostPath::fixed("/run/sw/database"),
+            rundir: HostPath::fixed("/run/sw"),
+            kubelet_root: "/data/kubelet".into(),
+        };
+        let read = Node::parse(Path::new("/"), &serde_json::to_vec(&written).unwrap()).unwrap();
+        let expected = Node {
+            database: "/run/sw/database".into(),
+            rundir: "/run/sw".into(),
+            kubelet_root: "/data/kubelet".into(),
+            ..Node::default()
+        };
+        assert_eq!(read, expected);
     }
 
     #[test]

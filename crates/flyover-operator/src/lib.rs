@@ -23,12 +23,4 @@ pub use lease::LEASE;
 pub use process::{Options, lead, run};
 
 /// By what name the operator writes.
-pub const MANAGER: &str = "flyover-operator";
-/// On a node: for whom we cordoned it.
-pub const CORDONED_FOR: &str = "flyover.dev/cordoned-for";
-/// On a resource: nodes that its deletion does not wait for.
-pub const ABANDON: &str = "flyover.dev/abandon-nodes";
-/// Holds a resource until its nodes are clean.
-pub const FINALIZER: &str = "flyover.dev/clean-nodes";
-/// Where Flyover's own things are.
-pub const NAMESPACE: &str = "flyover-system";
+const MANAGER: &str = "flyover-operator";

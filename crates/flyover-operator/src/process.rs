@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use flyover_api::resource::marks::{NAMESPACE, OPERATOR_PORT};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use tokio::net::TcpListener;
@@ -34,10 +35,10 @@ pub struct Options {
     #[arg(long, env = "POD_NAME", value_name = "NAME", default_value = "flyover-operator")]
     pub identity: String,
     /// Where the lease is that says which of them leads.
-    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = crate::NAMESPACE)]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = NAMESPACE)]
     pub namespace: String,
     /// Where metrics and health are served.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9470")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from(([0, 0, 0, 0], OPERATOR_PORT)))]
     pub listen: SocketAddr,
 }
 

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flyover_api::resource::Lane;
-use flyover_core::HostPath;
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
 use kube::Client;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -48,8 +47,8 @@ pub struct Agent {
     pub host_ip: Option<IpAddr>,
     /// The kubelet's directory of device plugins, where there is one.
     pub kubelet: Option<PathBuf>,
-    /// The CNI plugin's program and the host's directory for it, where it is to be installed.
-    pub plugin: Option<(PathBuf, HostPath)>,
+    /// The CNI plugin, where it is to be installed.
+    pub plugin: Option<Plugin>,
 }
 
 /// Why the agent ended.
@@ -75,10 +74,7 @@ impl Agent {
         match lane {
             Lane::Profile => Box::new(ProfileLane::of(Node::of(host, Vec::new()))),
             Lane::FastPath => Box::new(FastPathLane::new(host.root(), self.host_ip, pods)),
-            Lane::Switch => {
-                let plugin = self.plugin.clone().map(|(program, directory)| Plugin { program, directory });
-                Box::new(SwitchLane::new(host, plugin, devices.clone()))
-            }
+            Lane::Switch => Box::new(SwitchLane::new(host, self.plugin.clone(), devices.clone())),
         }
     }
 
@@ -107,7 +103,6 @@ impl Agent {
                 None => std::future::pending().await,
             }
         });
-        let woken = Arc::new(Notify::new());
         let known = Known::read(&self.host);
         let keeper =
             Keeper::new(&self.host, &|lane| self.runner(lane, &pods, &devices), (known, offered), board);
@@ -118,7 +113,7 @@ impl Agent {
             }
         };
         tokio::select! {
-            done = keep(keeper, heard, woken, self.each, stop) => done,
+            done = keep(keeper, heard, self.each, stop) => done,
             done = following => ended("watch of the NodeState")(done),
             done = reporting => ended("report of the status")(done),
             done = offering => ended("device plugin")(done),
@@ -129,15 +124,13 @@ impl Agent {
 }
 
 async fn keep(
-    keeper: Keeper,
+    mut keeper: Keeper,
     mut heard: watch::Receiver<Option<Heard>>,
-    woken: Arc<Notify>,
     each: Duration,
     stop: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     let mut stop = std::pin::pin!(stop);
     // What was heard last is looked at before anything new is heard.
-    let mut idle = Some(keeper);
     let mut next = Instant::now();
     loop {
         let news = tokio::select! {
@@ -146,10 +139,8 @@ async fn keep(
                 Ok(()) => heard.borrow_and_update().clone(),
                 Err(_) => return Err(AgentError::Ended("watch of the NodeState")),
             },
-            () = woken.notified() => None,
             () = tokio::time::sleep_until(next) => None,
         };
-        let Some(mut keeper) = idle.take() else { return Ok(()) };
         let mut working = tokio::task::spawn_blocking(move || {
             keeper.turn(news);
             keeper
@@ -158,7 +149,7 @@ async fn keep(
             done = &mut working => done,
             () = &mut stop => return end(working).await,
         };
-        idle = Some(done.map_err(AgentError::Died)?);
+        keeper = done.map_err(AgentError::Died)?;
         next = Instant::now() + each;
     }
 }

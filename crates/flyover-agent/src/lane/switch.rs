@@ -16,7 +16,6 @@ use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
 use flyover_switch::run::{Settings, run};
 use flyover_switch::truth::{evidence, judge};
-
 use flyover_switch::{Switch, SwitchError, facts};
 use tokio::sync::watch;
 
@@ -83,7 +82,8 @@ impl SwitchLane {
             return Err(Done::Failed(format!("it needs a reboot: {why}")));
         }
         if let Some(plugin) = &self.plugin {
-            plugin.install(&self.host, spec.runtime.directory.as_ref()).map_err(Done::Failed)?;
+            let at = switch.meant(spec).map_err(|error| Done::Failed(chain(&error)))?;
+            plugin.install(&self.host, &at).map_err(Done::Failed)?;
         }
         Ok(drift(&applied.drift))
     }
@@ -125,7 +125,8 @@ impl Runner for SwitchLane {
             Ok(spec) => spec,
             Err(why) => return Look::Refused { why, impossible: false },
         };
-        let mut seen = match Switch::for_spec(self.host.clone(), &spec).view(&spec) {
+        let switch = Switch::for_spec(self.host.clone(), &spec);
+        let mut seen = match switch.view(&spec) {
             Ok(view) => {
                 let mut seen = sight(&view.plan, &view.drift);
                 if carries_nobody(&view.switch) {
@@ -137,7 +138,8 @@ impl Runner for SwitchLane {
             Err(error) => return Look::Blind(chain(&error)),
         };
         if let Some(plugin) = &self.plugin {
-            match plugin.look(&self.host, spec.runtime.directory.as_ref()) {
+            let looked = switch.meant(&spec).map_err(|error| chain(&error));
+            match looked.and_then(|at| plugin.look(&self.host, &at)) {
                 Ok(missing) => seen.add(missing),
                 Err(why) => return Look::Refused { why, impossible: true },
             }

@@ -31,6 +31,28 @@ impl Lane {
         }
     }
 
+    /// The lane that a kind of resource decides.
+    #[must_use]
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.kind() == kind)
+    }
+
+    /// The plural of the kind, as it stands in the server's paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Profile => "nodeprofiles",
+            Self::FastPath => "fastpaths",
+            Self::Switch => "switches",
+        }
+    }
+
+    /// How a resource is named to people and in annotations: `KIND/NAME`.
+    #[must_use]
+    pub fn title(self, name: &str) -> String {
+        format!("{}/{name}", self.kind())
+    }
+
     /// Its name in a `NodeState`.
     #[must_use]
     pub fn key(self) -> &'static str {

@@ -12,6 +12,7 @@ mod condition;
 mod crd;
 mod fast_path;
 mod lane;
+pub mod marks;
 mod node_state;
 mod placement;
 mod status;

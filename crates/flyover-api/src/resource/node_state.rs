@@ -27,7 +27,7 @@ use super::{Condition, Lane};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeStateSpec {
-    /// By lane. A lane that is not here was never asked for, or is clean and forgotten.
+    /// By lane. One that is not here was never asked for.
     pub lanes: BTreeMap<Lane, Assignment>,
 }
 
@@ -38,7 +38,7 @@ pub struct Assignment {
     /// What. Without it, all is to be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<Wanted>,
-    /// What it had before, to go back to if this fails.
+    /// What the node was last ready with, to go back to. Once that is `wanted` itself, it has the same hash and no spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Wanted>,
     /// The most that carrying it out may disturb. The agent waits where more is needed, and says so.
@@ -56,7 +56,7 @@ pub struct Wanted {
     pub generation: i64,
     /// SHA-256 over the spec, in hexadecimal.
     pub hash: String,
-    /// The spec, without the placement.
+    /// The spec, without the placement; empty where only its name is kept.
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>", extend("x-kubernetes-preserve-unknown-fields" = true, "x-kubernetes-map-type" = "atomic"))]
     pub spec: serde_json::Map<String, serde_json::Value>,
 }
@@ -72,7 +72,7 @@ pub struct NodeStateStatus {
     pub reported: String,
     /// What the node is.
     pub facts: NodeFacts,
-    /// By lane, as long as a lane is to have something or is not clean.
+    /// By lane; one that was taken back stays, `Clean`, with its receipt.
     pub lanes: BTreeMap<Lane, LaneStatus>,
     /// `Ready`, `Progressing`, `Degraded`, `Drifted` of all lanes together.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Which nodes a resource is for, and how it comes to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +17,16 @@ pub struct Placement {
     pub priority: i32,
     /// How a change comes to the nodes.
     pub rollout: RolloutSpec,
+}
+
+impl Placement {
+    /// Takes it out of the spec of a resource, in which what is left is the lane's.
+    pub fn take(spec: &mut Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let own = ["nodeSelector", "priority", "rollout"];
+        let own: Map<_, _> =
+            own.iter().filter_map(|key| Some(((*key).to_owned(), spec.remove(*key)?))).collect();
+        serde_json::from_value(Value::Object(own))
+    }
 }
 
 /// How a change comes to the nodes.

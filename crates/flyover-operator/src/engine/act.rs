@@ -13,7 +13,7 @@ use crate::store::{Held, Key};
 use crate::wire::{Node, Resource, State};
 
 impl Engine {
-    /// Carries out what is not an assignment.
+    /// Carries out one act; `carry_out` puts assignments that follow each other together.
     pub(super) async fn act(&mut self, key: &Key, view: &View, act: Act) -> Result<(), NotDone> {
         match act {
             Act::Note(status) => self.note(key, &status).await,

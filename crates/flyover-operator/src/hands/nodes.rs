@@ -1,5 +1,6 @@
 //! Cordons, empties and gives back nodes.
 
+use flyover_api::resource::marks::CORDONED_FOR;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, EvictParams, ListParams, Patch};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl Hands {
         tag: &Value,
     ) -> Result<Held<Node>, NotDone> {
         let body = json!({
-            "metadata": {"resourceVersion": version, "annotations": {crate::CORDONED_FOR: tag}},
+            "metadata": {"resourceVersion": version, "annotations": {CORDONED_FOR: tag}},
             "spec": {"unschedulable": unschedulable},
         });
         let api: Api<NodeWire> = Api::all(self.client.clone());

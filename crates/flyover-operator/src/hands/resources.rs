@@ -1,5 +1,6 @@
 //! Writes what became of a resource, and holds it until its nodes are clean.
 
+use flyover_api::resource::marks::CLEAN_NODES;
 use flyover_api::resource::{ResourceStatus, RolloutStatus};
 use kube::Resource as _;
 use kube::api::{Api, Patch};
@@ -47,7 +48,7 @@ impl Hands {
 
     /// Holds it, so that it cannot go before its nodes are clean.
     pub(crate) async fn hold(&self, key: &Key, uid: &str) -> Result<Held<Resource>, NotDone> {
-        self.set_finalizers(key, uid, &json!({"finalizers": [crate::FINALIZER]})).await
+        self.set_finalizers(key, uid, &json!({"finalizers": [CLEAN_NODES]})).await
     }
 
     /// Lets it go.

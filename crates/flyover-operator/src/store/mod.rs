@@ -28,14 +28,13 @@ impl Key {
     /// Whom an annotation names.
     fn of_tag(tag: &str) -> Option<Self> {
         let (kind, name) = tag.split_once('/')?;
-        let lane = Lane::ALL.into_iter().find(|lane| lane.kind() == kind)?;
-        Some(Self { lane, name: name.to_owned() })
+        Some(Self { lane: Lane::of_kind(kind)?, name: name.to_owned() })
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.lane.kind(), self.name)
+        f.write_str(&self.lane.title(&self.name))
     }
 }
 

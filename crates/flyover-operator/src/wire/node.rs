@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use flyover_api::resource::marks::CORDONED_FOR;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::ClusterResourceScope;
@@ -60,7 +61,7 @@ impl From<NodeWire> for Node {
             labels: wire.metadata.labels.unwrap_or_default(),
             unschedulable: wire.spec.unschedulable,
             ready: wire.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True"),
-            cordoned_for: annotations.remove(crate::CORDONED_FOR),
+            cordoned_for: annotations.remove(CORDONED_FOR),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use flyover_api::resource::marks::{ABANDON_NODES, CLEAN_NODES};
 use flyover_api::resource::{FastPathSpec, GROUP, Lane, Placement, ResourceStatus, VERSION, Wanted};
 use flyover_api::{NodeProfileSpec, SwitchSpec};
 use flyover_plan::rollout::Abandoned;
@@ -49,8 +50,8 @@ impl ResourceWire {
             uid: meta.uid.unwrap_or_default(),
             generation,
             deleting: meta.deletion_timestamp.is_some(),
-            held: meta.finalizers.unwrap_or_default().iter().any(|name| name == crate::FINALIZER),
-            abandoned: annotations.get(crate::ABANDON).map_or(Abandoned::Nobody, |said| said.as_str().into()),
+            held: meta.finalizers.unwrap_or_default().iter().any(|name| name == CLEAN_NODES),
+            abandoned: annotations.get(ABANDON_NODES).map_or(Abandoned::Nobody, |said| said.as_str().into()),
             wanted: Wanted { from: meta.name.unwrap_or_default(), generation, hash: hash(&spec), spec },
             placement,
             senseless,
@@ -61,15 +62,12 @@ impl ResourceWire {
 
 /// The placement, what is left of the spec, and why it makes no sense, if so.
 fn read(lane: Lane, mut spec: Map<String, Value>) -> (Placement, Map<String, Value>, Option<String>) {
-    let own = ["nodeSelector", "priority", "rollout"];
-    let frame: Map<_, _> =
-        own.iter().filter_map(|key| Some(((*key).to_owned(), spec.remove(*key)?))).collect();
+    let placement = Placement::take(&mut spec);
     let checked = match lane {
         Lane::Profile => check::<NodeProfileSpec>(&spec),
         Lane::FastPath => check::<FastPathSpec>(&spec),
         Lane::Switch => check::<SwitchSpec>(&spec),
     };
-    let placement = serde_json::from_value::<Placement>(Value::Object(frame));
     let senseless =
         placement.as_ref().err().map(ToString::to_string).or(checked.err().map(|e| e.to_string()));
     (placement.unwrap_or_default(), spec, senseless)
@@ -97,15 +95,6 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// The plural of the kind that decides a lane, as it stands in the server's paths.
-fn plural(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Profile => "nodeprofiles",
-        Lane::FastPath => "fastpaths",
-        Lane::Switch => "switches",
-    }
-}
-
 impl kube::Resource for ResourceWire {
     type DynamicType = Lane;
     type Scope = ClusterResourceScope;
@@ -120,7 +109,7 @@ impl kube::Resource for ResourceWire {
         VERSION.into()
     }
     fn plural(lane: &Lane) -> Cow<'_, str> {
-        plural(*lane).into()
+        lane.plural().into()
     }
     fn meta(&self) -> &ObjectMeta {
         &self.metadata

@@ -14,11 +14,8 @@ use super::meta;
 /// What is kept of a `NodeState`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    pub(crate) uid: String,
     pub(crate) lanes: BTreeMap<Lane, Assignment>,
     pub(crate) told: BTreeMap<Lane, LaneStatus>,
-    /// It is being deleted.
-    pub(crate) deleting: bool,
 }
 
 /// A `NodeState` as it is read.
@@ -52,12 +49,7 @@ impl From<StateWire> for State {
             lane.journal = Vec::new();
             lane.drift = Vec::new();
         }
-        Self {
-            uid: wire.metadata.uid.unwrap_or_default(),
-            lanes: wire.spec.lanes,
-            told,
-            deleting: wire.metadata.deletion_timestamp.is_some(),
-        }
+        Self { lanes: wire.spec.lanes, told }
     }
 }
 

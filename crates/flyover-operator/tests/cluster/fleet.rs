@@ -97,7 +97,7 @@ async fn answer(
     let before = state.status.clone().unwrap_or_default().lanes;
     let mut lanes = before.clone();
     for (lane, assignment) in &state.spec.lanes {
-        if let Some(next) = next(&name, *lane, assignment, before.get(lane), ways) {
+        if let Some(next) = next(&name, assignment, before.get(lane), ways) {
             lanes.insert(*lane, next);
         }
     }
@@ -138,7 +138,6 @@ async fn look_at_work(client: &Client, name: &str, ways: &Mutex<Ways>) -> Result
 /// What an agent says next of a lane, if anything.
 fn next(
     node: &str,
-    lane: Lane,
     assignment: &Assignment,
     said: Option<&LaneStatus>,
     ways: &Mutex<Ways>,
@@ -169,7 +168,6 @@ fn next(
     }
     let left = if next == LanePhase::Waiting { needs } else { Disturbance::None };
     let status = status(hash, next, left, if next == LanePhase::Failed { "no such device" } else { "" });
-    let _lane = lane;
     (said != Some(&status)).then_some(status)
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use flyover_api::resource::marks::NAMESPACE;
 use flyover_api::resource::{FastPath, Lane, NodeState, crds};
-use flyover_operator::{NAMESPACE, Options};
+use flyover_operator::Options;
 use flyover_render::install::{self, Installation};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;

@@ -186,6 +186,6 @@ impl View {
     /// What `flyover.dev/cordoned-for` says of this resource.
     #[must_use]
     pub fn tag(&self) -> String {
-        format!("{}/{}", self.resource.lane.kind(), self.resource.name)
+        self.resource.lane.title(&self.resource.name)
     }
 }

@@ -60,7 +60,6 @@ fn container(wanted: &Installation) -> Container {
             pod::from_field("NODE_NAME", "spec.nodeName"),
             pod::from_field("HOST_IP", "status.hostIP"),
             pod::from_field("POD_NAME", "metadata.name"),
-            pod::from_field("POD_NAMESPACE", "metadata.namespace"),
             pod::env("FLYOVER_LOG", &wanted.log),
             pod::env("FLYOVER_CNI_BIN_DIR", &wanted.cni_bin_dir),
             pod::env("FLYOVER_KUBELET_DIR", &wanted.kubelet_dir),

@@ -2,8 +2,8 @@
 //!
 //! `kubectl flyover install`, the Helm chart and the kustomize base are all made from [`objects`], so that they cannot differ.
 //!
-//! Invariants: the objects are typed, so none is malformed; they stand in the order in which they must be applied, and are
-//! taken away in the reverse of it; each bears [`PART_OF`], by which an uninstall finds what a former version installed.
+//! Invariants: the objects are typed, so none is malformed; they stand in the order in which they must be applied; each
+//! bears [`PART_OF`], by which an uninstall, which has an order of its own, finds what a former version installed.
 
 mod agent;
 pub mod chart;
@@ -20,13 +20,12 @@ mod rights;
 
 use std::collections::BTreeMap;
 
+use flyover_api::resource::marks::NAMESPACE;
 use k8s_openapi::api::core::v1::Toleration;
 
 pub use meta::{NAME, PART_OF};
 pub use object::{Object, stream};
 
-/// The namespace of operator and agents, unless another is asked for.
-pub const NAMESPACE: &str = "flyover-system";
 /// The name of the operator's objects, and of its image.
 pub const OPERATOR: &str = "flyover-operator";
 /// The name of the agents' objects, and of their image.

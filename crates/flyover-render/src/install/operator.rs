@@ -1,5 +1,6 @@
 //! The operator: two replicas of which one works, without any privilege on the node it runs on.
 
+use flyover_api::resource::marks::OPERATOR_PORT;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Toleration,
@@ -13,7 +14,7 @@ use super::{Installation, OPERATOR, Object, meta, pod};
 /// The user that images without users give to those that are nobody.
 const NOBODY: i64 = 65532;
 /// Where it says how it is, unless told otherwise.
-const PORT: i32 = 9470;
+const PORT: i32 = OPERATOR_PORT as i32;
 
 pub(super) fn objects(wanted: &Installation) -> Vec<Object> {
     vec![deployment(wanted), budget(wanted)]

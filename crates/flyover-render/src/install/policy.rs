@@ -4,6 +4,7 @@
 //! API server says of such a token on which node the pod is. So a token that was stolen from a node is worth that node, and
 //! a token of the account that is bound to no pod is worth nothing.
 
+use flyover_api::resource::GROUP;
 use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MatchResources, NamedRuleWithOperations, ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec,
@@ -51,7 +52,7 @@ fn policy(wanted: &Installation) -> Object {
 
 fn written() -> NamedRuleWithOperations {
     NamedRuleWithOperations {
-        api_groups: Some(vec!["flyover.dev".into()]),
+        api_groups: Some(vec![GROUP.into()]),
         api_versions: Some(vec!["*".into()]),
         operations: Some(["CREATE", "UPDATE", "DELETE"].map(Into::into).into()),
         resources: Some(["nodestates", "nodestates/*"].map(Into::into).into()),

@@ -2,6 +2,7 @@
 //!
 //! The operator's tests run it with the rights that stand here, and hold that it uses each and asks for none beyond them.
 
+use flyover_api::resource::GROUP;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
@@ -9,7 +10,6 @@ use k8s_openapi::api::rbac::v1::{
 
 use super::{AGENT, Installation, OPERATOR, Object, meta};
 
-const OURS: &str = "flyover.dev";
 const READ: [&str; 3] = ["get", "list", "watch"];
 const EVENTS: Right = (&["events.k8s.io"], &["events"], &["create", "patch"]);
 
@@ -19,10 +19,10 @@ type Right = (&'static [&'static str], &'static [&'static str], &'static [&'stat
 /// What the operator may do in the whole cluster.
 const OF_OPERATOR: [Right; 7] = [
     // What people wrote; the finalizer stands in the object itself.
-    (&[OURS], &["nodeprofiles", "fastpaths", "switches"], &["get", "list", "watch", "patch"]),
-    (&[OURS], &["nodeprofiles/status", "fastpaths/status", "switches/status"], &["patch"]),
+    (&[GROUP], &["nodeprofiles", "fastpaths", "switches"], &["get", "list", "watch", "patch"]),
+    (&[GROUP], &["nodeprofiles/status", "fastpaths/status", "switches/status"], &["patch"]),
     // What each node is to have. Never its status: that is the agent's.
-    (&[OURS], &["nodestates"], &["get", "list", "watch", "create", "patch"]),
+    (&[GROUP], &["nodestates"], &["get", "list", "watch", "create", "patch"]),
     // Which nodes there are; to cordon and to uncordon.
     (&[""], &["nodes"], &["get", "list", "watch", "patch"]),
     // Who is on a node that is to be emptied.
@@ -39,9 +39,9 @@ const OF_OPERATOR_AT_HOME: [Right; 1] =
 /// What an agent may do. That it writes of its own node only is held by an admission policy: RBAC knows no nodes.
 const OF_AGENT: [Right; 4] = [
     // What its node is to have.
-    (&[OURS], &["nodestates"], &READ),
+    (&[GROUP], &["nodestates"], &READ),
     // What became of it.
-    (&[OURS], &["nodestates/status"], &["patch"]),
+    (&[GROUP], &["nodestates/status"], &["patch"]),
     // Labels of the pods of its node: which of them are bypassed, which hold a port of the switch.
     (&[""], &["pods"], &READ),
     EVENTS,

@@ -87,6 +87,11 @@ impl Switch {
         Ok(think::at(&runtime, &self.host_facts()?))
     }
 
+    /// Where the switch is that a spec means here.
+    pub fn meant(&self, spec: &SwitchSpec) -> Result<SwitchAt, SwitchError> {
+        Ok(think::at(&spec.runtime, &self.host_facts()?))
+    }
+
     /// What a spec means here, what is to be done for it, and what is not so.
     pub fn view(&self, spec: &SwitchSpec) -> Result<View, SwitchError> {
         let ledger = self.store.ledger()?;

@@ -16,7 +16,7 @@ omitStages: [ResponseStarted, ResponseComplete, Panic]
 rules:
   - {level: Metadata, userGroups: [\"system:serviceaccounts\"]}
 ";
-const FILE: &str = "audit.yaml";
+pub(super) const FILE: &str = "audit.yaml";
 const LOG: &str = "log/audit.log";
 
 /// A request of a program in a pod.

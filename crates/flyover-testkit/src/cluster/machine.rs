@@ -163,13 +163,6 @@ impl Machine {
         Ok(self.end_of(&["sh", "-c", look, name], END)?.status.success())
     }
 
-    /// The resident memory of all that runs in it, in KiB.
-    pub(super) fn resident(&self) -> anyhow::Result<u64> {
-        let sum = "cat /proc/[0-9]*/status | awk '/^VmRSS/ { sum += $2 } END { print sum }'";
-        let sum = self.run(&["sh", "-c", sum], b"", END)?;
-        sum.trim().parse().context("a sum is a number")
-    }
-
     /// Cuts its power: every process in it is killed, and its groups go as they would with a reboot.
     pub(super) fn kill(&self) -> anyhow::Result<()> {
         if let Some(init) = self.init() {

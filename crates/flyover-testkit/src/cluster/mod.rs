@@ -215,11 +215,6 @@ impl Cluster {
         self.node(number).machine().foreground(if command.is_empty() { &shell } else { command })
     }
 
-    /// The resident memory of the control plane, in KiB.
-    pub fn resident(&self) -> anyhow::Result<u64> {
-        self.control.resident()
-    }
-
     /// What programs in pods have asked the API server since it first began, in the order it was asked; nothing where it
     /// does not write that down.
     pub fn asked(&self) -> anyhow::Result<Vec<Asked>> {

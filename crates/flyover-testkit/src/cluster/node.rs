@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use flyover_host::cmd::Ended;
+
 use nix::sys::signal::Signal;
 
 use super::machine::Machine;
@@ -90,11 +90,6 @@ impl Node<'_> {
         self.machine().run(command, input, limit)
     }
 
-    /// The same, however it ends.
-    pub fn try_exec(&self, command: &[&str]) -> anyhow::Result<Ended> {
-        self.machine().end_of(command, ANSWER)
-    }
-
     /// Packets that its overlay device has sent and received.
     pub fn overlay_packets(&self) -> anyhow::Result<[u64; 2]> {
         let files = ["tx", "rx"].map(|way| format!("/sys/class/net/flannel.1/statistics/{way}_packets"));
@@ -106,11 +101,6 @@ impl Node<'_> {
     #[must_use]
     pub fn init(&self) -> Option<u32> {
         self.machine().init()
-    }
-
-    /// The resident memory of all that runs in it, in KiB.
-    pub fn resident(&self) -> anyhow::Result<u64> {
-        self.machine().resident()
     }
 
     /// A power failure: everything that runs in it is killed at once, and its links are gone. Its disk stays.

@@ -14,7 +14,9 @@ use flyover_net::netns::Netns;
 
 use super::pki::Pki;
 use super::record::Record;
-use super::{CONTROL, Cluster, Control, Daemon, Node, Options, groups, images, machine, network, on_all};
+use super::{
+    CONTROL, Cluster, Control, Daemon, Node, Options, audit, groups, images, machine, network, on_all,
+};
 use crate::hugepages::Hugepages;
 
 /// From the start of the API server until it serves.
@@ -115,10 +117,8 @@ impl Cluster {
         let folder = &self.record.folder;
         let mut paths =
             vec![folder.join("pki"), folder.join("images"), folder.join("huge"), self.kubeconfig()];
-        let machines =
-            [CONTROL.to_owned()].into_iter().chain((1..=self.record.nodes).map(|n| format!("node{n}")));
-        for machine in machines {
-            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh", "audit.yaml"];
+        for machine in self.machines() {
+            let parts = ["disk", "etcd", "settings", "sysctl", "ready", "init", "machine.sh", audit::FILE];
             paths.extend(parts.map(|part| self.record.machine(&machine).join(part)));
         }
         paths.iter().try_for_each(|path| remove(path))

@@ -24,8 +24,9 @@ pub(crate) fn a_stolen_token_is_worth_one_node(stage: &Stage) {
     let token = ["create", "token", "flyover-agent", "-n", "flyover-system"];
     let stolen =
         thief(stage, "stolen", stage.cluster.kubectl(&[&token[..], &bound].concat()).unwrap().trim());
-    let forged = json!({"status": {"journal": ["forged"]}});
-    write(&stolen, "node1", true, &forged).unwrap();
+    let forged = json!({"status": {"version": "forged"}});
+    let written = write(&stolen, "node1", true, &forged).unwrap();
+    assert_eq!(written.status.unwrap().version, "forged");
     let other = write(&stolen, "node2", true, &forged).unwrap_err();
     let why = "the agent on node \"node1\" may not write the NodeState of \"node2\"";
     assert!(other.contains(why), "{other}");
@@ -49,7 +50,7 @@ fn thief(stage: &Stage, name: &str, token: &str) -> PathBuf {
 }
 
 /// Not by kubectl, which reads before it writes: an agent has no right to that.
-fn write(kubeconfig: &Path, node: &str, status: bool, what: &Value) -> Result<(), String> {
+fn write(kubeconfig: &Path, node: &str, status: bool, what: &Value) -> Result<NodeState, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let file = Kubeconfig::read_from(kubeconfig).unwrap();
@@ -61,7 +62,7 @@ fn write(kubeconfig: &Path, node: &str, status: bool, what: &Value) -> Result<()
         } else {
             api.patch(node, &how, &patch).await
         };
-        written.map(drop).map_err(|error| error.to_string())
+        written.map_err(|error| error.to_string())
     })
 }
 
@@ -76,7 +77,9 @@ pub(crate) fn the_command_line_changes_nothing_unasked(stage: &Stage, folder: &P
         assert!(planned.contains(word), "{word}: {planned}");
     }
     let told: Value = serde_json::from_str(&stage.done(&["plan", "-f", &file, "-o", "json"])).unwrap();
-    assert!(told.is_object() || told.is_array(), "{told}");
+    let resources: Vec<&str> =
+        told.as_array().unwrap().iter().filter_map(|one| one["resource"].as_str()).collect();
+    assert_eq!(resources, ["NodeProfile/hugepages", "Switch/dpdk"]);
     assert_eq!(stage.cluster.kubectl(&["get", "switches,nodeprofiles", "-o", "name"]).unwrap(), "");
 
     fs::write(

@@ -6,12 +6,10 @@
 use std::collections::BTreeSet;
 
 use flyover_api::Tree;
+use flyover_core::CNI_PLUGINS;
 use serde::Serialize;
 
 use super::{Finding, better, carrier, network};
-
-/// Types of plugins whose configuration this is.
-const TYPES: [&str; 2] = ["userspace", "flyover"];
 
 /// What is wrong in a file, and what would be better.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -99,7 +97,7 @@ fn plugins(at: &str, config: &Tree, findings: &mut Vec<Finding>) -> Option<Tree>
 
 fn plugin(at: &str, config: &Tree, findings: &mut Vec<Finding>) -> Option<Tree> {
     let kind = config.text(&["type"]);
-    if !kind.is_some_and(|kind| TYPES.contains(&kind)) {
+    if !kind.is_some_and(|kind| CNI_PLUGINS.contains(&kind)) {
         let kind = kind.unwrap_or("nothing");
         let what = format!("its type is {kind}, which this does not know");
         findings.push(Finding::note(at, what).hint("the types looked at are userspace and flyover"));

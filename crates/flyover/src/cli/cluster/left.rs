@@ -1,5 +1,6 @@
 //! What of Flyover there is in a cluster, found by its marks and not by what this version would install.
 
+use flyover_api::resource::GROUP;
 use flyover_render::install::PART_OF;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::api::{Api, DynamicObject, ListParams};
@@ -9,8 +10,6 @@ use kube::{Client, ResourceExt};
 use super::seen::list;
 use super::told;
 
-/// Our group, which also marks labels, annotations and resources of nodes.
-pub(super) const GROUP: &str = "flyover.dev";
 const DEFINITION: &str = "CustomResourceDefinition";
 
 /// Group, version, kind, plural of what was ever installed, in the order in which it is removed. Leases are not here: they have
@@ -111,7 +110,7 @@ pub(super) fn of_node(node: &Node) -> Vec<String> {
     labels.chain(notes).chain(resources).collect()
 }
 
-/// Whether a key of a label, an annotation or a resource is ours.
+/// Whether a key of a label, an annotation or a resource is ours: our group marks them too.
 pub(super) fn is_ours(key: &str) -> bool {
     key.split_once('/').is_some_and(|(prefix, _)| prefix == GROUP || prefix.ends_with(&format!(".{GROUP}")))
 }

@@ -39,7 +39,7 @@ pub(super) struct Resource {
 impl Resource {
     /// `FastPath/all`.
     pub(super) fn title(&self) -> String {
-        format!("{}/{}", self.lane.kind(), self.name)
+        self.lane.title(&self.name)
     }
 }
 

@@ -50,10 +50,10 @@ fn table(name: &str, state: &NodeState) -> String {
         let asked = match wanted {
             None if said.is_none() => continue,
             None => "nothing is asked for".to_owned(),
-            Some(assignment) => assignment.wanted.as_ref().map_or_else(
-                || "all is to be taken back".to_owned(),
-                |wanted| format!("{}/{}", lane.kind(), wanted.from),
-            ),
+            Some(assignment) => assignment
+                .wanted
+                .as_ref()
+                .map_or_else(|| "all is to be taken back".to_owned(), |wanted| lane.title(&wanted.from)),
         };
         let _infallible = writeln!(text, "\n{lane}: {asked}");
         match said {

@@ -1,6 +1,7 @@
 //! Which way the packets of each interface of a pod go, decided from what is known of the pod and its node.
 
 use flyover_api::resource::{FastPathSpec, Lane, LanePhase, LaneStatus, NodeState};
+use flyover_core::CNI_PLUGINS;
 use flyover_fastpath::view::PodFlows;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
@@ -10,8 +11,6 @@ use serde_json::Value;
 const STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
 /// What carries packets that are bypassed.
 pub(super) const FAST_PATH: &str = "fast path";
-/// Names of our plugin.
-const PLUGINS: [&str; 2] = ["flyover", "userspace"];
 
 /// A network beside the first.
 pub(super) struct Network {
@@ -169,7 +168,7 @@ fn of_secondary(network: &Network, attached: Option<&Value>, state: Option<&Node
             "make it, or take it out of the pod's annotation",
         );
     };
-    let ours = plugins.iter().find(|plugin| PLUGINS.contains(&plugin.kind.as_str()));
+    let ours = plugins.iter().find(|plugin| CNI_PLUGINS.contains(&plugin.kind.as_str()));
     if attached.is_none() {
         let which = if ours.is_some() {
             "its node's switch may not be up: `kubectl flyover explain node`"

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use flyover_render::install::{Installation, NAMESPACE, Object, objects, stream};
+use flyover_api::resource::marks::NAMESPACE;
+use flyover_render::install::{Installation, Object, objects, stream};
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;

@@ -1,33 +1,32 @@
 //! What of a proposed resource takes effect at a node's start only: all that can be said before the node's agent has planned it.
 
 use flyover_api::resource::Lane;
-use serde_json::Value;
+use flyover_api::{NodeProfileSpec, When};
 
 use super::Proposed;
 
 /// For what of it a node would reboot.
 pub(super) fn needed(new: &Proposed) -> Option<String> {
-    let spec = Value::Object(new.spec.clone());
-    let is_set = |value: &Value| match value {
-        Value::Null => false,
-        Value::Array(items) => !items.is_empty(),
-        _ => true,
-    };
-    let plain =
-        ["/kernelArgs/present", "/kernelArgs/absent", "/iommu", "/cpu/isolated", "/hugepages/defaultSize"];
-    let plain = plain.into_iter().filter(|path| spec.pointer(path).is_some_and(is_set));
-    let pages = spec["hugepages"]["pages"].as_array().into_iter().flatten();
-    let at_boot = pages.filter(|pages| pages["when"] == "boot").map(|_| "/hugepages/pages");
-    let mut fields: Vec<String> =
-        plain.chain(at_boot).map(|path| format!("spec{}", path.replace('/', "."))).collect();
-    fields.dedup();
-    let known = new.lane == Lane::Profile && !fields.is_empty();
-    known.then(|| format!("unless it is so already, for {}", fields.join(", ")))
+    if new.lane != Lane::Profile {
+        return None;
+    }
+    let spec: NodeProfileSpec = serde_json::from_value(new.spec.clone().into()).ok()?;
+    let fields = [
+        ("kernelArgs.present", !spec.kernel_args.present.is_empty()),
+        ("kernelArgs.absent", !spec.kernel_args.absent.is_empty()),
+        ("iommu", spec.iommu.is_some()),
+        ("cpu.isolated", spec.cpu.as_ref().is_some_and(|cpu| cpu.isolated.is_some())),
+        ("hugepages.defaultSize", spec.hugepages.default_size.is_some()),
+        ("hugepages.pages", spec.hugepages.pages.iter().any(|pages| pages.when == When::Boot)),
+    ];
+    let fields: Vec<String> =
+        fields.iter().filter(|(_, set)| *set).map(|(field, _)| format!("spec.{field}")).collect();
+    (!fields.is_empty()).then(|| format!("unless it is so already, for {}", fields.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -72,7 +72,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<Value>> {
 /// Has the API server check an object as if it were applied, and fill in what is not said.
 async fn check(client: &Client, object: Value) -> anyhow::Result<Proposed> {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-    let known = Lane::ALL.into_iter().find(|lane| lane.kind() == kind);
+    let known = Lane::of_kind(&kind);
     let api_version = format!("{GROUP}/{VERSION}");
     let Some(lane) = known.filter(|_| object["apiVersion"] == api_version.as_str()) else {
         let what =
@@ -85,8 +85,7 @@ async fn check(client: &Client, object: Value) -> anyhow::Result<Proposed> {
     if name.is_empty() {
         return Err(Fault::new(Exit::Usage, format!("a {kind} has no metadata.name")).into());
     }
-    let plural =
-        if lane == Lane::Switch { "switches".to_owned() } else { format!("{}s", kind.to_lowercase()) };
+    let plural = lane.plural().to_owned();
     let resource =
         ApiResource { group: GROUP.into(), version: VERSION.into(), api_version, kind: kind.clone(), plural };
     let params = PatchParams::apply("flyover-plan").force().dry_run().validation_strict();
@@ -99,10 +98,6 @@ async fn check(client: &Client, object: Value) -> anyhow::Result<Proposed> {
 }
 
 fn split(lane: Lane, name: String, mut spec: serde_json::Map<String, Value>) -> anyhow::Result<Proposed> {
-    let keys = ["nodeSelector", "priority", "rollout"];
-    let placement: serde_json::Map<String, Value> =
-        keys.iter().filter_map(|key| Some(((*key).to_owned(), spec.remove(*key)?))).collect();
-    let placement =
-        serde_json::from_value(Value::Object(placement)).context("the API server's answer makes no sense")?;
+    let placement = Placement::take(&mut spec).context("the API server's answer makes no sense")?;
     Ok(Proposed { lane, name, placement, spec })
 }

@@ -60,7 +60,7 @@ fn of(new: &Proposed, verdicts: &BTreeMap<(Lane, String), Verdict>, seen: &Seen)
     };
     let paused = if rollout.pause { "; paused, so no node gets it yet" } else { "" };
     Outlook {
-        resource: format!("{}/{}", new.lane.kind(), new.name),
+        resource: new.lane.title(&new.name),
         rollout: format!("{} first, then at most {most} down at a time{paused}", rollout.canary),
         nodes,
     }

@@ -1,5 +1,6 @@
-//! Taking our marks off the nodes, and saying so if a node is still cordoned for us.
+//! Takes our marks off the nodes, and gives back those that are cordoned for us.
 
+use flyover_api::resource::marks::CORDONED_FOR;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
@@ -8,9 +9,6 @@ use serde_json::{Map, Value, json};
 use super::super::left::is_ours;
 use super::super::seen::list;
 use super::super::told;
-
-/// The operator's mark of a cordon of its own.
-const CORDONED: &str = "flyover.dev/cordoned-for";
 
 /// Removes labels, annotations and resources that are ours. A node that was cordoned for us is given back.
 pub(super) async fn unmark(client: &Client) -> anyhow::Result<()> {
@@ -38,7 +36,7 @@ fn of_metadata(node: &Node) -> Option<Value> {
         }
     }
     let mut change = (!metadata.is_empty()).then(|| json!({"metadata": metadata}))?;
-    if node.annotations().contains_key(CORDONED) {
+    if node.annotations().contains_key(CORDONED_FOR) {
         change["spec"] = json!({"unschedulable": null});
     }
     Some(change)
@@ -71,8 +69,8 @@ mod tests {
             .unwrap()
         };
         assert_eq!(
-            of_metadata(&node(json!({CORDONED: "Switch/a", "x": "y"}))),
-            Some(json!({"metadata": {"annotations": {CORDONED: null}}, "spec": {"unschedulable": null}}))
+            of_metadata(&node(json!({CORDONED_FOR: "Switch/a", "x": "y"}))),
+            Some(json!({"metadata": {"annotations": {CORDONED_FOR: null}}, "spec": {"unschedulable": null}}))
         );
         assert_eq!(of_metadata(&node(json!({"x": "y"}))), None);
     }

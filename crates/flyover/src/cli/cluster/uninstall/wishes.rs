@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use flyover_api::resource::{FastPath, LanePhase, NodeProfile, NodeState, Switch};
+use flyover_api::resource::marks::ABANDON_NODES;
+use flyover_api::resource::{FastPath, GROUP, LanePhase, NodeProfile, NodeState, Switch};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::super::left::{self, GROUP};
+use super::super::left;
 use super::super::progress::Progress;
 use super::super::seen::list;
 use super::super::told;
@@ -16,7 +17,6 @@ use super::receipts::{self, Receipts};
 use crate::cli::fault::{Exit, Fault};
 
 /// Which nodes the operator is not to wait for.
-const ABANDON: &str = "flyover.dev/abandon-nodes";
 
 /// Deletes all resources, waits until they are gone, and hands back what the nodes said.
 pub(super) async fn take_back(
@@ -29,7 +29,7 @@ pub(super) async fn take_back(
     if remaining(client, &kinds).await?.is_empty() {
         return Ok(receipts);
     }
-    is_somebody_there(client, abandon).await?;
+    require_operator(client, abandon).await?;
     for (kind, object) in remaining(client, &kinds).await? {
         delete(client, &kind, &object, abandon).await?;
     }
@@ -78,7 +78,7 @@ async fn remaining(
 }
 
 /// Without an operator nobody would ever let go of the resources.
-async fn is_somebody_there(client: &Client, abandon: &[String]) -> anyhow::Result<()> {
+async fn require_operator(client: &Client, abandon: &[String]) -> anyhow::Result<()> {
     let seen = super::super::seen::look(client).await?;
     let there = seen.operator.is_some_and(|operator| operator.ready > 0);
     if there || gives_up_all(abandon) {
@@ -104,7 +104,7 @@ async fn delete(
     let failed = |error| told::error(&format!("failed to delete {} `{name}`", kind.kind), error);
     let mut change = json!({});
     if !abandon.is_empty() {
-        change["metadata"]["annotations"][ABANDON] = json!(abandon.join(","));
+        change["metadata"]["annotations"][ABANDON_NODES] = json!(abandon.join(","));
     }
     if gives_up_all(abandon) {
         // Nobody is waited for, so it need not wait for an operator either.
