@@ -4,9 +4,13 @@
 //! the host's mounts were entered, each time anew: the kubelet changes them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+
+/// For how long a connection may be silent.
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,8 @@ pub(crate) fn by_account(account: &Path) -> Result<Client, ClientError> {
     client(config)
 }
 
-fn client(config: Config) -> Result<Client, ClientError> {
+fn client(mut config: Config) -> Result<Client, ClientError> {
+    // A watch hears a bookmark every minute: where nothing comes for so long, the connection is dead and nobody said so.
+    config.read_timeout = Some(SILENCE);
     Client::try_from(config).map_err(ClientError::Tls)
 }

@@ -3,7 +3,7 @@
 //! Invariants: a file that we did not put there is neither replaced nor removed, and named; each file is replaced whole, since
 //! a runtime may start it at any moment; what we put there is written down before, by its hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use flyover_cni_core::node::{CONFIGURATION, Written};
@@ -27,8 +27,8 @@ pub struct Plugin {
     pub kubelet: PathBuf,
 }
 
-/// By path, the hash of each file that is ours.
-type Record = BTreeMap<String, String>;
+/// By path, the hashes by which a file is ours: one, and while it is being replaced the old one's and the new one's.
+type Record = BTreeMap<String, BTreeSet<String>>;
 
 impl Plugin {
     /// What is not as it is to be, a sentence each. A file of somebody else is an error.
@@ -38,7 +38,7 @@ impl Plugin {
         for (path, wanted) in self.files(at)? {
             match host.file(&path).map_err(told)? {
                 Some(found) if found.content == wanted.content && found.mode == wanted.mode => {}
-                Some(found) if ours.get(path.as_str()) == Some(&hash(&found)) => {
+                Some(found) if is_ours(&ours, &path, &found) => {
                     missing.push(format!("`{path}` is another version"));
                 }
                 Some(_) if path.as_str() == CONFIGURATION => {
@@ -62,14 +62,14 @@ impl Plugin {
         let mut files = Vec::new();
         for (path, state) in self.files(at)? {
             let found = host.file(&path).map_err(told)?;
-            let is_ours = found.is_none_or(|found| ours.get(path.as_str()) == Some(&hash(&found)));
+            let may = found.is_none_or(|found| is_ours(&ours, &path, &found));
             // Only the configuration may be somebody's here, and is kept then.
-            if is_ours || path.as_str() != CONFIGURATION {
+            if may || path.as_str() != CONFIGURATION {
                 files.push((path, state));
             }
         }
         for (path, state) in &files {
-            ours.insert(path.to_string(), hash(state));
+            ours.entry(path.to_string()).or_default().insert(hash(state));
         }
         write(host, &ours)?;
         for (path, state) in &files {
@@ -82,7 +82,8 @@ impl Plugin {
             host.replace_file(path, state).map_err(told)?;
             tracing::info!(%path, "installed");
         }
-        Ok(())
+        ours.extend(files.iter().map(|(path, state)| (path.to_string(), [hash(state)].into())));
+        write(host, &ours)
     }
 
     /// Takes away what is ours; what happened to each file.
@@ -92,7 +93,7 @@ impl Plugin {
             let Ok(at) = path.parse::<HostPath>() else { continue };
             match host.file(&at).map_err(told)? {
                 None => {}
-                Some(found) if hash(&found) == installed => {
+                Some(found) if installed.contains(&hash(&found)) => {
                     host.remove_file(&at).map_err(told)?;
                     lines.push(format!("{path}: removed"));
                 }
@@ -132,6 +133,10 @@ impl Plugin {
         files.push((HostPath::fixed(CONFIGURATION), file(text, 0o644)));
         Ok(files)
     }
+}
+
+fn is_ours(ours: &Record, path: &HostPath, found: &FileState) -> bool {
+    ours.get(path.as_str()).is_some_and(|hashes| hashes.contains(&hash(found)))
 }
 
 /// What is written down. One that cannot be read is no empty one: what it names would then be somebody else's.
@@ -253,6 +258,25 @@ mod tests {
             stage.plugin.install(&stage.host, &at()).unwrap();
             let node = flyover_cni_core::node::Node::load(stage.root.path()).unwrap();
             assert_eq!(node.database, std::path::Path::new("/run/sw/database"));
+        }
+
+        #[test]
+        fn an_upgrade_that_is_cut_off_is_continued_and_is_still_ours() {
+            let stage = stage();
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            fs::write(&stage.plugin.program, "v2").unwrap();
+            // One of the two cannot be replaced: the record is there already, and the file is the old one.
+            let (second, aside) =
+                (stage.root.path().join("opt/cni/bin/userspace"), stage.root.path().join("aside"));
+            fs::rename(&second, &aside).unwrap();
+            fs::create_dir(&second).unwrap();
+            stage.plugin.install(&stage.host, &at()).unwrap_err();
+            fs::remove_dir(&second).unwrap();
+            fs::rename(&aside, &second).unwrap();
+            stage.plugin.install(&stage.host, &at()).unwrap();
+            assert_eq!(fs::read(&second).unwrap(), b"v2");
+            assert_eq!(stage.plugin.remove(&stage.host).unwrap().len(), 3);
+            assert!(!second.exists());
         }
 
         #[test]

@@ -1,10 +1,12 @@
 //! Which pods of the node are bypassed, by their labels: watches the pods of its own node, and no others.
 //!
-//! Invariants: nobody is watched as long as no label decides. While the API server cannot be asked, what was chosen last holds;
-//! a pod whose labels are not known yet has not opted in, and has not opted out.
+//! Invariants: nobody is watched as long as no label decides. While the API server cannot be asked, what was chosen last holds,
+//! by an earlier process too; where nothing was, nobody is bypassed, for anybody may have opted out. A pod whose labels are not
+//! known yet has not opted in, and has not opted out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 
 use flyover_api::resource::PodsSpec;
@@ -14,12 +16,69 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// What is wished of pods, and what is chosen by that.
+#[derive(Clone)]
 pub(crate) struct Chooser {
     pub(crate) wishes: watch::Sender<Option<PodsSpec>>,
-    pub(crate) choice: watch::Receiver<Choice>,
+    pub(crate) chosen: watch::Sender<Choice>,
+    /// Where it is kept for the next process. It goes with the directory that it is in.
+    pub(crate) kept: PathBuf,
+}
+
+/// What was chosen, and by which wish.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    wish: PodsSpec,
+    only: Option<BTreeSet<IpAddr>>,
+    not: BTreeSet<IpAddr>,
+}
+
+impl Chooser {
+    /// Has pods chosen by a wish; what holds until they are known holds at once.
+    pub(crate) fn wish(&self, wish: PodsSpec) {
+        if self.wishes.borrow().as_ref() == Some(&wish) {
+            return;
+        }
+        if decides(&wish) {
+            self.chosen.send_if_modified(|now| {
+                let unknown = *now == Choice::default();
+                if unknown {
+                    *now = self.before(&wish);
+                }
+                unknown
+            });
+        }
+        self.wishes.send_replace(Some(wish));
+    }
+
+    fn before(&self, wish: &PodsSpec) -> Choice {
+        let kept = std::fs::read(&self.kept).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        match kept.filter(|kept| kept.wish == *wish) {
+            Some(kept) => Choice { only: kept.only, not: kept.not },
+            None => Choice { only: Some(BTreeSet::new()), not: BTreeSet::new() },
+        }
+    }
+
+    /// Writes down what is chosen now, if labels decide, for the next process.
+    pub(crate) fn keep(&self) {
+        let Some(wish) = self.wishes.borrow().clone().filter(decides) else { return };
+        let choice = self.chosen.borrow().clone();
+        let kept = Kept { wish, only: choice.only, not: choice.not };
+        let text = serde_json::to_vec(&kept).expect("labels and addresses are JSON");
+        let new = self.kept.with_extension("new");
+        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &self.kept));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %self.kept.display(), "which pods were chosen cannot be kept");
+        }
+    }
+}
+
+/// Whether any label decides.
+fn decides(wish: &PodsSpec) -> bool {
+    !wish.opt_in.is_empty() || !wish.opt_out.is_empty()
 }
 
 /// What matters of a pod.
@@ -30,9 +89,10 @@ struct Known {
 }
 
 /// Chooses, as long as anybody wishes.
-pub(crate) fn choose(client: Client, node: String) -> (Chooser, impl Future<Output = ()>) {
+pub(crate) fn choose(client: Client, node: String, kept: PathBuf) -> (Chooser, impl Future<Output = ()>) {
     let (wishes, mut wished) = watch::channel(None::<PodsSpec>);
-    let (chosen, choice) = watch::channel(Choice::default());
+    let chooser = Chooser { wishes, chosen: watch::Sender::new(Choice::default()), kept };
+    let chosen = chooser.chosen.clone();
     let choosing = async move {
         loop {
             let wish = wished.borrow_and_update().clone();
@@ -43,21 +103,14 @@ pub(crate) fn choose(client: Client, node: String) -> (Chooser, impl Future<Outp
             }
         }
     };
-    (Chooser { wishes, choice }, choosing)
+    (chooser, choosing)
 }
 
 async fn follow(client: &Client, node: &str, wish: Option<&PodsSpec>, chosen: &watch::Sender<Choice>) {
-    let wish = match wish {
-        Some(wish) if !wish.opt_in.is_empty() || !wish.opt_out.is_empty() => wish,
-        _ => {
-            chosen.send_if_modified(|now| std::mem::take(now) != Choice::default());
-            return std::future::pending().await;
-        }
+    let Some(wish) = wish.filter(|wish| decides(wish)) else {
+        chosen.send_if_modified(|now| std::mem::take(now) != Choice::default());
+        return std::future::pending().await;
     };
-    if chosen.borrow().only.is_none() && !wish.opt_in.is_empty() {
-        // Until it is known who opted in, nobody has.
-        chosen.send_modify(|now| now.only = Some(BTreeSet::new()));
-    }
     let config = Config::default().fields(&format!("spec.nodeName={node}"));
     let mut events = pin!(watcher(Api::<Pod>::all(client.clone()), config).default_backoff());
     let (mut pods, mut complete) = (BTreeMap::new(), false);
@@ -108,6 +161,35 @@ fn of<'a>(wish: &PodsSpec, pods: impl Iterator<Item = &'a Known>) -> Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn until_pods_are_known_the_last_choice_holds_or_nobody_is_bypassed() {
+        let folder = tempfile::tempdir().unwrap();
+        let chooser = || Chooser {
+            wishes: watch::Sender::new(None),
+            chosen: watch::Sender::new(Choice::default()),
+            kept: folder.path().join("choice.json"),
+        };
+        let wish = PodsSpec { opt_out: [("bypass".to_owned(), "off".to_owned())].into(), ..PodsSpec::default() };
+        let nobody = Choice { only: Some(BTreeSet::new()), not: BTreeSet::new() };
+        let first = chooser();
+        first.wish(wish.clone());
+        assert_eq!(*first.chosen.borrow(), nobody);
+        let known = Choice { only: None, not: ["10.0.0.3".parse().unwrap()].into() };
+        first.chosen.send_replace(known.clone());
+        first.keep();
+        let second = chooser();
+        second.wish(wish);
+        assert_eq!(*second.chosen.borrow(), known);
+        // By other labels others may have opted out.
+        let other = PodsSpec { opt_out: [("fast".to_owned(), "no".to_owned())].into(), ..PodsSpec::default() };
+        let third = chooser();
+        third.wish(other);
+        assert_eq!(*third.chosen.borrow(), nobody);
+        let fourth = chooser();
+        fourth.wish(PodsSpec::default());
+        assert_eq!(*fourth.chosen.borrow(), Choice::default());
+    }
 
     #[test]
     fn labels_decide_and_all_of_them_must_be_there() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flyover_api::resource::Lane;
+use flyover_fastpath::Instance;
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
 use flyover_kubelet::Resources;
@@ -23,7 +24,7 @@ use crate::cni::Plugin;
 use crate::devices;
 use crate::follow::{Heard, follow};
 use crate::known::Known;
-use crate::lane::{FastPathLane, ProfileLane, Runner, SwitchLane};
+use crate::lane::{FASTPATH_INSTANCE, FastPathLane, ProfileLane, Runner, SwitchLane};
 use crate::pods::{Chooser, choose};
 use crate::status::{Board, publish, report};
 use keeper::Keeper;
@@ -92,7 +93,7 @@ impl Agent {
             heard.clone(),
         ));
         let publishing = tokio::spawn(publish(client, node, ear.events, heard.clone()));
-        let (pods, choosing) = choose(self.client.clone(), self.node.clone());
+        let (pods, choosing) = choose(self.client.clone(), self.node.clone(), kept_choice(&self.host));
         let choosing = tokio::spawn(choosing);
         let (devices, offered) = watch::channel(Resources::new());
         let kubelet = self.kubelet.clone();
@@ -121,6 +122,12 @@ impl Agent {
             done = publishing => ended("publishing of events")(done),
         }
     }
+}
+
+/// Which pods were chosen is kept beside what the bypass itself keeps, and goes with it.
+fn kept_choice(host: &HostRoot) -> PathBuf {
+    let instance = Instance::new(host.root(), FASTPATH_INSTANCE).expect("the name of the instance is a name");
+    instance.report().with_file_name("choice.json")
 }
 
 async fn keep(

@@ -7,11 +7,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, PodsSpec, Wanted};
+use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, Wanted};
 use flyover_core::{Disturbance, IfName};
-use flyover_fastpath::{Backend, Choice, Instance, Report, ReportedDevice, Settings};
+use flyover_fastpath::{Backend, Instance, Report, ReportedDevice, Settings};
 use flyover_net::netlink::Netlink;
-use tokio::sync::watch;
 
 use super::process::Process;
 use super::summary::chain;
@@ -32,8 +31,7 @@ pub(crate) struct FastPathLane {
     running: Option<Process>,
     /// Of the wish that it runs for.
     hash: String,
-    wishes: watch::Sender<Option<PodsSpec>>,
-    choice: watch::Receiver<Choice>,
+    pods: Chooser,
 }
 
 /// Why a wish does not fit, and whether the node is at fault.
@@ -46,9 +44,8 @@ impl FastPathLane {
     /// On the host below a root; where no uplink is named, it is the device that has `host_ip`. Which pods are chosen by
     /// what is wished comes by `pods`.
     pub(crate) fn new(root: &Path, host_ip: Option<IpAddr>, pods: &Chooser) -> Self {
-        let (wishes, choice) = (pods.wishes.clone(), pods.choice.clone());
         let instance = Instance::new(root, INSTANCE).expect("the name of the instance is a name");
-        Self { instance, host_ip, running: None, hash: String::new(), wishes, choice }
+        Self { instance, host_ip, running: None, hash: String::new(), pods: pods.clone() }
     }
 
     fn settings(&self, wanted: &Wanted) -> Result<Settings, Misfit> {
@@ -61,11 +58,7 @@ impl FastPathLane {
         } else {
             spec.uplinks
         };
-        self.wishes.send_if_modified(|wish| {
-            let differs = wish.as_ref() != Some(&spec.pods);
-            *wish = Some(spec.pods);
-            differs
-        });
+        self.pods.wish(spec.pods);
         Ok(Settings {
             uplinks,
             pods: Vec::new(),
@@ -80,7 +73,7 @@ impl FastPathLane {
             },
             clsact: false,
             metrics: None,
-            choice: Some(self.choice.clone()),
+            choice: Some(self.pods.chosen.subscribe()),
         })
     }
 
@@ -129,7 +122,10 @@ impl Runner for FastPathLane {
         let ended = Process::why_it_ended(&mut self.running);
         match &self.running {
             Some(_) if self.hash == wanted.hash => match Report::read(&self.instance) {
-                Ok(report) => Look::Seen(Sight { notes: told(&report), ..Sight::default() }),
+                Ok(report) => {
+                    self.pods.keep();
+                    Look::Seen(Sight { notes: told(&report), ..Sight::default() })
+                }
                 Err(error) => Look::Blind(chain(&error)),
             },
             _ => {
@@ -176,7 +172,7 @@ impl Runner for FastPathLane {
             return left(why);
         }
         let receipt = if instance.exists() { receipt(&instance) } else { Vec::new() };
-        self.wishes.send_replace(None);
+        self.pods.wishes.send_replace(None);
         match flyover_fastpath::remove(&instance) {
             Ok(()) => Removed::Clean(receipt),
             Err(error) => left(chain(&error)),
@@ -236,8 +232,10 @@ fn receipt(instance: &Instance) -> Vec<String> {
 mod root {
     use std::collections::BTreeSet;
 
+    use flyover_fastpath::Choice;
     use flyover_host::cmd::Cmd;
     use flyover_net::netns::Netns;
+    use tokio::sync::watch;
 
     use super::*;
 
@@ -303,8 +301,9 @@ mod root {
     #[test]
     fn the_bypass_comes_heeds_a_choice_is_adopted_and_goes() {
         let (nets, root) = (Nets::new(), tempfile::tempdir().unwrap());
-        let (chosen, choice) = watch::channel(Choice::default());
-        let pods = Chooser { wishes: watch::Sender::new(None), choice };
+        let chosen = watch::Sender::new(Choice::default());
+        let kept = root.path().join("choice.json");
+        let pods = Chooser { wishes: watch::Sender::new(None), chosen: chosen.clone(), kept };
         let work = || {
             let mut first = lane(root.path(), &pods);
             assert!(matches!(first.look(&wanted()), Look::Seen(Sight { plan: Some(_), .. })));

@@ -145,7 +145,7 @@ impl Machine {
                 let message = format!("it was healed, and is not so: {}", drift.join("; "));
                 (Verdict::new(LanePhase::Drifted, "NotHealed", message), Sight { drift, ..sight })
             }
-            Done::Rebooting(why) | Done::Refused(why) | Done::Failed(why) => {
+            Done::Rebooting(why) | Done::Busy(why) | Done::Refused(why) | Done::Failed(why) => {
                 (Verdict::new(LanePhase::Drifted, "NotHealed", why), sight)
             }
         };
@@ -247,6 +247,7 @@ fn applied(done: Done) -> (Verdict, Sight) {
                 Sight { needs: Disturbance::Reboot, ..sight },
             )
         }
+        Done::Busy(why) => (Verdict::new(LanePhase::Waiting, "Busy", why), sight),
         Done::Refused(why) => (Verdict::new(LanePhase::Refused, "Impossible", why), sight),
         Done::Failed(why) => (Verdict::new(LanePhase::Failed, "Failed", why), sight),
     }

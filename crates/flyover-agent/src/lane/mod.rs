@@ -107,6 +107,8 @@ pub enum Done {
     },
     /// The node reboots, and the next agent goes on.
     Rebooting(String),
+    /// Somebody else is changing the same thing; nothing was touched, and it is tried again.
+    Busy(String),
     /// It was refused, and nothing was touched.
     Refused(String),
     /// It failed, and what was begun was taken back as far as that can be.

@@ -5,6 +5,7 @@ use flyover_api::resource::Wanted;
 use flyover_core::Disturbance;
 use flyover_host::executor::{ApplyError, Outcome};
 use flyover_host::node::{How, Node, NodeError};
+use flyover_host::store::StoreError;
 
 use super::summary::{chain, drift, journal, refused, sight, went_back};
 use super::{Done, Look, Removed, Runner};
@@ -69,6 +70,7 @@ impl Runner for ProfileLane {
             Err(error @ (NodeError::Refused(_) | NodeError::Apply(ApplyError::Refused { .. }))) => {
                 Done::Refused(chain(&error))
             }
+            Err(error @ NodeError::Store(StoreError::Locked { .. })) => Done::Busy(chain(&error)),
             Err(error) => Done::Failed(chain(&error)),
         }
     }

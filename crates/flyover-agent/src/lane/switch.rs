@@ -13,6 +13,7 @@ use flyover_cni_core::state::{Found, Store};
 use flyover_core::{Disturbance, HostPath, SwitchFacts};
 use flyover_host::executor::{ApplyError, Outcome};
 use flyover_host::root::HostRoot;
+use flyover_host::store::StoreError;
 use flyover_kubelet::Resources;
 use flyover_switch::run::{Settings, run};
 use flyover_switch::truth::{evidence, judge};
@@ -28,6 +29,9 @@ use crate::status::now;
 
 /// Where journals are, one for each switch.
 const JOURNALS: &str = "/var/lib/flyover";
+/// The most that a change of a switch disturbs that nobody's packets could pass. After a reboot none runs: it is begun again
+/// unasked.
+const EMPTY: Disturbance = Disturbance::Service;
 /// How often the loop looks at everything.
 const EACH: Duration = Duration::from_secs(30);
 /// How long an ADD may take before its attachment counts as left behind.
@@ -75,6 +79,9 @@ impl SwitchLane {
             Ok(applied) => applied,
             Err(error @ (SwitchError::Refused(_) | SwitchError::Apply(ApplyError::Refused { .. }))) => {
                 return Err(Done::Refused(chain(&error)));
+            }
+            Err(error @ SwitchError::Store(StoreError::Locked { .. })) => {
+                return Err(Done::Busy(chain(&error)));
             }
             Err(error) => return Err(Done::Failed(chain(&error))),
         };
@@ -130,7 +137,7 @@ impl Runner for SwitchLane {
             Ok(view) => {
                 let mut seen = sight(&view.plan, &view.drift);
                 if carries_nobody(&view.switch) {
-                    seen.needs = seen.needs.min(Disturbance::Link);
+                    seen.needs = seen.needs.min(EMPTY);
                 }
                 seen
             }
@@ -193,7 +200,7 @@ impl Runner for SwitchLane {
                     let mut one = sight(&plan, &[]);
                     let facts = switch.at().ok().and_then(|at| facts(&self.host, &at).ok());
                     if facts.is_some_and(|facts| carries_nobody(&facts)) {
-                        one.needs = one.needs.min(Disturbance::Link);
+                        one.needs = one.needs.min(EMPTY);
                     }
                     seen.needs = seen.needs.max(one.needs);
                     seen.plan = seen.plan.or(one.plan);

@@ -208,6 +208,15 @@ fn what_failed_is_not_tried_again_until_something_else_is_asked_for() {
 }
 
 #[test]
+fn who_is_in_the_way_is_waited_for() {
+    let busy = Done::Busy("another flyover changes this node".to_owned());
+    let wish = asked(Some("a"), Link);
+    let lines = played(&[to_do(Nothing), to_do(Nothing)], busy, &[wish.clone(), wish]);
+    let tries = lines.iter().filter(|line| line.contains("Busy")).count();
+    assert_eq!(tries, 2, "{lines:?}");
+}
+
+#[test]
 fn a_node_that_reboots_is_not_asked_for_a_second_reboot() {
     let turns = [asked(Some("a"), Reboot), asked(Some("a"), Reboot)];
     let lines = played(&[to_do(Reboot)], Done::Rebooting("r".to_owned()), &turns);

@@ -17,6 +17,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// Somebody else wrote to the object in between.
 const CONFLICT: u16 = 409;
+/// How long the API server may take. Without a limit a connection that broke unseen would be waited for, and with it the node.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Why it was not told.
+#[derive(Debug, thiserror::Error)]
+enum Untold {
+    #[error("the API server did not answer within {ANSWER:?}")]
+    Silence,
+    #[error(transparent)]
+    Refused(#[from] kube::Error),
+}
 
 /// Tells what is told, until nobody tells anything any more.
 pub(crate) async fn report(
@@ -43,6 +54,8 @@ pub(crate) async fn report(
             changed = told.changed() => if changed.is_err() { return },
             changed = heard.changed() => if changed.is_err() { return },
             Some(answer) = questions.recv() => {
+                // What was asked about may have been told since this turn began.
+                let news = told.borrow_and_update().clone();
                 let status = status(&news, &said);
                 let confirmed = confirm(&api, &node, &news, &status).await;
                 if let Err(error) = &confirmed {
@@ -99,14 +112,14 @@ async fn confirm(
     node: &str,
     told: &Told,
     status: &NodeStateStatus,
-) -> Result<bool, kube::Error> {
-    let state = api.get(node).await?;
+) -> Result<bool, Untold> {
+    let state = answered(api.get(node)).await?;
     if state.metadata.generation != told.generation {
         return Ok(false);
     }
     match write(api, node, status, state.metadata.resource_version).await {
         Ok(()) => Ok(true),
-        Err(kube::Error::Api(refused)) if refused.code == CONFLICT => Ok(false),
+        Err(Untold::Refused(kube::Error::Api(refused))) if refused.code == CONFLICT => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -116,7 +129,7 @@ async fn write(
     node: &str,
     status: &NodeStateStatus,
     version: Option<String>,
-) -> Result<(), kube::Error> {
+) -> Result<(), Untold> {
     let mut patch = json!({
         "apiVersion": NodeState::api_version(&()),
         "kind": NodeState::kind(&()),
@@ -127,5 +140,9 @@ async fn write(
         patch["metadata"]["resourceVersion"] = version.into();
     }
     let how = PatchParams::apply(MANAGER).force();
-    api.patch_status(node, &how, &Patch::Apply(&patch)).await.map(drop)
+    answered(api.patch_status(node, &how, &Patch::Apply(&patch))).await.map(drop)
+}
+
+async fn answered<T>(asked: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Untold> {
+    Ok(tokio::time::timeout(ANSWER, asked).await.map_err(|_| Untold::Silence)??)
 }

@@ -28,7 +28,16 @@ use super::{Condition, Lane};
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeStateSpec {
     /// By lane. One that is not here was never asked for.
+    #[schemars(schema_with = "by_lane::<Assignment>")]
     pub lanes: BTreeMap<Lane, Assignment>,
+}
+
+/// The lanes there are, each with its name: what somebody writes under another one is dropped, so that whoever reads all
+/// of it need not fear a word that he does not know.
+fn by_lane<T: JsonSchema>(schemas: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let of_lane = |lane: &Lane| (lane.key().to_owned(), schemas.subschema_for::<T>().into());
+    let properties: serde_json::Map<_, _> = Lane::ALL.iter().map(of_lane).collect();
+    schemars::json_schema!({"type": "object", "properties": properties})
 }
 
 /// What a lane of a node is to have.
@@ -73,6 +82,7 @@ pub struct NodeStateStatus {
     /// What the node is.
     pub facts: NodeFacts,
     /// By lane; one that was taken back stays, `Clean`, with its receipt.
+    #[schemars(schema_with = "by_lane::<LaneStatus>")]
     pub lanes: BTreeMap<Lane, LaneStatus>,
     /// `Ready`, `Progressing`, `Degraded`, `Drifted` of all lanes together.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

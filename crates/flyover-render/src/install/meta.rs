@@ -7,13 +7,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::{Installation, Object};
 
-/// The label, and its value, of all that is installed.
-pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "flyover");
+/// The label, and its value, by which what is installed is known and removed. Anybody may be part of something that is
+/// called flyover; this one is nobody else's.
+pub const INSTALLED: (&str, &str) = ("flyover.dev/installed", "true");
+/// What people and their tools know it by.
+const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "flyover");
 /// The label that tells the operator from the agent.
 pub const NAME: &str = "app.kubernetes.io/name";
 
 pub(super) fn labels(wanted: &Installation, name: &str) -> BTreeMap<String, String> {
     let pairs = [
+        INSTALLED,
         PART_OF,
         (NAME, name),
         ("app.kubernetes.io/managed-by", wanted.managed_by.as_str()),

@@ -3,7 +3,7 @@
 //! `kubectl flyover install`, the Helm chart and the kustomize base are all made from [`objects`], so that they cannot differ.
 //!
 //! Invariants: the objects are typed, so none is malformed; they stand in the order in which they must be applied; each
-//! bears [`PART_OF`], by which an uninstall, which has an order of its own, finds what a former version installed.
+//! bears [`INSTALLED`], by which an uninstall, which has an order of its own, finds what a former version installed.
 
 mod agent;
 pub mod chart;
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use flyover_api::resource::marks::NAMESPACE;
 use k8s_openapi::api::core::v1::Toleration;
 
-pub use meta::{NAME, PART_OF};
+pub use meta::{INSTALLED, NAME};
 pub use object::{Object, stream};
 
 /// The name of the operator's objects, and of its image.
@@ -79,6 +79,12 @@ impl Default for Installation {
             kubelet_dir: "/var/lib/kubelet".into(),
         }
     }
+}
+
+/// The selector of all that is installed.
+#[must_use]
+pub fn selector() -> String {
+    format!("{}={}", INSTALLED.0, INSTALLED.1)
 }
 
 /// All that is installed, in the order in which it is applied.

@@ -115,7 +115,8 @@ pub fn page() -> String {
 const AT_THE_API: &str = "
 ## At the API server
 
-All agents share an account, which may read `NodeState` and pods, write the status of `NodeState`, and send events. The admission
-policy `flyover-agent` lets a token write the state of that node only on which the token's pod runs, so what a stolen token can
-change is the node that it was stolen from. It can be read with it which pods there are, and what the nodes are to have.
+All agents share an account, which may read `NodeState` and pods, write the status of `NodeState`, and send events in the namespace
+`default`, where those of a `NodeState` stand. The admission policy `flyover-agent` lets a token write the state of that node only
+on which the token's pod runs. So what a stolen token can change is what is said of the node that it was stolen from, and events in
+`default`. It can read all pods, as they are written down, their environment among it, and what the nodes are to have.
 ";

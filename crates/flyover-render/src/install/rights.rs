@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{AGENT, Installation, OPERATOR, Object, meta};
 
@@ -37,15 +38,17 @@ const OF_OPERATOR_AT_HOME: [Right; 1] =
     [(&["coordination.k8s.io"], &["leases"], &["get", "create", "update"])];
 
 /// What an agent may do. That it writes of its own node only is held by an admission policy: RBAC knows no nodes.
-const OF_AGENT: [Right; 4] = [
+const OF_AGENT: [Right; 3] = [
     // What its node is to have.
     (&[GROUP], &["nodestates"], &READ),
     // What became of it.
     (&[GROUP], &["nodestates/status"], &["patch"]),
-    // Labels of the pods of its node: which of them are bypassed, which hold a port of the switch.
+    // Labels of the pods of its node: which of them are bypassed.
     (&[""], &["pods"], &READ),
-    EVENTS,
 ];
+
+/// Where events about objects of the cluster stand, such as a `NodeState`: an agent sends none elsewhere.
+const EVENTS_OF_CLUSTER: &str = "default";
 
 pub(super) fn objects(wanted: &Installation) -> Vec<Object> {
     let mut objects = Vec::new();
@@ -62,15 +65,18 @@ pub(super) fn objects(wanted: &Installation) -> Vec<Object> {
             subjects: Some(vec![subject(wanted, name)]),
         }));
     }
-    objects.push(Object::of(&Role {
-        metadata: meta::in_namespace(wanted, OPERATOR, OPERATOR),
-        rules: Some(rules(&OF_OPERATOR_AT_HOME)),
-    }));
-    objects.push(Object::of(&RoleBinding {
-        metadata: meta::in_namespace(wanted, OPERATOR, OPERATOR),
-        role_ref: role("Role", OPERATOR),
-        subjects: Some(vec![subject(wanted, OPERATOR)]),
-    }));
+    let at_home =
+        [(OPERATOR, wanted.namespace.as_str(), OF_OPERATOR_AT_HOME), (AGENT, EVENTS_OF_CLUSTER, [EVENTS])];
+    for (name, namespace, rights) in at_home {
+        let metadata =
+            ObjectMeta { namespace: Some(namespace.to_owned()), ..meta::of_cluster(wanted, name, name) };
+        objects.push(Object::of(&Role { metadata: metadata.clone(), rules: Some(rules(&rights)) }));
+        objects.push(Object::of(&RoleBinding {
+            metadata,
+            role_ref: role("Role", name),
+            subjects: Some(vec![subject(wanted, name)]),
+        }));
+    }
     objects
 }
 

@@ -26,6 +26,8 @@ fn what_others_need_comes_first_and_the_agents_last() {
             "ClusterRoleBinding flyover-agent",
             "Role flyover-operator",
             "RoleBinding flyover-operator",
+            "Role flyover-agent",
+            "RoleBinding flyover-agent",
             "ValidatingAdmissionPolicy flyover-agent",
             "ValidatingAdmissionPolicyBinding flyover-agent",
             "Deployment flyover-operator",
@@ -39,7 +41,7 @@ fn what_others_need_comes_first_and_the_agents_last() {
 fn every_object_can_be_found_again_by_its_label() {
     for object in objects(&Installation::default()) {
         assert_eq!(
-            object.body["metadata"]["labels"][PART_OF.0], PART_OF.1,
+            object.body["metadata"]["labels"][INSTALLED.0], INSTALLED.1,
             "{} {}",
             object.kind, object.name
         );

@@ -51,6 +51,15 @@ mod root {
         }
         assert_eq!(ports(), bare);
 
+        // What was running is gone, and nobody asks for anything.
+        stage.cluster.node(2).kill().unwrap();
+        stage.cluster.node(2).start().unwrap();
+        stage.cluster.until_ready().unwrap();
+        soon("the switch of the node runs again", || {
+            stage.cluster.node(2).exec(&["ovs-vsctl", "list-ports", "br0"]).is_ok()
+        });
+        soon("all is as it was asked for", || stage.flyover(&["status"]).status.success());
+
         stage.done(&["uninstall", "--timeout", "2m"]);
         stage.done(&["verify", "--removed"]);
         // What it counted when it started, it says until it starts again.

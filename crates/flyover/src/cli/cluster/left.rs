@@ -1,7 +1,9 @@
 //! What of Flyover there is in a cluster, found by its marks and not by what this version would install.
 
 use flyover_api::resource::GROUP;
-use flyover_render::install::PART_OF;
+use flyover_render::install::{INSTALLED, selector};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
@@ -60,7 +62,7 @@ impl Found {
 
 /// All objects with our label, and all definitions of our group.
 pub(super) async fn objects(client: &Client) -> anyhow::Result<Vec<Found>> {
-    let labelled = format!("{}={}", PART_OF.0, PART_OF.1);
+    let labelled = selector();
     let mut found = Vec::new();
     for (group, version, kind, plural) in KINDS {
         let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
@@ -126,6 +128,11 @@ pub(super) async fn all(client: &Client) -> anyhow::Result<Vec<String>> {
 /// What others put into a namespace, so that it is not ours alone.
 pub(super) async fn foreign(client: &Client, namespace: &str) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
+    found.extend(others::<Deployment>(client, namespace, "Deployment").await?);
+    found.extend(others::<StatefulSet>(client, namespace, "StatefulSet").await?);
+    found.extend(others::<DaemonSet>(client, namespace, "DaemonSet").await?);
+    found.extend(others::<CronJob>(client, namespace, "CronJob").await?);
+    found.extend(others::<Job>(client, namespace, "Job").await?);
     found.extend(others::<Pod>(client, namespace, "Pod").await?);
     found.extend(others::<Service>(client, namespace, "Service").await?);
     found.extend(others::<Secret>(client, namespace, "Secret").await?);
@@ -141,7 +148,7 @@ where
         + std::fmt::Debug
         + serde::de::DeserializeOwned,
 {
-    let not_ours = ListParams::default().labels(&format!("{}!={}", PART_OF.0, PART_OF.1));
+    let not_ours = ListParams::default().labels(&format!("{}!={}", INSTALLED.0, INSTALLED.1));
     let listed = Api::<K>::namespaced(client.clone(), namespace).list(&not_ours).await;
     let listed =
         listed.map_err(|error| told::error(&format!("failed to look into namespace {namespace}"), error))?;
@@ -152,7 +159,17 @@ where
 
 #[cfg(test)]
 mod tests {
+    use flyover_render::install::{Installation, objects as objects_of};
+
     use super::*;
+
+    #[test]
+    fn every_kind_that_is_installed_is_among_those_that_are_removed() {
+        for object in objects_of(&Installation::default()) {
+            let kind = (object.group, object.version, object.kind, object.plural);
+            assert!(KINDS.contains(&kind), "{kind:?}");
+        }
+    }
 
     #[test]
     fn marks_of_ours_are_found_on_a_node_and_an_empty_resource_is_none() {

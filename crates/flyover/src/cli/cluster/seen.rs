@@ -1,7 +1,7 @@
 //! What the API server knows of Flyover, read once.
 
 use flyover_api::resource::{FastPath, Lane, NodeProfile, NodeState, Placement, ResourceStatus, Switch};
-use flyover_render::install::PART_OF;
+use flyover_render::install::selector;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
@@ -45,7 +45,7 @@ impl Resource {
 
 /// Reads all of it.
 pub(super) async fn look(client: &Client) -> anyhow::Result<Seen> {
-    let ours = ListParams::default().labels(&format!("{}={}", PART_OF.0, PART_OF.1));
+    let ours = ListParams::default().labels(&selector());
     let deployments: Vec<Deployment> = list(client, "the operator", &ours).await?;
     let daemons: Vec<DaemonSet> = list(client, "the agents", &ours).await?;
     let mut nodes: Vec<Node> = list(client, "the nodes", &ListParams::default()).await?;

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use flyover_fastpath::view::PodFlows;
-use flyover_render::install::{AGENT, NAME};
+use flyover_render::install::{AGENT, NAME, selector};
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams, ListParams};
 use kube::{Client, ResourceExt};
@@ -17,16 +18,25 @@ const MOST: u64 = 1 << 20;
 
 /// What the agent of the node says, or why it is not known.
 pub(super) async fn ask(client: &Client, node: &str, pod: &Pod) -> Result<PodFlows, String> {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    if matches!(phase, Some("Succeeded" | "Failed")) {
+        // Its address may be another's by now.
+        return Err("the pod has ended".to_owned());
+    }
     let addresses = addresses(pod);
     if addresses.is_empty() {
         return Err("the pod has no address yet".to_owned());
     }
     let agents = ListParams::default()
-        .labels(&format!("{NAME}={AGENT}"))
+        .labels(&format!("{},{NAME}={AGENT}", selector()))
         .fields(&format!("spec.nodeName={node},status.phase=Running"));
-    let agents = Api::<Pod>::all(client.clone()).list(&agents).await.map_err(|error| said(&error))?;
+    // Anybody may label a pod like an agent, but not in the agents' namespace.
+    let sets = ListParams::default().labels(&selector());
+    let sets = Api::<DaemonSet>::all(client.clone()).list(&sets).await.map_err(|error| said(&error))?;
+    let namespace = sets.items.iter().find(|set| set.name_any() == AGENT).and_then(ResourceExt::namespace);
+    let api = Api::<Pod>::namespaced(client.clone(), &namespace.ok_or("there are no agents")?);
+    let agents = api.list(&agents).await.map_err(|error| said(&error))?;
     let agent = agents.items.first().ok_or("no agent runs on the pod's node")?;
-    let api = Api::<Pod>::namespaced(client.clone(), &agent.namespace().unwrap_or_default());
     let name = agent.name_any();
     let answer = tokio::time::timeout(PATIENCE, run(&api, &name, &addresses)).await;
     let answer = answer.map_err(|_| format!("the node's agent did not answer within {PATIENCE:?}"))??;
@@ -64,7 +74,9 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
         // What came before the connection broke says more than that it broke.
         let _read = stream.take(MOST).read_to_end(&mut bytes).await;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    // It goes to a terminal.
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 fn said(error: &kube::Error) -> String {

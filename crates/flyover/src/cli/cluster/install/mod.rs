@@ -1,5 +1,6 @@
 //! `kubectl flyover install`: sends what is rendered, in order, and waits for it.
 
+mod place;
 mod ready;
 
 use std::process::ExitCode;
@@ -104,6 +105,7 @@ impl Install {
         }
         let client = self.connect.client().await?.client;
         let server_only = self.dry_run == Some(DryRun::Server);
+        place::check(&client, &self.namespace).await?;
         for object in &objects {
             send(&client, object, server_only).await?;
             let how = if server_only { "would be applied" } else { "applied" };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flyover_render::install::{AGENT, OPERATOR, PART_OF};
+use flyover_render::install::{AGENT, OPERATOR, selector};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
@@ -79,7 +79,7 @@ pub(in crate::cli::cluster) fn of_daemons(of: &DaemonSet) -> Count {
 
 async fn late(client: &Client, namespace: &str, operator: &Count, agents: &Count) -> anyhow::Result<Fault> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let ours = ListParams::default().labels(&format!("{}={}", PART_OF.0, PART_OF.1));
+    let ours = ListParams::default().labels(&selector());
     let pods = pods.list(&ours).await.map_err(|error| told::error("failed to list the pods", error))?;
     let mut kept: Vec<String> =
         pods.iter().filter_map(|pod| Some(format!("pod {}: {}", pod.name_any(), trouble(pod)?))).collect();

@@ -52,7 +52,11 @@ pub(super) fn outlook(proposed: &[Proposed], seen: &Seen) -> Vec<Outlook> {
 
 fn of(new: &Proposed, verdicts: &BTreeMap<(Lane, String), Verdict>, seen: &Seen) -> Outlook {
     let ours = verdicts.iter().filter(|((lane, _), _)| *lane == new.lane);
-    let nodes = ours.filter_map(|((_, node), verdict)| on_node(new, node, verdict, seen)).collect();
+    let mut nodes: Vec<OnNode> =
+        ours.filter_map(|((_, node), verdict)| on_node(new, node, verdict, seen)).collect();
+    let left = seen.states.iter().filter(|state| has(state, new)).map(ResourceExt::name_any);
+    let left: Vec<String> = left.filter(|name| !nodes.iter().any(|told| told.node == *name)).collect();
+    nodes.extend(left.into_iter().map(|node| leaves(new, node, verdicts)));
     let rollout = &new.placement.rollout;
     let most = match &rollout.max_unavailable {
         flyover_api::resource::MaxUnavailable::Count(count) => count.to_string(),
@@ -66,15 +70,30 @@ fn of(new: &Proposed, verdicts: &BTreeMap<(Lane, String), Verdict>, seen: &Seen)
     }
 }
 
+/// Whether the node has the resource now.
+fn has(state: &NodeState, new: &Proposed) -> bool {
+    let assigned = state.spec.lanes.get(&new.lane).and_then(|assigned| assigned.wanted.as_ref());
+    assigned.is_some_and(|wanted| wanted.from == new.name)
+}
+
+/// What becomes of a node that has it and that it would select no longer.
+fn leaves(new: &Proposed, node: String, verdicts: &BTreeMap<(Lane, String), Verdict>) -> OnNode {
+    let what = match verdicts.get(&(new.lane, node.clone())).map(|verdict| &verdict.holder) {
+        Some(Holder::Winner(winner)) => format!("no longer selected: goes over to {winner}"),
+        Some(Holder::Conflict(_)) => "no longer selected, and others contend for it: stays as it is".into(),
+        None => "no longer selected: what it has is taken back, waiting before pods are disturbed".into(),
+    };
+    OnNode { node, what, steps: Vec::new(), reboot: None }
+}
+
 fn on_node(new: &Proposed, node: &str, verdict: &Verdict, seen: &Seen) -> Option<OnNode> {
     let plain = |what: String| OnNode { node: node.into(), what, steps: Vec::new(), reboot: None };
+    let state = seen.states.iter().find(|state| state.name_any() == node);
     match &verdict.holder {
-        Holder::Winner(winner) if *winner == new.name => {
-            let state = seen.states.iter().find(|state| state.name_any() == node);
-            Some(won(new, node, state))
-        }
+        Holder::Winner(winner) if *winner == new.name => Some(won(new, node, state)),
         Holder::Winner(winner) if verdict.losers.contains(&new.name) => {
-            Some(plain(format!("stays with {winner}, which has a higher priority")))
+            let how = if state.is_some_and(|state| has(state, new)) { "goes over to" } else { "stays with" };
+            Some(plain(format!("{how} {winner}, which has a higher priority")))
         }
         Holder::Conflict(tied) if tied.contains(&new.name) => {
             let others: Vec<&str> =
@@ -146,15 +165,29 @@ pub(super) fn table(outlooks: &[Outlook]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use k8s_openapi::api::core::v1::Node;
     use serde_json::json;
+
+    use super::super::super::seen::Resource;
+    use super::*;
 
     fn proposed(priority: i32) -> Proposed {
         let placement = json!({"nodeSelector": {"role": "fast"}, "priority": priority});
         let placement = serde_json::from_value(placement).unwrap();
         let spec = json!({"leaseMs": 1000}).as_object().unwrap().clone();
         Proposed { lane: Lane::FastPath, name: "new".into(), placement, spec }
+    }
+
+    /// What is there already, for the same nodes.
+    fn rival() -> Resource {
+        let placement = serde_json::from_value(json!({"nodeSelector": {"role": "fast"}})).unwrap();
+        Resource {
+            lane: Lane::FastPath,
+            name: "old".into(),
+            deleting: false,
+            placement,
+            status: flyover_api::resource::ResourceStatus::default(),
+        }
     }
 
     fn cluster() -> Seen {
@@ -182,5 +215,31 @@ mod tests {
              n1: has this spec already, and its agent has not said anything of it\n  \
              n2: gets it; its agent plans it, and waits before it disturbs pods\n"
         );
+    }
+
+    #[test]
+    fn who_has_a_node_by_priority_is_said_of_both_its_nodes() {
+        let seen = Seen { resources: vec![rival()], ..cluster() };
+        let told = |priority| -> Vec<String> {
+            outlook(&[proposed(priority)], &seen)[0].nodes.iter().map(|on| on.what.clone()).collect()
+        };
+        assert_eq!(
+            told(-1),
+            ["goes over to old, which has a higher priority", "stays with old, which has a higher priority"]
+        );
+        let tied = "refused: old has the same priority; the node stays as it is";
+        assert_eq!(told(0), [tied; 2]);
+        assert!(told(1)[1].starts_with("gets it;"), "{:?}", told(1));
+    }
+
+    #[test]
+    fn a_node_that_is_no_longer_selected_is_named() {
+        let mut narrow = [proposed(0)];
+        narrow[0].placement.node_selector.insert("role".into(), "slow".into());
+        let text = table(&outlook(&narrow, &cluster()));
+        assert!(text.contains("n1: no longer selected: what it has is taken back"), "{text}");
+        let seen = Seen { resources: vec![rival()], ..cluster() };
+        let text = table(&outlook(&narrow, &seen));
+        assert!(text.contains("n1: no longer selected: goes over to old"), "{text}");
     }
 }

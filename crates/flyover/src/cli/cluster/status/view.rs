@@ -1,6 +1,6 @@
 //! What is said of a cluster, from what is known of it: what is wrong first, and what to do about each.
 
-use flyover_api::resource::{ConditionType, Lane, LanePhase, LaneStatus, NodeState, Truth};
+use flyover_api::resource::{Condition, ConditionType, Lane, LanePhase, LaneStatus, NodeState, Truth};
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -97,7 +97,7 @@ fn workloads(seen: &Seen) -> Vec<Wrong> {
             None => "there is none".to_owned(),
         };
         let next = match count {
-            Some(_) => "kubectl get pods -A -l app.kubernetes.io/part-of=flyover",
+            Some(_) => "kubectl get pods -A -l flyover.dev/installed",
             None => "kubectl flyover install",
         };
         Some(Wrong { rank: 0, of: of.into(), reason: "NotReady".into(), message, next: next.into() })
@@ -137,7 +137,23 @@ fn of_resource(resource: &Resource) -> Vec<Wrong> {
             next: format!("kubectl describe {of}"),
         });
     }
+    if let Some(stuck) = stuck(resource).filter(|_| wrong.is_empty()) {
+        let next = format!("kubectl describe {of}");
+        let (reason, message) = (stuck.reason.clone(), stuck.message.clone());
+        wrong.push(Wrong { rank: 3, of, reason, message, next });
+    }
     wrong
+}
+
+/// What keeps a resource from its nodes although nothing moves, and nobody meant it so.
+fn stuck(resource: &Resource) -> Option<&Condition> {
+    let of_kind = |kind| resource.status.conditions.iter().find(|condition| condition.kind == kind);
+    let (ready, moves) = (of_kind(ConditionType::Ready)?, of_kind(ConditionType::Progressing)?);
+    let rests = ready.status == Truth::False && moves.status == Truth::False && !resource.deleting;
+    let meant = ready.reason == "Outranked" || moves.reason == "Paused";
+    // Without a node there is nothing that could move.
+    let told = if resource.status.nodes.desired == 0 { ready } else { moves };
+    (rests && !meant).then_some(told)
 }
 
 fn of_state(state: &NodeState) -> Vec<Wrong> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flyover_api::resource::marks::ABANDON_NODES;
-use flyover_api::resource::{FastPath, GROUP, LanePhase, NodeProfile, NodeState, Switch};
+use flyover_api::resource::{FastPath, GROUP, Lane, LanePhase, NodeProfile, NodeState, Switch};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
@@ -16,8 +16,6 @@ use super::super::told;
 use super::receipts::{self, Receipts};
 use crate::cli::fault::{Exit, Fault};
 
-/// Which nodes the operator is not to wait for.
-
 /// Deletes all resources, waits until they are gone, and hands back what the nodes said.
 pub(super) async fn take_back(
     client: &Client,
@@ -26,7 +24,11 @@ pub(super) async fn take_back(
 ) -> anyhow::Result<Receipts> {
     let mut receipts = Receipts::default();
     let kinds = kinds(client).await?;
-    if remaining(client, &kinds).await?.is_empty() {
+    if kinds.is_empty() {
+        return Ok(receipts);
+    }
+    let states: Vec<NodeState> = list(client, "the nodes' states", &ListParams::default()).await?;
+    if remaining(client, &kinds).await?.is_empty() && not_clean(&states, abandon).is_empty() {
         return Ok(receipts);
     }
     require_operator(client, abandon).await?;
@@ -38,10 +40,11 @@ pub(super) async fn take_back(
         let states: Vec<NodeState> = list(client, "the nodes' states", &ListParams::default()).await?;
         receipts::add(&mut receipts, &states);
         let remaining = remaining(client, &kinds).await?;
-        if remaining.is_empty() {
+        let waiting = not_clean(&states, abandon);
+        // Also where a resource is gone, for somebody took it from its nodes: they are not clean by that.
+        if remaining.is_empty() && waiting.is_empty() {
             return Ok(receipts);
         }
-        let waiting = not_clean(&states);
         progress.say(&said(&waiting, remaining.len()));
         if progress.is_over() {
             return Err(late(&waiting));
@@ -119,17 +122,22 @@ async fn delete(
     }
 }
 
-/// Lanes of nodes that are not clean, each with what it says.
-fn not_clean(states: &[NodeState]) -> Vec<String> {
-    let each = states.iter().flat_map(|state| {
-        let lanes = state.status.iter().flat_map(|status| &status.lanes);
-        lanes.filter(|(_, status)| status.phase != LanePhase::Clean).map(|(lane, status)| {
-            let message =
-                if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
-            format!("node {}, {lane}: {:?}{message}", state.name_any(), status.phase)
-        })
-    });
-    each.collect()
+/// Lanes of nodes that are not clean and were not given up, each with what it says.
+fn not_clean(states: &[NodeState], abandon: &[String]) -> Vec<String> {
+    let waited = states.iter().filter(|state| !gives_up_all(abandon) && !abandon.contains(&state.name_any()));
+    waited.flat_map(|state| Lane::ALL.into_iter().filter_map(|lane| not_clean_lane(state, lane))).collect()
+}
+
+fn not_clean_lane(state: &NodeState, lane: Lane) -> Option<String> {
+    let said = state.status.as_ref().and_then(|status| status.lanes.get(&lane));
+    let how = match said {
+        Some(said) if said.phase == LanePhase::Clean => return None,
+        Some(said) if said.message.is_empty() => format!("{:?}", said.phase),
+        Some(said) => format!("{:?}: {}", said.phase, said.message),
+        None if state.spec.lanes.contains_key(&lane) => "its agent has said nothing of it".to_owned(),
+        None => return None,
+    };
+    Some(format!("node {}, {lane}: {how}", state.name_any()))
 }
 
 fn said(waiting: &[String], resources: usize) -> String {

@@ -86,3 +86,20 @@ fn a_cluster_without_resources_is_told_what_to_do() {
         (true, "Nothing is asked for yet. Next: apply a FastPath, NodeProfile or Switch.")
     );
 }
+
+#[test]
+fn a_resource_that_rests_without_its_nodes_is_wrong_and_one_that_is_paused_is_not() {
+    let said = |nodes: u32, ready: &str, moves: &str| {
+        let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "False", "reason": reason, "message": "m", "lastTransitionTime": "t"});
+        let status = json!({"nodes": {"desired": nodes, "ready": 0},
+            "conditions": [condition("Ready", ready), condition("Progressing", moves)]});
+        of_resource(&resource(Lane::FastPath, "all", status))
+            .into_iter()
+            .map(|wrong| wrong.reason)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said(2, "NotAllReady", "NoRoom"), ["NoRoom"]);
+    assert_eq!(said(0, "NoNodes", "Complete"), ["NoNodes"]);
+    assert_eq!(said(2, "NotAllReady", "Paused"), Vec::<String>::new());
+    assert_eq!(said(0, "Outranked", "Complete"), Vec::<String>::new());
+}
