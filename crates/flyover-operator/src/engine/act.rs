@@ -117,10 +117,9 @@ impl Engine {
     }
 
     async fn evict(&mut self, key: &Key, node: &str, namespace: &str, pod: &str) -> Result<(), NotDone> {
-        if !self.store.pods.get(node).is_some_and(|pods| pods.may_ask(namespace, pod)) {
-            return Ok(());
-        }
-        let refused = self.hands.evict(namespace, pod).await?;
+        let uid = self.store.pods.get(node).and_then(|pods| pods.to_ask(namespace, pod)).map(str::to_owned);
+        let Some(uid) = uid else { return Ok(()) };
+        let refused = self.hands.evict(namespace, pod, &uid).await?;
         if let Some(why) = &refused {
             self.tell_blocked(key, node, &format!("pod {namespace}/{pod} may not leave {node} yet: {why}"));
         }
