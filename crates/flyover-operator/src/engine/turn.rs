@@ -66,13 +66,13 @@ impl Engine {
         };
         let resource = &held.value;
         if resource.deleting {
-            return Ok(resource.held);
+            return Ok(resource.is_held());
         }
         if resource.senseless.is_some() {
             self.say(key).await?;
             return Ok(false);
         }
-        if !resource.held {
+        if !resource.is_held() {
             let held = self.hands.hold(key, &resource.uid.clone()).await?;
             self.put_resource(key, held);
         }

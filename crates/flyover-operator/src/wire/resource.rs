@@ -19,14 +19,21 @@ pub(crate) struct Resource {
     pub(crate) uid: String,
     pub(crate) generation: i64,
     pub(crate) deleting: bool,
-    /// Our finalizer is there.
-    pub(crate) held: bool,
+    /// What it waits for before it goes, ours among it.
+    pub(crate) finalizers: Vec<String>,
     pub(crate) abandoned: Abandoned,
     pub(crate) placement: Placement,
     pub(crate) wanted: Wanted,
     /// Why nobody can make anything of the spec, which the server's own check let through.
     pub(crate) senseless: Option<String>,
     pub(crate) status: ResourceStatus,
+}
+
+impl Resource {
+    /// Our finalizer is there, whoever put it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|name| name == CLEAN_NODES)
+    }
 }
 
 /// A resource as it is read.
@@ -50,7 +57,7 @@ impl ResourceWire {
             uid: meta.uid.unwrap_or_default(),
             generation,
             deleting: meta.deletion_timestamp.is_some(),
-            held: meta.finalizers.unwrap_or_default().iter().any(|name| name == CLEAN_NODES),
+            finalizers: meta.finalizers.unwrap_or_default(),
             abandoned: annotations.get(ABANDON_NODES).map_or(Abandoned::Nobody, |said| said.as_str().into()),
             wanted: Wanted { from: meta.name.unwrap_or_default(), generation, hash: hash(&spec), spec },
             placement,

@@ -140,8 +140,8 @@ pub struct PodView {
 
 /// Something that can be done now.
 ///
-/// Every act but `LookAtPods`, `Evict` and `Release` is written under the `resourceVersion` that its object had in the view:
-/// `Note` that of the resource, `Assign` that of the `NodeState`, `Cordon` and `Uncordon` that of the Node. A conflict ends the list:
+/// Every act but `LookAtPods` and `Evict` is written under the `resourceVersion` that its object had in the view:
+/// `Note` and `Release` that of the resource, `Assign` that of the `NodeState`, `Cordon` and `Uncordon` that of the Node. A conflict ends the list:
 /// the view is old, and what follows in it was thought of a cluster that is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
