@@ -58,7 +58,8 @@ impl Engine {
         said
     }
 
-    /// Whether there is anything to be done for it: it is there, makes sense, and cannot go without us.
+    /// Whether there is anything to be done for it: it is there, and cannot go without us. For what makes no sense nothing is begun, and
+    /// it need not be held for that.
     async fn hold(&mut self, key: &Key) -> Result<bool, NotDone> {
         let Some(held) = self.store.resource(key) else {
             self.forget(key);
@@ -68,11 +69,7 @@ impl Engine {
         if resource.deleting {
             return Ok(resource.is_held());
         }
-        if resource.senseless.is_some() {
-            self.say(key).await?;
-            return Ok(false);
-        }
-        if !resource.is_held() {
+        if !resource.is_held() && resource.senseless.is_none() {
             let held = self.hands.hold(key, &resource.uid.clone()).await?;
             self.put_resource(key, held);
         }

@@ -142,8 +142,9 @@ impl Store {
 
     /// Who gets what, as placements and labels say it now.
     pub(crate) fn shares(&mut self) -> &Shares {
-        let (nodes, resources) = (&self.nodes, &self.resources);
-        self.shares.get_or_insert_with(|| Shares::of(nodes, Lane::ALL.map(|l| (l, &resources[place(l)]))))
+        let (nodes, states, resources) = (&self.nodes, &self.states, &self.resources);
+        let resources = || Lane::ALL.map(|lane| (lane, &resources[place(lane)]));
+        self.shares.get_or_insert_with(|| Shares::of(nodes, states, resources()))
     }
 
     /// A node's labels decide who selects it; the rest of it concerns whoever has something of it.

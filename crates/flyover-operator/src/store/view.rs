@@ -112,8 +112,9 @@ fn resource_view(key: &Key, resource: Resource) -> ResourceView {
     ResourceView {
         name: key.name.clone(),
         lane: key.lane,
-        rollout: resource.placement.rollout,
+        rollout: resource.placement.unwrap_or_default().rollout,
         wanted: resource.wanted,
+        senseless: resource.senseless.is_some(),
         deleting: resource.deleting,
         abandoned: resource.abandoned,
         status: resource.status.rollout,

@@ -25,7 +25,7 @@ pub(super) enum Goal {
 
 /// What is to become of a node's assignment. `open`: the canaries are ready with the newest spec.
 pub(super) fn goal(view: &View, status: &RolloutStatus, look: &Look<'_>, open: bool) -> Goal {
-    if !look.node.exists || !look.tended {
+    if !look.node.exists || !look.tended || view.is_senseless() {
         return Goal::Keep;
     }
     if view.resource.deleting || look.node.place == Place::Free {

@@ -15,13 +15,14 @@ const LEAST_REST: u32 = 60;
 pub(super) fn next(view: &View, looks: &[Look<'_>]) -> RolloutStatus {
     let mut status = view.resource.status.clone();
     let target = &view.resource.wanted.hash;
-    if !view.resource.deleting && status.hash != *target {
+    let heeded = !view.resource.deleting && !view.is_senseless();
+    if heeded && status.hash != *target {
         status.hash.clone_from(target);
         status.halted = None;
         status.canaries.clear();
         status.blocked.clear();
     }
-    if !view.resource.deleting && status.halted.is_none() {
+    if heeded && status.halted.is_none() {
         status.halted = looks.iter().find_map(|look| failure(view, look));
     }
     let find = |name: &str| looks.iter().find(|look| look.name() == name);
@@ -30,7 +31,7 @@ pub(super) fn next(view: &View, looks: &[Look<'_>]) -> RolloutStatus {
     status.claims.dedup();
     keep_deadlines(view, &mut status, looks);
     keep_blocked(view, &mut status, looks);
-    if !view.resource.deleting && status.halted.is_none() && !view.resource.rollout.pause {
+    if heeded && status.halted.is_none() && !view.resource.rollout.pause {
         choose_canaries(view, &mut status, looks);
     }
     status

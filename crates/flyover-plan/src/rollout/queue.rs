@@ -66,7 +66,8 @@ impl<'a> Queue<'a> {
         let free = !look.claimed && !look.cordoned && look.stage != Stage::Raised;
         let untried = look.target && !look.proven;
         let turn = !untried || node.ready && self.is_let(look);
-        here && free && turn && goal == Goal::Keep && look.said.needs_claim() && !look.is_blocked(self.status)
+        let asked = goal == Goal::Keep && look.said.needs_claim() && !self.view.is_senseless();
+        here && free && turn && asked && !look.is_blocked(self.status)
     }
 
     /// Whether the newest spec may come to this node now.

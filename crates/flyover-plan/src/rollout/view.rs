@@ -29,6 +29,8 @@ pub struct ResourceView {
     pub rollout: RolloutSpec,
     /// What its nodes are to have.
     pub wanted: Wanted,
+    /// Nobody can make anything of its spec: nothing is begun for it, and what was begun is ended.
+    pub senseless: bool,
     /// It is being deleted, and waits for its finalizer.
     pub deleting: bool,
     /// Nodes that a deletion does not wait for.
@@ -183,6 +185,11 @@ pub enum Act {
 }
 
 impl View {
+    /// Whether nothing new is done for it. A deletion asks nothing of the spec.
+    pub(super) fn is_senseless(&self) -> bool {
+        self.resource.senseless && !self.resource.deleting
+    }
+
     /// What `flyover.dev/cordoned-for` says of this resource.
     #[must_use]
     pub fn tag(&self) -> String {

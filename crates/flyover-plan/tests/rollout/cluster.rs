@@ -50,6 +50,8 @@ pub(crate) struct Faults {
     pub(crate) places: u8,
     /// It is paused, and goes on.
     pub(crate) pauses: u8,
+    /// The spec makes no sense, and is mended.
+    pub(crate) nonsense: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,6 +140,7 @@ pub(crate) struct Cluster {
     pub(crate) deleting: bool,
     pub(crate) released: bool,
     pub(crate) paused: bool,
+    pub(crate) senseless: bool,
     pub(crate) written: Written,
     pub(crate) nodes: Vec<Node>,
     /// The canaries were ready with these specs at some time, as bits.
@@ -166,7 +169,8 @@ impl Cluster {
         let mut nodes = vec![node; rules.nodes];
         nodes[0].guarded = rules.forever;
         let written = Written { hash: (!rules.takeover).then_some(0), ..Written::default() };
-        Self { spec: 1, deleting: false, released: false, paused: false, written, nodes, opened: 1 }
+        let (deleting, released, paused, senseless) = (false, false, false, false);
+        Self { spec: 1, deleting, released, paused, senseless, written, nodes, opened: 1 }
     }
 }
 

@@ -177,6 +177,14 @@ fn a_spec_that_changes_meanwhile() {
 }
 
 #[test]
+fn a_spec_that_makes_no_sense_for_a_while() {
+    let faults = Faults { nonsense: 1, nodes: 1, ..Faults::default() };
+    explore("nonsense with a fault", Rules { fails: true, faults, ..base(2) });
+    let faults = Faults { nonsense: 1, deletes: 1, ..Faults::default() };
+    explore("nonsense and a deletion", Rules { pods: true, fails: true, overlap: true, faults, ..base(2) });
+}
+
+#[test]
 fn a_resource_that_is_deleted_meanwhile() {
     let faults = Faults { deletes: 1, ..Faults::default() };
     explore("delete", Rules { fails: true, overlap: true, faults, ..base(2) });

@@ -13,14 +13,15 @@ const MOST_MOVES: usize = 20_000;
 const CASES: u32 = 1000;
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let faults = (0_u8..6, 0_u8..3, 0_u8..3, 0_u8..2, 0_u8..3, 0_u8..2).prop_map(
-        |(nodes, drift, specs, deletes, places, pauses)| Faults {
+    let faults = (0_u8..6, 0_u8..3, 0_u8..3, 0_u8..2, 0_u8..3, 0_u8..2, 0_u8..2).prop_map(
+        |(nodes, drift, specs, deletes, places, pauses, nonsense)| Faults {
             nodes,
             drift,
             specs,
             deletes,
             places,
             pauses,
+            nonsense,
         },
     );
     let needs = prop::collection::vec(2_u8..5, 1..9);

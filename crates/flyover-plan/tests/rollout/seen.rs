@@ -60,6 +60,7 @@ impl Cluster {
                 ..RolloutSpec::default()
             },
             wanted: wanted(Name { spec: self.spec, ours: true, text: true }),
+            senseless: self.senseless,
             deleting: self.deleting,
             abandoned: Abandoned::Nobody,
             status: self.written.status(),

@@ -82,6 +82,7 @@ pub(crate) fn view(nodes: Vec<NodeView>) -> View {
         lane: Lane::Switch,
         rollout: RolloutSpec { canary: 0, ..RolloutSpec::default() },
         wanted: spec("new", "r"),
+        senseless: false,
         deleting: false,
         abandoned: Abandoned::Nobody,
         status: RolloutStatus { hash: "new".into(), ..RolloutStatus::default() },
@@ -225,6 +226,27 @@ fn an_administrators_cordon_counts_and_the_node_may_be_changed_under_it() {
     first.ready = false;
     let acts = step(&claimed(view(vec![first, second]), &["n2"], NOW + 9));
     assert_eq!(acts, [Act::Note(RolloutStatus { hash: "new".into(), ..RolloutStatus::default() })]);
+}
+
+#[test]
+fn what_makes_no_sense_comes_to_no_node_and_gives_back_those_it_has_down() {
+    let senseless = |mut view: View| {
+        view.resource.senseless = true;
+        step(&view)
+    };
+    assert_eq!(
+        senseless(view(vec![node("n1"), changed("n2", LanePhase::Waiting, Disturbance::Workloads)])),
+        []
+    );
+    assert_eq!(senseless(view(vec![changed("n1", LanePhase::Failed, Disturbance::None)])), []);
+    let held = claimed(view(vec![emptied("n1", Some(vec![pod("web")]))]), &["n1"], NOW + 9);
+    let acts = senseless(held);
+    assert_eq!(assigned(&acts), [("n1", Some("new"), Disturbance::Link)]);
+    assert_eq!(acts.len(), 1);
+    let mut out = emptied("n1", None);
+    out.assignment.iter_mut().for_each(|assignment| assignment.allow = Disturbance::Link);
+    let out = claimed(view(vec![out]), &["n1"], NOW + 9);
+    assert!(senseless(out).contains(&Act::Uncordon { node: "n1".into() }));
 }
 
 #[test]

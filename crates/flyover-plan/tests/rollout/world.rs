@@ -142,8 +142,15 @@ impl State {
         if self.cluster.paused {
             happen("it goes on", false, self.left, &|cluster| cluster.paused = false);
         }
+        if self.cluster.senseless {
+            happen("it makes sense again", false, self.left, &|cluster| cluster.senseless = false);
+        }
         if self.cluster.deleting {
             return;
+        }
+        if self.left.nonsense > 0 && !self.cluster.senseless {
+            let left = Faults { nonsense: self.left.nonsense - 1, ..self.left };
+            happen("it makes no sense", true, left, &|cluster| cluster.senseless = true);
         }
         if self.left.pauses > 0 && !self.cluster.paused {
             let left = Faults { pauses: self.left.pauses - 1, ..self.left };
