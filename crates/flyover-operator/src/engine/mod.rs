@@ -125,6 +125,7 @@ impl Engine {
         let leads = complete && self.leading.now();
         self.metrics.leader(leads);
         if leads && !self.led {
+            self.store.hearing.begin();
             self.dirty = self.store.keys();
         }
         self.led = leads;

@@ -38,8 +38,9 @@ pub(super) fn goal(view: &View, status: &RolloutStatus, look: &Look<'_>, open: b
     }
     let rollback = view.resource.rollout.on_failure == OnFailure::Rollback;
     let untouched = matches!(look.said, Said::Waiting(_));
-    // A canary that cannot be emptied makes room for another one, and must not come after that.
-    let displaced = !open && untouched && !look.claimed && look.is_blocked(status);
+    // A canary that cannot be emptied, or that has no agent, makes room for another one, and must not come after that.
+    let stuck = untouched && look.is_blocked(status) || look.absent;
+    let displaced = !open && stuck && !look.claimed;
     let back = halted && (untouched || look.said == Said::Bad && rollback) || displaced;
     if back && !look.proven { Goal::GoBack } else { Goal::Keep }
 }

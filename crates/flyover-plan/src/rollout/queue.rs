@@ -89,9 +89,9 @@ impl<'a> Queue<'a> {
         for (look, goal) in self.nodes {
             let let_in = match goal {
                 Goal::Keep => false,
-                Goal::Change if look.node.waits_for.is_some() => false,
+                Goal::Change if look.node.waits_for.is_some() || look.absent => false,
                 Goal::GoBack => true,
-                Goal::TakeBack if !look.node.ready => true,
+                Goal::TakeBack if !look.node.ready || look.absent => true,
                 Goal::Change if !self.is_let(look) || look.foreign => false,
                 // A canary that was chosen gets the change, whatever became of it since: another one is chosen only after it
                 // was given back, or two of them could have it.
@@ -122,7 +122,7 @@ impl<'a> Queue<'a> {
         told && match look.said {
             Said::Working => true,
             _ if goal != Goal::Keep => false,
-            Said::Nothing => look.node.ready || look.target,
+            Said::Nothing => !look.absent && (look.node.ready || look.target),
             Said::Waiting(_) => look.claimed || self.may_go_on(look),
             _ => false,
         }

@@ -42,7 +42,8 @@ pub fn summary(view: &View, share: &Share, at: &Occasion<'_>) -> ResourceStatus 
     let blocked = survey.status.blocked.iter().map(|blocked| blocked.node.as_str());
     let drifted = own().filter(|look| look.said == Said::Drifted).map(Look::name);
     let contested = share.contested.keys().map(String::as_str);
-    let wrong = failed.iter().copied().chain(contested).chain(blocked).chain(drifted).min();
+    let missed = own().filter(|look| look.is_missed()).map(Look::name);
+    let wrong = failed.iter().copied().chain(contested).chain(blocked).chain(drifted).chain(missed).min();
     ResourceStatus {
         observed_generation: at.generation,
         nodes,

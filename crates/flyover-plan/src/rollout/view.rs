@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use flyover_api::resource::{Assignment, Lane, LaneStatus, RolloutSpec, RolloutStatus, Wanted};
 
+use super::Agent;
+
 /// One resource, and every node that has to do with it: those that it selects, those that have something of it, and those that
 /// its status names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,8 @@ pub struct NodeView {
     pub assignment: Option<Assignment>,
     /// What its agent says of this lane.
     pub status: Option<LaneStatus>,
+    /// Whether its agent is heard.
+    pub agent: Agent,
     /// The resource that the assignment comes from does not exist any more. The next one goes on from what it left.
     pub assignment_orphaned: bool,
     /// The resource that the annotation names does not exist any more. The next one lifts its cordon.

@@ -7,17 +7,22 @@ use flyover_api::resource::{
     Wanted,
 };
 use flyover_core::Disturbance;
-use flyover_plan::rollout::{Abandoned, Act, NodeView, Place, PodView, ResourceView, View, step, wake};
+use flyover_plan::rollout::{
+    Abandoned, Act, Agent, NodeView, Place, PodView, ResourceView, View, step, wake,
+};
 
 /// The time of every view here.
 pub(crate) const NOW: i64 = 1000;
+
+/// An agent that has just said something.
+const HEARD: Agent = Agent { spoke: true, silent: 0 };
 
 pub(crate) fn spec(hash: &str, from: &str) -> Wanted {
     let text = serde_json::Map::from_iter([("is".to_owned(), hash.into())]);
     Wanted { from: from.into(), generation: 1, hash: hash.into(), spec: text }
 }
 
-fn name_of(hash: &str, from: &str) -> Wanted {
+pub(crate) fn name_of(hash: &str, from: &str) -> Wanted {
     Wanted { spec: serde_json::Map::new(), ..spec(hash, from) }
 }
 
@@ -51,6 +56,7 @@ pub(crate) fn node(name: &str) -> NodeView {
         cordoned_for: None,
         assignment: Some(assignment),
         status: Some(said(Some("old"), LanePhase::Ready, Disturbance::None)),
+        agent: HEARD,
         assignment_orphaned: false,
         cordon_orphaned: false,
         claimed_elsewhere: false,
