@@ -138,7 +138,7 @@ impl<'a> Look<'a> {
 
     /// Its agent should have been heard long ago.
     pub(super) fn is_missed(&self) -> bool {
-        self.absent && self.node.ready
+        self.absent && self.node.ready || self.node.agent.is_silent()
     }
 
     /// It is to have nothing, and that is known to its agent or will be.

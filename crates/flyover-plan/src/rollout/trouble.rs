@@ -5,7 +5,7 @@ use flyover_api::resource::OnFailure;
 use super::conditions::{Scene, Words};
 use super::goal::Goal;
 use super::look::{Look, Said};
-use super::Place;
+use super::{Place, agent};
 
 impl Scene<'_> {
     pub(super) fn degraded(&self) -> Option<Words> {
@@ -82,18 +82,26 @@ impl Scene<'_> {
         Some(("NodeNotReady", format!("{} is not ready, and has not finished: {escape}", dead.name())))
     }
 
-    /// A node whose agent never was heard.
+    /// A node whose agent never was heard, or is heard no more.
     fn missed(&self) -> Option<Words> {
         let missed = |look: &Look<'_>| look.node.exists && look.node.place == Place::Own && look.is_missed();
         let first = self.find(|look, _| missed(look))?;
         let count = self.survey.nodes.iter().filter(|(look, _)| missed(look)).count();
         let more = if count == 1 { String::new() } else { format!(", nor on {} more", count - 1) };
         let name = first.name();
+        if first.absent {
+            let what = format!(
+                "no agent was ever heard on {name}{more}, and the change does not wait for it: see why no pod of flyover-agent \
+                 runs there, or leave it out by spec.nodeSelector"
+            );
+            return Some(("NoAgent", what));
+        }
         let what = format!(
-            "no agent was ever heard on {name}{more}, and the change does not wait for it: see why no pod of flyover-agent \
-             runs there, or leave it out by spec.nodeSelector"
+            "nothing was heard of the agent on {name}{more} for more than {} minutes, so nobody knows what is so there: look \
+             after the pod of flyover-agent, and after the node",
+            agent::SPEAKS_WITHIN / 60
         );
-        Some(("NoAgent", what))
+        Some(("AgentSilent", what))
     }
 
     pub(super) fn drifted(&self) -> Option<Words> {

@@ -101,6 +101,18 @@ fn a_node_without_an_agent_is_told_with_what_to_do() {
 }
 
 #[test]
+fn what_an_agent_said_that_is_heard_no_more_is_not_known_to_be_so() {
+    let ready = |name: &str| changed(name, LanePhase::Ready, Disturbance::None);
+    let status = |seconds| said(&view(vec![silent(ready("n1"), seconds), ready("n2"), ready("n3")]));
+    assert_eq!((status(899).summary.as_str(), status(900).summary.as_str()), ("3/3", "2/3"));
+    assert_eq!(
+        degraded(&status(960)),
+        "AgentSilent n1: nothing was heard of the agent on n1 for more than 15 minutes, so nobody knows what is so there: look \
+         after the pod of flyover-agent, and after the node"
+    );
+}
+
+#[test]
 fn it_is_looked_at_again_when_the_next_agent_would_be_missed() {
     let mut all = view(vec![silent(node("n1"), 100), unheard("n2", 40)]);
     all.resource.status = RolloutStatus::default();
