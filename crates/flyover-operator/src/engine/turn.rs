@@ -21,18 +21,22 @@ impl Engine {
         let done = self.try_turn(key, &mut thought).await;
         self.metrics.turned(key.lane, began.elapsed());
         match done {
-            Ok(()) => drop(self.failures.remove(key)),
+            Ok(()) => self.rests.over(key),
             Err(NotDone::NotLeading) => drop(self.dirty.insert(key.clone())),
             Err(NotDone::Changed(what)) => {
                 tracing::debug!(%key, what, "it is looked at again");
                 self.metrics.conflict();
                 self.refresh(key).await;
-                self.dirty.insert(key.clone());
+                match self.rests.changed(key) {
+                    Some(rest) => self.look_again(key, Instant::now() + rest),
+                    None => drop(self.dirty.insert(key.clone())),
+                }
             }
             Err(error) => {
                 self.metrics.error();
                 tracing::warn!(%key, error = crate::failure::chain(&error), "a step failed");
-                self.rest(key);
+                let rest = self.rests.failed(key);
+                self.look_again(key, Instant::now() + rest);
             }
         }
         thought
@@ -113,7 +117,7 @@ impl Engine {
 
     fn forget(&mut self, key: &Key) {
         self.due.remove(key);
-        self.failures.remove(key);
+        self.rests.over(key);
         self.said.remove(key);
         self.ready.remove(key);
         self.metrics.forget(key);
