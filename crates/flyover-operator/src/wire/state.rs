@@ -1,4 +1,5 @@
-//! What a node is to have and what became of it, without what only people read of it.
+//! What a node is to have and what became of it, without what only people read of it, but for the first thing that drifted, which
+//! its resource tells too.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -60,7 +61,7 @@ impl From<StateWire> for State {
         for lane in told.values_mut() {
             lane.plan = None;
             lane.journal = Vec::new();
-            lane.drift = Vec::new();
+            lane.drift.truncate(1);
         }
         let spoke = !version.is_empty() || !told.is_empty();
         Self { lanes: wire.spec.lanes, told, spoke, reported }
@@ -106,5 +107,13 @@ mod tests {
         assert_eq!(first, state(r#"{"version":"1","reported":"t2","facts":{"cpus":2}}"#));
         assert_eq!(first.reported, "t1");
         assert_ne!(first, state("{}"));
+    }
+
+    #[test]
+    fn of_what_drifted_the_first_is_kept_to_be_told() {
+        let lane =
+            r#"{"phase":"Drifted","needs":"none","reason":"R","message":"m","drift":["a is b","c is d"]}"#;
+        let told = state(&format!(r#"{{"lanes":{{"profile":{lane}}}}}"#)).told;
+        assert_eq!(told[&Lane::Profile].drift, ["a is b"]);
     }
 }
