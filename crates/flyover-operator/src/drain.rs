@@ -23,6 +23,8 @@ type Name = (String, String);
 #[derive(Debug)]
 pub(crate) struct Pods {
     pods: Vec<PodView>,
+    /// Which pod of its name each of them is.
+    ids: BTreeMap<Name, String>,
     looked: Instant,
     asked: BTreeMap<Name, Instant>,
     refused: BTreeMap<Name, String>,
@@ -31,12 +33,13 @@ pub(crate) struct Pods {
 impl Pods {
     /// What was found, after what was known before.
     pub(crate) fn found(pods: Vec<Pod>, before: Option<Self>) -> Self {
-        let pods: Vec<PodView> = pods.iter().filter_map(leaver).collect();
-        let there = |name: &Name| pods.iter().any(|pod| pod.namespace == name.0 && pod.name == name.1);
-        let (mut asked, mut refused) = before.map(|b| (b.asked, b.refused)).unwrap_or_default();
-        asked.retain(|name, _| there(name));
-        refused.retain(|name, _| there(name));
-        Self { pods, looked: Instant::now(), asked, refused }
+        let (pods, ids): (Vec<PodView>, BTreeMap<Name, String>) =
+            pods.iter().filter_map(|pod| Some((leaver(pod)?, id(pod)))).unzip();
+        let (mut asked, mut refused, old) = before.map(|b| (b.asked, b.refused, b.ids)).unwrap_or_default();
+        let same = |name: &Name| ids.contains_key(name) && ids.get(name) == old.get(name);
+        asked.retain(|name, _| same(name));
+        refused.retain(|name, _| same(name));
+        Self { pods, ids, looked: Instant::now(), asked, refused }
     }
 
     /// Who has to leave.
@@ -53,10 +56,11 @@ impl Pods {
         self.looked + LOOKED_AT
     }
 
-    /// Whether a pod is to be asked now.
-    pub(crate) fn may_ask(&self, namespace: &str, name: &str) -> bool {
+    /// Which pod is to be asked now, by its uid: another one of its name may be on another node by then.
+    pub(crate) fn to_ask(&self, namespace: &str, name: &str) -> Option<&str> {
         let name = (namespace.to_owned(), name.to_owned());
-        self.asked.get(&name).is_none_or(|asked| asked.elapsed() >= ASKED_AGAIN)
+        let now = self.asked.get(&name).is_none_or(|asked| asked.elapsed() >= ASKED_AGAIN);
+        self.ids.get(&name).filter(|_| now).map(String::as_str)
     }
 
     /// It was asked, and refused by whoever the server names, if so.
@@ -68,6 +72,13 @@ impl Pods {
             None => drop(self.refused.remove(&name)),
         }
     }
+}
+
+/// A pod's name, and which pod of that name it is.
+fn id(pod: &Pod) -> (Name, String) {
+    let meta = pod.metadata.clone();
+    let name = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+    (name, meta.uid.unwrap_or_default())
 }
 
 /// A pod as one that has to leave, if it has to.
@@ -98,6 +109,7 @@ mod tests {
     fn pod(name: &str, meta: &serde_json::Value, phase: &str) -> Pod {
         let mut meta = meta.clone();
         meta["name"] = name.into();
+        meta["uid"] = format!("{name}-uid").into();
         meta["namespace"] = "ns".into();
         let spec = json!({"containers": [], "volumes": [{"name": "tmp", "emptyDir": {}}]});
         serde_json::from_value(json!({"metadata": meta, "spec": spec, "status": {"phase": phase}})).unwrap()
@@ -125,14 +137,24 @@ mod tests {
     async fn a_pod_that_may_not_leave_is_asked_again_after_a_while_and_who_forbade_it_is_kept() {
         let web = || vec![pod("web", &owned("ReplicaSet"), "Running")];
         let mut pods = Pods::found(web(), None);
-        assert!(pods.may_ask("ns", "web"));
+        assert_eq!(pods.to_ask("ns", "web"), Some("web-uid"));
         pods.asked("ns", "web", Some("budget".into()));
         let mut pods = Pods::found(web(), Some(pods));
-        assert!(!pods.may_ask("ns", "web"));
+        assert_eq!(pods.to_ask("ns", "web"), None);
         assert_eq!(pods.seen()[0].refused.as_deref(), Some("budget"));
         tokio::time::advance(ASKED_AGAIN).await;
-        assert!(pods.may_ask("ns", "web"));
+        assert_eq!(pods.to_ask("ns", "web"), Some("web-uid"));
         pods.asked("ns", "web", None);
         assert_eq!(pods.seen()[0].refused, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_pod_of_the_same_name_was_not_asked_yet() {
+        let mut pods = Pods::found(vec![pod("web", &owned("StatefulSet"), "Running")], None);
+        pods.asked("ns", "web", Some("budget".into()));
+        let mut next = pod("web", &owned("StatefulSet"), "Running");
+        next.metadata.uid = Some("another".into());
+        let pods = Pods::found(vec![next], Some(pods));
+        assert_eq!((pods.to_ask("ns", "web"), pods.seen()[0].refused.as_deref()), (Some("another"), None));
     }
 }

@@ -12,11 +12,6 @@ pub(crate) fn is_gone(error: &Error) -> bool {
     code(error) == Some(404)
 }
 
-/// Not now: a disruption budget says no, or the server has too much to do.
-pub(crate) fn is_refused_for_now(error: &Error) -> bool {
-    code(error) == Some(429)
-}
-
 /// What the server said, or the error.
 pub(crate) fn message(error: &Error) -> String {
     match error {

@@ -30,6 +30,18 @@ pub struct Verdict {
     pub losers: BTreeSet<String>,
 }
 
+impl Verdict {
+    /// Everybody who wanted it.
+    fn names(self) -> BTreeSet<String> {
+        let mut names = self.losers;
+        match self.holder {
+            Holder::Winner(winner) => names.extend([winner]),
+            Holder::Conflict(tied) => names.extend(tied),
+        }
+        names
+    }
+}
+
 /// Who has a lane of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -65,6 +77,16 @@ pub fn winners<'a>(
         verdicts.extend(wanted.into_iter().map(|(lane, by)| ((lane, node.to_owned()), decide(&by))));
     }
     verdicts
+}
+
+/// A resource of which nobody can tell which nodes it wants keeps those that it has, whoever else wants them, and gets no other.
+pub fn keep(verdicts: &mut BTreeMap<(Lane, String), Verdict>, (lane, name): (Lane, &str), nodes: &[&str]) {
+    for node in nodes {
+        let at = (lane, (*node).to_owned());
+        let mut losers = verdicts.remove(&at).map(Verdict::names).unwrap_or_default();
+        losers.remove(name);
+        verdicts.insert(at, Verdict { holder: Holder::Winner(name.to_owned()), losers });
+    }
 }
 
 /// What one resource got, by the verdicts of all.
@@ -164,6 +186,20 @@ mod tests {
         assert_eq!(share(&verdicts, Lane::FastPath, "a"), Share { contested, ..Share::default() });
         let lost = BTreeMap::from([("n1".to_owned(), "a or b".to_owned())]);
         assert_eq!(share(&verdicts, Lane::FastPath, "c"), Share { lost, ..Share::default() });
+    }
+
+    #[test]
+    fn who_says_nothing_sensible_keeps_the_nodes_it_has_and_gets_no_other() {
+        let all = placement(&[], 0);
+        let plain = labels(&[]);
+        let others = [Candidate { lane: Lane::Switch, name: "other", placement: &all }];
+        let mut verdicts = winners(&others, [("n1", &plain), ("n2", &plain)]);
+        keep(&mut verdicts, (Lane::Switch, "broken"), &["n1"]);
+        let own = names(&["n1"]);
+        assert_eq!(share(&verdicts, Lane::Switch, "broken"), Share { own, ..Share::default() });
+        let lost = BTreeMap::from([("n1".to_owned(), "broken".to_owned())]);
+        let expected = Share { own: names(&["n2"]), lost, contested: BTreeMap::new() };
+        assert_eq!(share(&verdicts, Lane::Switch, "other"), expected);
     }
 
     type Wish = (usize, usize, i32, bool);

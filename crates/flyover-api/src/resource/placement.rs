@@ -14,6 +14,7 @@ pub struct Placement {
     pub node_selector: BTreeMap<String, String>,
     /// Of several resources of a kind for one node the one with the highest number has it. Two with the same number are both
     /// refused there, and the node stays as it is.
+    #[schemars(range(min = -2_147_483_648_i64, max = 2_147_483_647_i64))]
     pub priority: i32,
     /// How a change comes to the nodes.
     pub rollout: RolloutSpec,
@@ -75,8 +76,8 @@ fn int_or_string(schema: &mut schemars::Schema) {
     *schema = schemars::json_schema!({
         "x-kubernetes-int-or-string": true,
         "x-kubernetes-validations": [{
-            "rule": "type(self) == int ? self >= 1 : self.matches('^([1-9][0-9]?|100)%$')",
-            "message": "is a number of at least 1, or a share from 1% to 100%"
+            "rule": "type(self) == int ? self >= 1 && self <= 4294967295 : self.matches('^([1-9][0-9]?|100)%$')",
+            "message": "is a number from 1 to 4294967295, or a share from 1% to 100%"
         }],
     });
 }
@@ -106,7 +107,7 @@ impl MaxUnavailable {
 #[serde(rename_all = "camelCase", default)]
 pub struct Drain {
     /// Seconds after which a node that some pod does not leave is given back, and tried again later.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_i64))]
     pub deadline_seconds: u32,
     /// Pods with an `emptyDir` are evicted too, and lose it.
     pub delete_empty_dir_data: bool,

@@ -117,10 +117,9 @@ impl Engine {
     }
 
     async fn evict(&mut self, key: &Key, node: &str, namespace: &str, pod: &str) -> Result<(), NotDone> {
-        if !self.store.pods.get(node).is_some_and(|pods| pods.may_ask(namespace, pod)) {
-            return Ok(());
-        }
-        let refused = self.hands.evict(namespace, pod).await?;
+        let uid = self.store.pods.get(node).and_then(|pods| pods.to_ask(namespace, pod)).map(str::to_owned);
+        let Some(uid) = uid else { return Ok(()) };
+        let refused = self.hands.evict(namespace, pod, &uid).await?;
         if let Some(why) = &refused {
             self.tell_blocked(key, node, &format!("pod {namespace}/{pod} may not leave {node} yet: {why}"));
         }
@@ -141,19 +140,16 @@ impl Engine {
             ours && !clean && node.exists && view.resource.abandoned.names(&node.name)
         });
         let abandoned: Vec<String> = abandoned.map(|node| node.name.clone()).collect();
-        let Some(resource) = self.store.resource(key).map(|held| held.value.clone()) else { return Ok(()) };
-        match self.hands.release(key, &resource.uid).await {
-            Ok(_) | Err(NotDone::Changed(_)) => {}
-            Err(error) => return Err(error),
-        }
+        let Some(before) = self.store.resource(key).cloned() else { return Ok(()) };
+        let after = self.hands.release(key, &before).await?;
+        let resource = before.value;
         for node in abandoned {
             let note = format!("{node} is not clean, and is not waited for: the annotation names it");
             self.teller.of_resource(key, &resource.uid, Reason::Abandoned, note);
         }
         let note = "no node has anything of it any more that is waited for".to_owned();
         self.teller.of_resource(key, &resource.uid, Reason::Released, note);
-        let concerned = self.store.put_resource(key, None);
-        self.dirty.extend(concerned);
+        self.put_resource(key, after);
         Ok(())
     }
 

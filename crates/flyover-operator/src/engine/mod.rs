@@ -5,6 +5,7 @@
 
 mod act;
 mod outcome;
+mod rests;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
+
+use rests::Rests;
 
 use crate::events::Teller;
 use crate::hands::{Hands, NotDone};
@@ -31,8 +34,6 @@ const GATHERED_AT_MOST: Duration = Duration::from_millis(500);
 const RESYNC: Duration = Duration::from_secs(300);
 /// The loop turns at least so often, which is how it is known to be alive.
 const BEAT: Duration = Duration::from_secs(10);
-/// The longest rest after a failure.
-const REST_AT_MOST: Duration = Duration::from_secs(60);
 /// How many writes of different nodes are under way at a time.
 pub(crate) const AT_A_TIME: usize = 16;
 
@@ -45,7 +46,7 @@ pub(crate) struct Engine {
     metrics: Arc<Metrics>,
     dirty: BTreeSet<Key>,
     due: BTreeMap<Key, Instant>,
-    failures: BTreeMap<Key, u32>,
+    rests: Rests,
     said: BTreeMap<Key, Instant>,
     ready: BTreeMap<Key, BTreeSet<String>>,
     resync: Instant,
@@ -63,7 +64,7 @@ impl Engine {
             metrics,
             dirty: BTreeSet::new(),
             due: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            rests: Rests::default(),
             said: BTreeMap::new(),
             ready: BTreeMap::new(),
             resync: Instant::now() + RESYNC,
@@ -125,6 +126,7 @@ impl Engine {
         let leads = complete && self.leading.now();
         self.metrics.leader(leads);
         if leads && !self.led {
+            self.store.hearing.begin();
             self.dirty = self.store.keys();
         }
         self.led = leads;
@@ -198,14 +200,6 @@ impl Engine {
                 Err(error) => tracing::warn!(error = crate::failure::chain(&error), "no state for a node"),
             }
         }
-    }
-
-    /// Rests a while before a resource is tried again.
-    fn rest(&mut self, key: &Key) {
-        let failures = self.failures.entry(key.clone()).or_default();
-        let rest = Duration::from_millis(500) * 2_u32.saturating_pow((*failures).min(7));
-        *failures += 1;
-        self.look_again(key, Instant::now() + rest.min(REST_AT_MOST));
     }
 
     fn look_again(&mut self, key: &Key, at: Instant) {

@@ -21,18 +21,22 @@ impl Engine {
         let done = self.try_turn(key, &mut thought).await;
         self.metrics.turned(key.lane, began.elapsed());
         match done {
-            Ok(()) => drop(self.failures.remove(key)),
+            Ok(()) => self.rests.over(key),
             Err(NotDone::NotLeading) => drop(self.dirty.insert(key.clone())),
             Err(NotDone::Changed(what)) => {
                 tracing::debug!(%key, what, "it is looked at again");
                 self.metrics.conflict();
                 self.refresh(key).await;
-                self.dirty.insert(key.clone());
+                match self.rests.changed(key) {
+                    Some(rest) => self.look_again(key, Instant::now() + rest),
+                    None => drop(self.dirty.insert(key.clone())),
+                }
             }
             Err(error) => {
                 self.metrics.error();
                 tracing::warn!(%key, error = crate::failure::chain(&error), "a step failed");
-                self.rest(key);
+                let rest = self.rests.failed(key);
+                self.look_again(key, Instant::now() + rest);
             }
         }
         thought
@@ -58,7 +62,8 @@ impl Engine {
         said
     }
 
-    /// Whether there is anything to be done for it: it is there, makes sense, and cannot go without us.
+    /// Whether there is anything to be done for it: it is there, and cannot go without us. For what makes no sense nothing is begun, and
+    /// it need not be held for that.
     async fn hold(&mut self, key: &Key) -> Result<bool, NotDone> {
         let Some(held) = self.store.resource(key) else {
             self.forget(key);
@@ -66,13 +71,9 @@ impl Engine {
         };
         let resource = &held.value;
         if resource.deleting {
-            return Ok(resource.held);
+            return Ok(resource.is_held());
         }
-        if resource.senseless.is_some() {
-            self.say(key).await?;
-            return Ok(false);
-        }
-        if !resource.held {
+        if !resource.is_held() && resource.senseless.is_none() {
             let held = self.hands.hold(key, &resource.uid.clone()).await?;
             self.put_resource(key, held);
         }
@@ -116,7 +117,7 @@ impl Engine {
 
     fn forget(&mut self, key: &Key) {
         self.due.remove(key);
-        self.failures.remove(key);
+        self.rests.over(key);
         self.said.remove(key);
         self.ready.remove(key);
         self.metrics.forget(key);

@@ -2,6 +2,8 @@
 //!
 //! Invariants: nothing is written by who does not lead; an answer is given back whole, so that it is believed at once.
 
+#[cfg(test)]
+pub(crate) mod mock;
 mod nodes;
 mod resources;
 mod states;

@@ -2,11 +2,11 @@
 
 use flyover_api::resource::marks::CORDONED_FOR;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, EvictParams, ListParams, Patch};
+use kube::api::{Api, ListParams, Patch, PostParams};
 use serde_json::{Value, json};
 
 use super::{Hands, NotDone, patch};
-use crate::failure::{is_gone, is_refused_for_now, message};
+use crate::failure::{is_conflict, is_gone, message};
 use crate::store::Held;
 use crate::watches::held;
 use crate::wire::{Node, NodeWire};
@@ -54,19 +54,36 @@ impl Hands {
         Ok(self.ask(|| format!("pods of {node}"), api.list(&of_node)).await?.items)
     }
 
-    /// Asks a pod to leave. Who forbids it is said, and is no error.
-    pub(crate) async fn evict(&self, namespace: &str, name: &str) -> Result<Option<String>, NotDone> {
+    /// Asks a pod to leave, and no later one of its name. Why it may not is said, and is no error: others may.
+    pub(crate) async fn evict(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<Option<String>, NotDone> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let how = EvictParams::default();
+        // Not `Api::evict`, which calls the options by a name that the server does not know, and so passes over.
+        let body = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        });
+        let how = PostParams::default();
         let evicted = self.ask(|| format!("Pod/{namespace}/{name}"), async {
-            match api.evict(name, &how).await {
-                Ok(_) => Ok(None),
-                Err(error) if is_gone(&error) => Ok(None),
-                Err(error) if is_refused_for_now(&error) => Ok(Some(whole(&error))),
-                Err(error) => Err(error),
-            }
+            let asked = api.create_subresource::<_, Value>("eviction", name, &how, &body).await;
+            asked.map_or_else(refusal, |_| Ok(None))
         });
         evicted.await
+    }
+}
+
+/// Why a pod may not leave, if it is there. Whatever the server answers is of this pod: a budget, two of them, a namespace that is
+/// going, a webhook. No answer is of them all.
+fn refusal(error: kube::Error) -> Result<Option<String>, kube::Error> {
+    match error {
+        error if is_gone(&error) || is_conflict(&error) => Ok(None),
+        kube::Error::Api(_) => Ok(Some(whole(&error))),
+        error => Err(error),
     }
 }
 
@@ -77,4 +94,44 @@ fn whole(error: &kube::Error) -> String {
         status.details.iter().flat_map(|details| &details.causes).map(|cause| cause.message.as_str());
     let causes: Vec<&str> = causes.filter(|cause| !cause.is_empty()).collect();
     if causes.is_empty() { message(error) } else { causes.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hands::mock::{Mock, status};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_the_server_says_to_an_eviction_is_of_that_pod_and_ends_no_turn() {
+        let two = "This pod has more than one PodDisruptionBudget";
+        let cases = [
+            (201, "", None),
+            (404, "no such pod", None),
+            (409, "the UID in the precondition does not match", None),
+            (400, "a webhook does not like it", Some("a webhook does not like it")),
+            (403, "the namespace is being terminated", Some("the namespace is being terminated")),
+            (429, "Cannot evict pod", Some("Cannot evict pod")),
+            (500, two, Some(two)),
+        ];
+        for (code, said, told) in cases {
+            let mock = Mock::default();
+            mock.will(code, status(code, said));
+            let refused = mock.hands().evict("ns", "web-0", "u1").await.unwrap();
+            assert_eq!(refused.as_deref(), told, "{code}");
+            let (method, path, body) = mock.asked().remove(0);
+            assert_eq!(
+                (method.as_str(), path.as_str()),
+                ("POST", "/api/v1/namespaces/ns/pods/web-0/eviction")
+            );
+            assert_eq!(body["deleteOptions"]["preconditions"]["uid"], "u1");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_an_eviction_is_an_error() {
+        let mock = Mock::default();
+        let failed = mock.hands().evict("ns", "web-0", "u1").await;
+        assert!(matches!(failed, Err(NotDone::Failed { .. })), "{failed:?}");
+    }
 }

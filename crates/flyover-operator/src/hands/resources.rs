@@ -39,30 +39,33 @@ impl Hands {
         if let Some(said) = said.as_object_mut() {
             said.remove("rollout");
         }
-        let body = framed(key, uid, &json!({}), Some(&said));
+        let body = framed(key, uid, ("status", said));
         let api = self.resources(key);
         let body = Patch::Apply(&body);
         let written = self.ask(|| key.to_string(), api.patch_status(&key.name, &apply(), &body)).await?;
         Ok(kept(key, written))
     }
 
-    /// Holds it, so that it cannot go before its nodes are clean.
+    /// Holds it, so that it cannot go before its nodes are clean. Only our own is set: applied lists of finalizers are sets.
     pub(crate) async fn hold(&self, key: &Key, uid: &str) -> Result<Held<Resource>, NotDone> {
-        self.set_finalizers(key, uid, &json!({"finalizers": [CLEAN_NODES]})).await
-    }
-
-    /// Lets it go.
-    pub(crate) async fn release(&self, key: &Key, uid: &str) -> Result<Held<Resource>, NotDone> {
-        self.set_finalizers(key, uid, &json!({"finalizers": []})).await
-    }
-
-    /// Only our own is set or taken away: applied lists of finalizers are sets.
-    async fn set_finalizers(&self, key: &Key, uid: &str, meta: &Value) -> Result<Held<Resource>, NotDone> {
-        let body = framed(key, uid, meta, None);
+        let body = framed(key, uid, ("metadata", json!({"finalizers": [CLEAN_NODES]})));
         let api = self.resources(key);
         let body = Patch::Apply(&body);
         let written = self.ask(|| key.to_string(), api.patch(&key.name, &apply(), &body)).await?;
         Ok(kept(key, written))
+    }
+
+    /// Lets it go, and leaves what others hold it by. Not applied: whoever wrote our finalizer into a manifest owns it too, and
+    /// what one of two owners applies no more stays.
+    pub(crate) async fn release(&self, key: &Key, on: &Held<Resource>) -> Result<Held<Resource>, NotDone> {
+        let others: Vec<&String> = on.value.finalizers.iter().filter(|name| *name != CLEAN_NODES).collect();
+        let body = json!({"metadata": {"resourceVersion": on.version, "finalizers": others}});
+        let api = self.resources(key);
+        let how = patch();
+        let body = Patch::Merge(&body);
+        let written = self.ask(|| key.to_string(), api.patch(&key.name, &how, &body)).await?;
+        let after = kept(key, written);
+        if after.value.is_held() { Err(NotDone::Changed(key.to_string())) } else { Ok(after) }
     }
 
     /// What stands there now.
@@ -78,18 +81,14 @@ impl Hands {
 }
 
 /// What is applied. With its id, so that one that is gone is not made anew.
-fn framed(key: &Key, uid: &str, meta: &Value, status: Option<&Value>) -> Value {
+fn framed(key: &Key, uid: &str, (field, value): (&str, Value)) -> Value {
     let mut body = json!({
         "apiVersion": ResourceWire::api_version(&key.lane),
         "kind": key.lane.kind(),
-        "metadata": {"name": key.name, "uid": uid},
+        field: value,
     });
-    if let Some(finalizers) = meta.get("finalizers") {
-        body["metadata"]["finalizers"] = finalizers.clone();
-    }
-    if let Some(status) = status {
-        body["status"] = status.clone();
-    }
+    body["metadata"]["name"] = key.name.as_str().into();
+    body["metadata"]["uid"] = uid.into();
     body
 }
 
@@ -108,7 +107,27 @@ fn change(before: &Value, after: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use flyover_api::resource::Lane;
+
     use super::*;
+    use crate::hands::mock::Mock;
+
+    #[tokio::test]
+    async fn it_is_let_go_though_another_wrote_our_finalizer_and_others_keep_theirs() {
+        let wire = |version: &str, finalizers: &[&str]| json!({"metadata": {"name": "all", "resourceVersion": version, "finalizers": finalizers}});
+        let key = Key { lane: Lane::FastPath, name: "all".into() };
+        let before = serde_json::from_value(wire("7", &["a/b", CLEAN_NODES, "c/d"])).unwrap();
+        let before = kept(&key, before);
+        let mock = Mock::default();
+        mock.will(200, wire("8", &["a/b", "c/d"]));
+        let after = mock.hands().release(&key, &before).await.unwrap();
+        assert_eq!((after.version.as_str(), after.value.is_held()), ("8", false));
+        let body = json!({"metadata": {"resourceVersion": "7", "finalizers": ["a/b", "c/d"]}});
+        assert_eq!(mock.asked()[0].2, body);
+        mock.will(200, wire("9", &[CLEAN_NODES]));
+        let still = mock.hands().release(&key, &before).await;
+        assert!(matches!(still, Err(NotDone::Changed(_))), "{still:?}");
+    }
 
     #[test]
     fn what_is_no_more_is_taken_away_by_a_merge() {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it is written by watches and by the operator's own writes; nothing in it is made up.
 
+mod hearing;
 mod shares;
 mod shelf;
 mod view;
@@ -13,6 +14,8 @@ use flyover_api::resource::Lane;
 
 use crate::drain::Pods;
 use crate::wire::{Node, Resource, State};
+
+use hearing::Hearing;
 
 pub(crate) use shares::Shares;
 pub(crate) use shelf::{Changed, Held, Shelf, Told};
@@ -55,6 +58,8 @@ pub(crate) struct Store {
     pub(crate) nodes: Shelf<Node>,
     pub(crate) states: Shelf<State>,
     resources: [Shelf<Resource>; 3],
+    /// When agents were last heard.
+    pub(crate) hearing: Hearing,
     shares: Option<Shares>,
     /// Pods that have to leave, of the nodes that are being emptied.
     pub(crate) pods: BTreeMap<String, Pods>,
@@ -97,8 +102,17 @@ impl Store {
                 changed.into_iter().flat_map(|changed| self.by_node(&changed)).collect()
             }
             Change::State(told) => {
-                let changed = self.states.take(told);
-                changed.into_iter().flat_map(|changed| self.by_state(&changed)).collect()
+                let mut concerned = match &told {
+                    Told::There(name, held) => self.hear(name, &held.value),
+                    _ => BTreeSet::new(),
+                };
+                for changed in self.states.take(told) {
+                    if self.states.get(&changed.name).is_none() {
+                        self.hearing.forget(&changed.name);
+                    }
+                    concerned.extend(self.by_state(&changed));
+                }
+                concerned
             }
             Change::Resource(lane, told) => {
                 let changed = self.resources[place(lane)].take(*told);
@@ -113,9 +127,19 @@ impl Store {
         self.shares = None;
         match change {
             Change::Node(told) => drop(self.nodes.take(told)),
-            Change::State(told) => drop(self.states.take(told)),
+            Change::State(told) => {
+                if let Told::There(name, held) = &told {
+                    self.hearing.hear(name, &held.value);
+                }
+                drop(self.states.take(told));
+            }
             Change::Resource(lane, told) => drop(self.resources[place(lane)].take(*told)),
         }
+    }
+
+    /// Takes in what a state says of its agent. It concerns somebody only if that one had been missed.
+    fn hear(&mut self, name: &str, state: &State) -> BTreeSet<Key> {
+        if self.hearing.hear(name, state) { self.shares().of_node(name) } else { BTreeSet::new() }
     }
 
     /// Puts what was read or written of a resource.
@@ -136,21 +160,30 @@ impl Store {
 
     /// Puts what was read or written of a node's state.
     pub(crate) fn put_state(&mut self, name: String, held: Held<State>) -> BTreeSet<Key> {
-        let changed = self.states.put(name, held);
-        changed.map(|changed| self.by_state(&changed)).unwrap_or_default()
+        let mut concerned = self.hear(&name, &held.value);
+        if let Some(changed) = self.states.put(name, held) {
+            concerned.extend(self.by_state(&changed));
+        }
+        concerned
     }
 
     /// Who gets what, as placements and labels say it now.
     pub(crate) fn shares(&mut self) -> &Shares {
-        let (nodes, resources) = (&self.nodes, &self.resources);
-        self.shares.get_or_insert_with(|| Shares::of(nodes, Lane::ALL.map(|l| (l, &resources[place(l)]))))
+        let (nodes, states, resources) = (&self.nodes, &self.states, &self.resources);
+        let resources = || Lane::ALL.map(|lane| (lane, &resources[place(lane)]));
+        self.shares.get_or_insert_with(|| Shares::of(nodes, states, resources()))
     }
 
-    /// A node's labels decide who selects it; the rest of it concerns whoever has something of it.
+    /// A node's labels decide who selects it; the rest of it concerns whoever has something of it. One that comes back gives its agent
+    /// time to come too.
     fn by_node(&mut self, changed: &Changed<Node>) -> BTreeSet<Key> {
         let labels = |node: Option<&Node>| node.map(|node| node.labels.clone());
         if labels(changed.before.as_ref()) != labels(self.nodes.value(&changed.name)) {
             self.shares = None;
+        }
+        let ready = |node: Option<&Node>| node.is_some_and(|node| node.ready);
+        if !ready(changed.before.as_ref()) && ready(self.nodes.value(&changed.name)) {
+            self.hearing.begin_node(&changed.name);
         }
         let tags = [changed.before.as_ref(), self.nodes.value(&changed.name)];
         let tags: Vec<Key> =
@@ -203,4 +236,47 @@ impl Store {
 
 fn place(lane: Lane) -> usize {
     Lane::ALL.iter().position(|other| *other == lane).expect("all lanes are in there")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::{NodeWire, ResourceWire, StateWire};
+
+    fn node() -> Told<Node> {
+        let wire: NodeWire = serde_json::from_value(json!({"metadata": {}})).unwrap();
+        Told::There("n1".into(), Held { version: "1".into(), value: wire.into() })
+    }
+
+    fn said(version: u64) -> Change {
+        let status = json!({"version": "0.1.0", "reported": format!("t{version}")});
+        let wire: StateWire = serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
+        Change::State(Told::There("n1".into(), Held { version: version.to_string(), value: wire.into() }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_of_life_concerns_nobody_unless_it_was_missed() {
+        let mut store = Store::default();
+        let wire: ResourceWire = serde_json::from_value(json!({"metadata": {"name": "all"}})).unwrap();
+        let all = Held { version: "1".into(), value: wire.kept(Lane::FastPath) };
+        store.take(Change::Node(node()));
+        store.take(said(1));
+        store.take(Change::Resource(Lane::FastPath, Box::new(Told::There("all".into(), all))));
+        store.take(Change::Node(Told::All));
+        store.take(Change::State(Told::All));
+        for lane in Lane::ALL {
+            store.take(Change::Resource(lane, Box::new(Told::All)));
+        }
+        assert_eq!(store.take(said(2)), BTreeSet::new());
+        tokio::time::advance(Duration::from_secs(1000)).await;
+        let key = Key { lane: Lane::FastPath, name: "all".into() };
+        let silent = |store: &mut Store| store.view(&key, 0).unwrap().nodes[0].agent.silent;
+        assert_eq!(silent(&mut store), 1000);
+        assert_eq!(store.take(said(3)), BTreeSet::from([key.clone()]));
+        assert_eq!(silent(&mut store), 0);
+    }
 }

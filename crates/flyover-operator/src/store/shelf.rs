@@ -1,7 +1,8 @@
 //! Objects of one kind by name, each in the newest version that was seen.
 //!
 //! Invariant: nothing older than what is there replaces it, so that what the operator wrote itself is not undone by a watch
-//! that lags behind.
+//! that lags behind. But versions go back where a server is restored from a backup: what is older where all is told anew is so when
+//! all was told, unless something was written or read meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +31,25 @@ pub(crate) enum Told<T> {
 #[derive(Debug)]
 pub(crate) struct Shelf<T> {
     items: BTreeMap<String, Held<T>>,
-    /// Those that were told since the beginning, while it lasts.
-    telling: Option<BTreeSet<String>>,
+    /// What was told since the beginning, while it lasts.
+    telling: Option<Telling<T>>,
     complete: bool,
+}
+
+/// What was told since the beginning.
+#[derive(Debug)]
+struct Telling<T> {
+    names: BTreeSet<String>,
+    /// What was told and is older than what is there.
+    older: BTreeMap<String, Held<T>>,
+    /// What was written or read meanwhile, which the list may not have yet.
+    known: BTreeSet<String>,
+}
+
+impl<T> Default for Telling<T> {
+    fn default() -> Self {
+        Self { names: BTreeSet::new(), older: BTreeMap::new(), known: BTreeSet::new() }
+    }
 }
 
 impl<T> Default for Shelf<T> {
@@ -53,31 +70,51 @@ impl<T: PartialEq> Shelf<T> {
     pub(crate) fn take(&mut self, told: Told<T>) -> Vec<Changed<T>> {
         match told {
             Told::Beginning => {
-                self.telling = Some(BTreeSet::new());
+                self.telling = Some(Telling::default());
                 Vec::new()
             }
             Told::There(name, held) => {
+                let older = self.is_older(&name, &held);
                 if let Some(telling) = &mut self.telling {
-                    telling.insert(name.clone());
+                    telling.names.insert(name.clone());
+                    telling.older.remove(&name);
+                    if older && !telling.known.contains(&name) {
+                        telling.older.insert(name, held);
+                        return Vec::new();
+                    }
                 }
-                self.put(name, held).into_iter().collect()
+                if older { Vec::new() } else { self.replace(name, held).into_iter().collect() }
             }
             Told::Gone(name, version) => self.remove(name, &version).into_iter().collect(),
             Told::All => {
                 self.complete = true;
                 let Some(told) = self.telling.take() else { return Vec::new() };
                 let gone: Vec<String> =
-                    self.items.keys().filter(|name| !told.contains(*name)).cloned().collect();
-                gone.into_iter().filter_map(|name| self.drop(name)).collect()
+                    self.items.keys().filter(|name| !told.names.contains(*name)).cloned().collect();
+                let gone: Vec<_> = gone.into_iter().filter_map(|name| self.drop(name)).collect();
+                let back = told.older.into_iter().filter_map(|(name, held)| self.replace(name, held));
+                gone.into_iter().chain(back).collect()
             }
         }
     }
 
     /// Puts what was read or written, unless something newer is there.
     pub(crate) fn put(&mut self, name: String, held: Held<T>) -> Option<Changed<T>> {
-        if self.items.get(&name).is_some_and(|old| number(&held.version) < number(&old.version)) {
+        if self.is_older(&name, &held) {
             return None;
         }
+        if let Some(telling) = &mut self.telling {
+            telling.older.remove(&name);
+            telling.known.insert(name.clone());
+        }
+        self.replace(name, held)
+    }
+
+    fn is_older(&self, name: &str, held: &Held<T>) -> bool {
+        self.items.get(name).is_some_and(|old| number(&held.version) < number(&old.version))
+    }
+
+    fn replace(&mut self, name: String, held: Held<T>) -> Option<Changed<T>> {
         let new = &held.value;
         let same = self.items.get(&name).is_some_and(|old| old.value == *new);
         let before = self.items.insert(name.clone(), held).map(|old| old.value);
@@ -140,6 +177,24 @@ mod tests {
         assert_eq!(shelf.take(there("a", 11, 3)).len(), 1);
         assert_eq!(shelf.take(Told::Gone("a".into(), "12".into())).len(), 1);
         assert!(values(&shelf).is_empty());
+    }
+
+    #[test]
+    fn versions_that_go_back_are_believed_when_all_is_told_anew_but_for_what_was_written_meanwhile() {
+        let mut shelf = Shelf::default();
+        for name in ["a", "b", "c"] {
+            shelf.take(there(name, 10, 1));
+        }
+        shelf.take(Told::Beginning);
+        shelf.put("b".into(), Held { version: "11".into(), value: 3 });
+        for name in ["a", "b", "c"] {
+            assert!(shelf.take(there(name, 5, 2)).is_empty());
+        }
+        shelf.put("c".into(), Held { version: "11".into(), value: 3 });
+        assert_eq!(values(&shelf), [("a", 1), ("b", 3), ("c", 3)], "nothing goes back before all was told");
+        let changed: Vec<_> = shelf.take(Told::All).into_iter().map(|changed| changed.name).collect();
+        assert_eq!((changed, values(&shelf)), (vec!["a".to_owned()], vec![("a", 2), ("b", 3), ("c", 3)]));
+        assert_eq!(shelf.take(there("a", 7, 4)).len(), 1, "and goes on from there");
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Store {
         let node = self.nodes.value(&name);
         let state = self.states.value(&name);
         let assignment = state.and_then(|state| state.lanes.get(&key.lane)).cloned();
+        let agent = self.hearing.agent(&name, state.is_some_and(|state| state.spoke));
         let cordoned_for = node.and_then(|node| node.cordoned_for.clone());
         NodeView {
             place,
@@ -51,6 +52,7 @@ impl Store {
             ready: node.is_some_and(|node| node.ready),
             unschedulable: node.is_some_and(|node| node.unschedulable),
             status: state.and_then(|state| state.told.get(&key.lane)).cloned(),
+            agent,
             assignment_orphaned: self.is_left(key.lane, assignment.as_ref()),
             cordon_orphaned: cordoned_for.as_deref().is_some_and(|tag| !self.is_there(tag)),
             claimed_elsewhere: self.is_claimed_by_others(key, &name),
@@ -112,8 +114,9 @@ fn resource_view(key: &Key, resource: Resource) -> ResourceView {
     ResourceView {
         name: key.name.clone(),
         lane: key.lane,
-        rollout: resource.placement.rollout,
+        rollout: resource.placement.unwrap_or_default().rollout,
         wanted: resource.wanted,
+        senseless: resource.senseless.is_some(),
         deleting: resource.deleting,
         abandoned: resource.abandoned,
         status: resource.status.rollout,

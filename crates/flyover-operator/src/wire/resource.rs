@@ -19,14 +19,22 @@ pub(crate) struct Resource {
     pub(crate) uid: String,
     pub(crate) generation: i64,
     pub(crate) deleting: bool,
-    /// Our finalizer is there.
-    pub(crate) held: bool,
+    /// What it waits for before it goes, ours among it.
+    pub(crate) finalizers: Vec<String>,
     pub(crate) abandoned: Abandoned,
-    pub(crate) placement: Placement,
+    /// None where nobody can read it.
+    pub(crate) placement: Option<Placement>,
     pub(crate) wanted: Wanted,
     /// Why nobody can make anything of the spec, which the server's own check let through.
     pub(crate) senseless: Option<String>,
     pub(crate) status: ResourceStatus,
+}
+
+impl Resource {
+    /// Our finalizer is there, whoever put it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.finalizers.iter().any(|name| name == CLEAN_NODES)
+    }
 }
 
 /// A resource as it is read.
@@ -50,7 +58,7 @@ impl ResourceWire {
             uid: meta.uid.unwrap_or_default(),
             generation,
             deleting: meta.deletion_timestamp.is_some(),
-            held: meta.finalizers.unwrap_or_default().iter().any(|name| name == CLEAN_NODES),
+            finalizers: meta.finalizers.unwrap_or_default(),
             abandoned: annotations.get(ABANDON_NODES).map_or(Abandoned::Nobody, |said| said.as_str().into()),
             wanted: Wanted { from: meta.name.unwrap_or_default(), generation, hash: hash(&spec), spec },
             placement,
@@ -60,8 +68,8 @@ impl ResourceWire {
     }
 }
 
-/// The placement, what is left of the spec, and why it makes no sense, if so.
-fn read(lane: Lane, mut spec: Map<String, Value>) -> (Placement, Map<String, Value>, Option<String>) {
+/// The placement, if it can be read, what is left of the spec, and why it makes no sense, if so.
+fn read(lane: Lane, mut spec: Map<String, Value>) -> (Option<Placement>, Map<String, Value>, Option<String>) {
     let placement = Placement::take(&mut spec);
     let checked = match lane {
         Lane::Profile => check::<NodeProfileSpec>(&spec),
@@ -70,7 +78,7 @@ fn read(lane: Lane, mut spec: Map<String, Value>) -> (Placement, Map<String, Val
     };
     let senseless =
         placement.as_ref().err().map(ToString::to_string).or(checked.err().map(|e| e.to_string()));
-    (placement.unwrap_or_default(), spec, senseless)
+    (placement.ok(), spec, senseless)
 }
 
 fn check<T: for<'a> Deserialize<'a>>(spec: &Map<String, Value>) -> Result<(), serde_json::Error> {
@@ -145,7 +153,8 @@ mod tests {
         let other =
             fast_path(r#"{"nodeSelector":{"x":"y"},"pods":{"optOut":{},"optIn":{"a":"b"}},"leaseMs":20}"#);
         assert_eq!(one.wanted, other.wanted);
-        assert_eq!((one.placement.priority, other.placement.node_selector.len()), (3, 1));
+        let (placed, chosen) = (one.placement.unwrap(), other.placement.unwrap());
+        assert_eq!((placed.priority, chosen.node_selector.len()), (3, 1));
         assert_ne!(one.wanted.hash, fast_path(r#"{"leaseMs":21}"#).wanted.hash);
     }
 
@@ -154,5 +163,11 @@ mod tests {
         let said = fast_path(r#"{"uplinks":["a name that is far too long"]}"#).senseless;
         assert!(said.is_some(), "{said:?}");
         assert_eq!(fast_path(r#"{"uplinks":["eth0"]}"#).senseless, None);
+    }
+
+    #[test]
+    fn a_placement_that_cannot_be_read_is_none_at_all() {
+        let read = fast_path(r#"{"nodeSelector":{"a":"b"},"rollout":{"drain":{"deadlineSeconds":5e9}}}"#);
+        assert_eq!((read.placement, read.senseless.is_some()), (None, true));
     }
 }

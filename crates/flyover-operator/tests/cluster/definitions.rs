@@ -30,16 +30,22 @@ async fn what_is_left_out_is_filled_in_by_the_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_makes_no_sense_is_refused_with_a_reason() {
     let stage = Stage::set().await;
-    let share = "is a number of at least 1, or a share from 1% to 100%";
+    let share = "is a number from 1 to 4294967295, or a share from 1% to 100%";
     let rollout = |rollout: Value| json!({"rollout": rollout});
     let cases = [
         (rollout(json!({"maxUnavailable": 0})), share),
         (rollout(json!({"maxUnavailable": "0%"})), share),
+        (rollout(json!({"maxUnavailable": 5_000_000_000_u64})), share),
         (rollout(json!({"maxUnavailable": "101%"})), share),
         (rollout(json!({"maxUnavailable": "many"})), share),
         (rollout(json!({"canary": 1001})), "should be less than or equal to 1000"),
         (rollout(json!({"canary": -1})), "should be greater than or equal to 0"),
         (rollout(json!({"drain": {"deadlineSeconds": 0}})), "should be greater than or equal to 1"),
+        (
+            rollout(json!({"drain": {"deadlineSeconds": 5_000_000_000_u64}})),
+            "should be less than or equal to 4294967295",
+        ),
+        (json!({"priority": 3_000_000_000_u64}), "spec.priority"),
         (rollout(json!({"onFailure": "cry"})), "supported values: \"rollback\", \"stay\""),
         (json!({"leaseMs": 9}), "should be greater than or equal to 10"),
         (json!({"deadmanMs": 700_000}), "should be less than or equal to 600000"),

@@ -35,13 +35,13 @@ pub(crate) async fn pod(stage: &Stage, name: &str, node: &str) {
 }
 
 /// A budget that lets no pod go.
-async fn budget(stage: &Stage) -> Api<PodDisruptionBudget> {
+async fn budget(stage: &Stage, name: &str) -> Api<PodDisruptionBudget> {
     let api: Api<PodDisruptionBudget> = Api::namespaced(stage.client.clone(), "default");
-    let budget = json!({"metadata": {"name": "web"},
+    let budget = json!({"metadata": {"name": name},
         "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
     api.create(&PostParams::default(), &serde_json::from_value(budget).unwrap()).await.unwrap();
     until("the budget is counted", LIMIT, || async {
-        let status = api.get("web").await.unwrap().status;
+        let status = api.get(name).await.unwrap().status;
         status.is_some_and(|status| status.expected_pods == 1 && status.disruptions_allowed == 0)
     })
     .await;
@@ -60,7 +60,7 @@ async fn a_reboot_waits_until_pods_are_gone_and_says_who_does_not_let_them() {
     let fleet = Fleet::start(&stage.client, &["n1", "n2"]).await;
     fleet.ways.lock().unwrap().needs.insert("\"leaseMs\":777".into(), Disturbance::Reboot);
     pod(&stage, "web-1", "n1").await;
-    let budgets = budget(&stage).await;
+    let budgets = budget(&stage, "web").await;
     let _operator = Operator::start("one").await;
     stage.write("FastPath", "all", lease(777)).await;
     stage.until_event("FastPath", "all", "DrainBlocked", "default/web-1").await;
@@ -82,6 +82,24 @@ async fn a_reboot_waits_until_pods_are_gone_and_says_who_does_not_let_them() {
     let pods: Api<Pod> = Api::namespaced(stage.client.clone(), "default");
     assert!(pods.get_opt("web-1").await.unwrap().is_none());
     assert!(fleet.ways.lock().unwrap().wrong.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_the_server_cannot_evict_is_named_and_holds_up_no_other_node() {
+    let stage = Stage::set().await;
+    let fleet = Fleet::start(&stage.client, &["n1", "n2"]).await;
+    fleet.ways.lock().unwrap().needs.insert("\"leaseMs\":777".into(), Disturbance::Reboot);
+    pod(&stage, "web-1", "n1").await;
+    budget(&stage, "web").await;
+    budget(&stage, "web-too").await;
+    let _operator = Operator::start("one").await;
+    let mut spec = lease(777);
+    spec["rollout"] = json!({"maxUnavailable": 2, "canary": 0});
+    stage.write("FastPath", "all", spec).await;
+    stage.until_event("Node", "n1", "DrainBlocked", "more than one PodDisruptionBudget").await;
+    stage.until_summary("FastPath", "all", "1/2").await;
+    let n2 = stage.wanted("n2", flyover_api::resource::Lane::FastPath).await;
+    assert!(n2.is_some() && fleet.ways.lock().unwrap().ready.iter().all(|(node, _)| node == "n2"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -36,3 +36,25 @@ async fn a_resource_stays_until_its_nodes_are_clean_and_a_dead_node_can_be_given
     stage.until_event("FastPath", "all", "Released", "no node").await;
     assert!(stage.state("n1").await.unwrap().spec.lanes.contains_key(&Lane::FastPath), "the receipt stays");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resource_whose_manifest_names_our_finalizer_goes_and_another_finalizer_is_left_to_its_owner() {
+    let stage = Stage::set().await;
+    let _fleet = Fleet::start(&stage.client, &["n1"]).await;
+    let _operator = Operator::start("one").await;
+    let finalizers = ["flyover.dev/clean-nodes", "example.com/wait"];
+    let body = json!({"metadata": {"name": "all", "finalizers": finalizers}, "spec": lease(1000)});
+    stage.apply("flyover.dev/v1alpha1", "FastPath", &body).await;
+    stage.until_summary("FastPath", "all", "1/1").await;
+    let api: Api<FastPath> = Api::all(stage.client.clone());
+    api.delete("all", &DeleteParams::default()).await.unwrap();
+    until("ours is gone", LIMIT, || async {
+        let left = stage.path("all").await.unwrap().metadata.finalizers;
+        left == Some(vec!["example.com/wait".to_owned()])
+    })
+    .await;
+    stage.until_event("FastPath", "all", "Released", "no node").await;
+    let none = json!({"metadata": {"finalizers": null}});
+    api.patch("all", &PatchParams::default(), &Patch::Merge(&none)).await.unwrap();
+    until("it is gone", LIMIT, || async { stage.path("all").await.is_none() }).await;
+}

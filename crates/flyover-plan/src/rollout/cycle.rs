@@ -76,7 +76,9 @@ fn inside(turn: &Turn<'_>, look: &Look<'_>, goal: Goal) -> Vec<Act> {
             vec![assign(turn, look, Goal::Keep, needs)]
         }
         (Stage::Raised, _) => Vec::new(),
-        _ if turn.blocked || !look.tended => vec![assign(turn, look, Goal::Keep, OUT)],
+        _ if turn.blocked || !look.tended || turn.view.is_senseless() => {
+            vec![assign(turn, look, Goal::Keep, OUT)]
+        }
         (_, Said::Waiting(needs)) if needs <= OUT => vec![assign(turn, look, Goal::Keep, OUT)],
         (_, Said::Waiting(needs)) if !others => empty(turn, look, needs),
         _ => Vec::new(),

@@ -25,7 +25,7 @@ pub(super) enum Goal {
 
 /// What is to become of a node's assignment. `open`: the canaries are ready with the newest spec.
 pub(super) fn goal(view: &View, status: &RolloutStatus, look: &Look<'_>, open: bool) -> Goal {
-    if !look.node.exists || !look.tended {
+    if !look.node.exists || !look.tended || view.is_senseless() {
         return Goal::Keep;
     }
     if view.resource.deleting || look.node.place == Place::Free {
@@ -38,8 +38,9 @@ pub(super) fn goal(view: &View, status: &RolloutStatus, look: &Look<'_>, open: b
     }
     let rollback = view.resource.rollout.on_failure == OnFailure::Rollback;
     let untouched = matches!(look.said, Said::Waiting(_));
-    // A canary that cannot be emptied makes room for another one, and must not come after that.
-    let displaced = !open && untouched && !look.claimed && look.is_blocked(status);
+    // A canary that cannot be emptied, or that has no agent, makes room for another one, and must not come after that.
+    let stuck = untouched && look.is_blocked(status) || look.absent;
+    let displaced = !open && stuck && !look.claimed;
     let back = halted && (untouched || look.said == Said::Bad && rollback) || displaced;
     if back && !look.proven { Goal::GoBack } else { Goal::Keep }
 }

@@ -36,6 +36,8 @@ pub(super) struct Look<'a> {
     pub(super) abandoned: bool,
     /// A change, or taking it back, is this resource's business here.
     pub(super) tended: bool,
+    /// No agent was ever heard there, though it was waited for: nobody does what is asked for.
+    pub(super) absent: bool,
     pub(super) stage: Stage,
     pub(super) said: Said,
 }
@@ -123,6 +125,7 @@ impl<'a> Look<'a> {
                 Place::Contested => ours && resource.deleting,
                 Place::Other => false,
             },
+            absent: node.agent.is_absent() && node.status.is_none(),
             stage: if ours { stage } else { Stage::Out },
             said: assignment.map_or(Said::Nothing, |assignment| said(assignment, node.status.as_ref())),
         }
@@ -131,6 +134,11 @@ impl<'a> Look<'a> {
     /// Its name.
     pub(super) fn name(&self) -> &'a str {
         &self.node.name
+    }
+
+    /// Its agent should have been heard long ago.
+    pub(super) fn is_missed(&self) -> bool {
+        self.absent && self.node.ready || self.node.agent.is_silent()
     }
 
     /// It is to have nothing, and that is known to its agent or will be.

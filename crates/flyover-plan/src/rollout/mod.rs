@@ -23,6 +23,7 @@
 //!   it may; it leaves what it said `Failed` or `Refused` of alone until `wanted` changes; what was `Ready` once and is not any more it
 //!   calls `Drifted`, and `Waiting` only if it wants to mend it and may not.
 
+mod agent;
 mod conditions;
 mod cycle;
 mod goal;
@@ -35,6 +36,7 @@ mod view;
 
 use flyover_api::resource::RolloutStatus;
 
+pub use agent::Agent;
 pub use summary::{Occasion, summary};
 pub use view::{Abandoned, Act, NodeView, Place, PodView, ResourceView, View};
 
@@ -71,12 +73,16 @@ pub fn step(view: &View) -> Vec<Act> {
     acts
 }
 
-/// When to look again though nothing has changed: the next deadline, or the next node that is tried again.
+/// When to look again though nothing has changed: the next deadline, the next node that is tried again, or the next agent that is
+/// missed.
 #[must_use]
 pub fn wake(view: &View) -> Option<i64> {
     let status = &view.resource.status;
     let until = status.blocked.iter().map(|blocked| blocked.until).chain(status.deadlines.values().copied());
-    until.filter(|until| *until > view.now).min()
+    let own = view.nodes.iter().filter(|node| node.place == Place::Own && node.exists);
+    let missed =
+        own.filter_map(|node| node.agent.missed_in()?.try_into().ok()).map(|seconds: i64| view.now + seconds);
+    until.chain(missed).filter(|until| *until > view.now).min()
 }
 
 /// What is to become of each node, and what is written down of it, but for new claims.
@@ -102,7 +108,8 @@ fn is_rid(look: &Look<'_>) -> bool {
         return true;
     }
     let assignment = look.node.assignment.as_ref();
-    let clean = look.is_taken_back() && look.said == Said::Clean;
+    // Where no agent ever was nothing was begun, and one that comes finds that it is to have nothing.
+    let clean = look.is_taken_back() && (look.said == Said::Clean || look.absent);
     let done = look.stage == Stage::Out && !look.cordoned && !look.claimed;
     done && (!look.ours || clean || look.abandoned || assignment.and_then(keeper).is_none())
 }

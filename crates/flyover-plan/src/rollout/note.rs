@@ -15,13 +15,14 @@ const LEAST_REST: u32 = 60;
 pub(super) fn next(view: &View, looks: &[Look<'_>]) -> RolloutStatus {
     let mut status = view.resource.status.clone();
     let target = &view.resource.wanted.hash;
-    if !view.resource.deleting && status.hash != *target {
+    let heeded = !view.resource.deleting && !view.is_senseless();
+    if heeded && status.hash != *target {
         status.hash.clone_from(target);
         status.halted = None;
         status.canaries.clear();
         status.blocked.clear();
     }
-    if !view.resource.deleting && status.halted.is_none() {
+    if heeded && status.halted.is_none() {
         status.halted = looks.iter().find_map(|look| failure(view, look));
     }
     let find = |name: &str| looks.iter().find(|look| look.name() == name);
@@ -30,7 +31,7 @@ pub(super) fn next(view: &View, looks: &[Look<'_>]) -> RolloutStatus {
     status.claims.dedup();
     keep_deadlines(view, &mut status, looks);
     keep_blocked(view, &mut status, looks);
-    if !view.resource.deleting && status.halted.is_none() && !view.resource.rollout.pause {
+    if heeded && status.halted.is_none() && !view.resource.rollout.pause {
         choose_canaries(view, &mut status, looks);
     }
     status
@@ -47,9 +48,10 @@ pub(super) fn is_open(view: &View, status: &RolloutStatus, looks: &[Look<'_>]) -
     looks.iter().filter(well).count() >= canaries(view, looks)
 }
 
-/// How many canaries there are to be.
+/// How many canaries there are to be: of the nodes where somebody could say that they are ready.
 fn canaries(view: &View, looks: &[Look<'_>]) -> usize {
-    let own = looks.iter().filter(|look| look.node.exists && look.node.place == Place::Own).count();
+    let own =
+        looks.iter().filter(|look| look.node.exists && look.node.place == Place::Own && !look.absent).count();
     usize::try_from(view.resource.rollout.canary).unwrap_or(usize::MAX).min(own)
 }
 
@@ -139,11 +141,12 @@ fn stays(view: &View, look: &Look<'_>) -> Option<String> {
     Some(format!("{}/{}: {why}{others}", first.namespace, first.name))
 }
 
-/// Canaries stay what they are until they are gone, or make room because they cannot be emptied; new ones are the first that are
-/// ready, and of those the ones that have the change already.
+/// Canaries stay what they are until they are gone, or make room because they cannot be emptied or have no agent; new ones are the
+/// first that are ready, and of those the ones that have the change already, then those whose agents were heard.
 fn choose_canaries(view: &View, status: &mut RolloutStatus, looks: &[Look<'_>]) {
-    let displaced =
-        |look: &Look<'_>, status: &RolloutStatus| !look.target && !look.claimed && look.is_blocked(status);
+    let displaced = |look: &Look<'_>, status: &RolloutStatus| {
+        !look.target && (look.absent || !look.claimed && look.is_blocked(status))
+    };
     let own = |look: &Look<'_>| look.node.exists && look.node.place == Place::Own && !displaced(look, status);
     // One that became somebody else's is waited for as long as it has the change: it may yet fail.
     let standing: Vec<_> = looks.iter().filter(|look| own(look) || look.node.exists && look.target).collect();
@@ -154,11 +157,14 @@ fn choose_canaries(view: &View, status: &mut RolloutStatus, looks: &[Look<'_>]) 
         .filter(|look| {
             own(look)
                 && look.node.ready
+                && !look.absent
                 && !look.is_blocked(status)
                 && !chosen.iter().any(|name| name == look.name())
         })
         .collect();
-    others.sort_by_key(|look| (!(look.target && look.said == Said::Ready), !look.target));
+    others.sort_by_key(|look| {
+        (!(look.target && look.said == Said::Ready), !look.target, !look.node.agent.spoke)
+    });
     let missing = canaries(view, looks).saturating_sub(chosen.len());
     chosen.extend(others.iter().take(missing).map(|look| look.name().to_owned()));
     chosen.sort();

@@ -66,7 +66,8 @@ impl<'a> Queue<'a> {
         let free = !look.claimed && !look.cordoned && look.stage != Stage::Raised;
         let untried = look.target && !look.proven;
         let turn = !untried || node.ready && self.is_let(look);
-        here && free && turn && goal == Goal::Keep && look.said.needs_claim() && !look.is_blocked(self.status)
+        let asked = goal == Goal::Keep && look.said.needs_claim() && !self.view.is_senseless();
+        here && free && turn && asked && !look.is_blocked(self.status)
     }
 
     /// Whether the newest spec may come to this node now.
@@ -88,9 +89,9 @@ impl<'a> Queue<'a> {
         for (look, goal) in self.nodes {
             let let_in = match goal {
                 Goal::Keep => false,
-                Goal::Change if look.node.waits_for.is_some() => false,
+                Goal::Change if look.node.waits_for.is_some() || look.absent => false,
                 Goal::GoBack => true,
-                Goal::TakeBack if !look.node.ready => true,
+                Goal::TakeBack if !look.node.ready || look.absent => true,
                 Goal::Change if !self.is_let(look) || look.foreign => false,
                 // A canary that was chosen gets the change, whatever became of it since: another one is chosen only after it
                 // was given back, or two of them could have it.
@@ -121,7 +122,7 @@ impl<'a> Queue<'a> {
         told && match look.said {
             Said::Working => true,
             _ if goal != Goal::Keep => false,
-            Said::Nothing => look.node.ready || look.target,
+            Said::Nothing => !look.absent && (look.node.ready || look.target),
             Said::Waiting(_) => look.claimed || self.may_go_on(look),
             _ => false,
         }

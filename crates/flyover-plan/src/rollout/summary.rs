@@ -31,7 +31,8 @@ pub fn summary(view: &View, share: &Share, at: &Occasion<'_>) -> ResourceStatus 
     let queue = Queue::of(view, &survey);
     let failed = failed(&survey);
     let own = || looks.iter().filter(|look| look.node.exists && look.node.place == Place::Own);
-    let ready = own().filter(|look| look.target && look.said == Said::Ready);
+    // What an agent said that is heard no more is not known to be so.
+    let ready = own().filter(|look| look.target && look.said == Said::Ready && !look.node.agent.is_silent());
     let nodes = NodeCounts {
         desired: count(own()),
         updated: count(own().filter(|look| look.target)),
@@ -42,7 +43,8 @@ pub fn summary(view: &View, share: &Share, at: &Occasion<'_>) -> ResourceStatus 
     let blocked = survey.status.blocked.iter().map(|blocked| blocked.node.as_str());
     let drifted = own().filter(|look| look.said == Said::Drifted).map(Look::name);
     let contested = share.contested.keys().map(String::as_str);
-    let wrong = failed.iter().copied().chain(contested).chain(blocked).chain(drifted).min();
+    let missed = own().filter(|look| look.is_missed()).map(Look::name);
+    let wrong = failed.iter().copied().chain(contested).chain(blocked).chain(drifted).chain(missed).min();
     ResourceStatus {
         observed_generation: at.generation,
         nodes,

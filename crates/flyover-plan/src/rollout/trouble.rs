@@ -2,10 +2,10 @@
 
 use flyover_api::resource::OnFailure;
 
-use super::Place;
 use super::conditions::{Scene, Words};
 use super::goal::Goal;
 use super::look::{Look, Said};
+use super::{Place, agent};
 
 impl Scene<'_> {
     pub(super) fn degraded(&self) -> Option<Words> {
@@ -15,6 +15,7 @@ impl Scene<'_> {
             .or_else(|| self.failing())
             .or_else(|| self.blocked())
             .or_else(|| self.lost_touch())
+            .or_else(|| self.missed())
     }
 
     fn halted(&self) -> Option<Words> {
@@ -79,6 +80,28 @@ impl Scene<'_> {
             "the change waits for it; delete the Node if it will not come back"
         };
         Some(("NodeNotReady", format!("{} is not ready, and has not finished: {escape}", dead.name())))
+    }
+
+    /// A node whose agent never was heard, or is heard no more.
+    fn missed(&self) -> Option<Words> {
+        let missed = |look: &Look<'_>| look.node.exists && look.node.place == Place::Own && look.is_missed();
+        let first = self.find(|look, _| missed(look))?;
+        let count = self.survey.nodes.iter().filter(|(look, _)| missed(look)).count();
+        let more = if count == 1 { String::new() } else { format!(", nor on {} more", count - 1) };
+        let name = first.name();
+        if first.absent {
+            let what = format!(
+                "no agent was ever heard on {name}{more}, and the change does not wait for it: see why no pod of flyover-agent \
+                 runs there, or leave it out by spec.nodeSelector"
+            );
+            return Some(("NoAgent", what));
+        }
+        let what = format!(
+            "nothing was heard of the agent on {name}{more} for more than {} minutes, so nobody knows what is so there: look \
+             after the pod of flyover-agent, and after the node",
+            agent::SPEAKS_WITHIN / 60
+        );
+        Some(("AgentSilent", what))
     }
 
     pub(super) fn drifted(&self) -> Option<Words> {

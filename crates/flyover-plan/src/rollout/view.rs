@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use flyover_api::resource::{Assignment, Lane, LaneStatus, RolloutSpec, RolloutStatus, Wanted};
 
+use super::Agent;
+
 /// One resource, and every node that has to do with it: those that it selects, those that have something of it, and those that
 /// its status names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct ResourceView {
     pub rollout: RolloutSpec,
     /// What its nodes are to have.
     pub wanted: Wanted,
+    /// Nobody can make anything of its spec: nothing is begun for it, and what was begun is ended.
+    pub senseless: bool,
     /// It is being deleted, and waits for its finalizer.
     pub deleting: bool,
     /// Nodes that a deletion does not wait for.
@@ -107,6 +111,8 @@ pub struct NodeView {
     pub assignment: Option<Assignment>,
     /// What its agent says of this lane.
     pub status: Option<LaneStatus>,
+    /// Whether its agent is heard.
+    pub agent: Agent,
     /// The resource that the assignment comes from does not exist any more. The next one goes on from what it left.
     pub assignment_orphaned: bool,
     /// The resource that the annotation names does not exist any more. The next one lifts its cordon.
@@ -140,8 +146,8 @@ pub struct PodView {
 
 /// Something that can be done now.
 ///
-/// Every act but `LookAtPods`, `Evict` and `Release` is written under the `resourceVersion` that its object had in the view:
-/// `Note` that of the resource, `Assign` that of the `NodeState`, `Cordon` and `Uncordon` that of the Node. A conflict ends the list:
+/// Every act but `LookAtPods` and `Evict` is written under the `resourceVersion` that its object had in the view:
+/// `Note` and `Release` that of the resource, `Assign` that of the `NodeState`, `Cordon` and `Uncordon` that of the Node. A conflict ends the list:
 /// the view is old, and what follows in it was thought of a cluster that is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -183,6 +189,11 @@ pub enum Act {
 }
 
 impl View {
+    /// Whether nothing new is done for it. A deletion asks nothing of the spec.
+    pub(super) fn is_senseless(&self) -> bool {
+        self.resource.senseless && !self.resource.deleting
+    }
+
     /// What `flyover.dev/cordoned-for` says of this resource.
     #[must_use]
     pub fn tag(&self) -> String {

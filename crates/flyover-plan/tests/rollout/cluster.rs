@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) takeover: bool,
     /// Acts of an old operator are done behind a new one's back.
     pub(crate) overlap: bool,
+    /// Node 0 has no agent at the start, and nothing of what the others have.
+    pub(crate) absent: bool,
     /// What may go wrong.
     pub(crate) faults: Faults,
 }
@@ -48,8 +50,12 @@ pub(crate) struct Faults {
     pub(crate) deletes: u8,
     /// A node is no more this resource's.
     pub(crate) places: u8,
+    /// An agent comes to a node that has none.
+    pub(crate) agents: u8,
     /// It is paused, and goes on.
     pub(crate) pauses: u8,
+    /// The spec makes no sense, and is mended.
+    pub(crate) nonsense: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +106,17 @@ pub(crate) enum Whose {
     Free,
 }
 
+/// Whether an agent was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Hearing {
+    Heard,
+    NotYet,
+    Never,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Node {
+    pub(crate) agent: Hearing,
     pub(crate) exists: bool,
     pub(crate) ready: bool,
     pub(crate) unschedulable: bool,
@@ -138,6 +153,7 @@ pub(crate) struct Cluster {
     pub(crate) deleting: bool,
     pub(crate) released: bool,
     pub(crate) paused: bool,
+    pub(crate) senseless: bool,
     pub(crate) written: Written,
     pub(crate) nodes: Vec<Node>,
     /// The canaries were ready with these specs at some time, as bits.
@@ -150,6 +166,7 @@ impl Cluster {
         let had = Name { spec: 0, ours: !rules.takeover, text: true };
         let told = Told { wanted: Some(had), previous: Some(Name { text: false, ..had }), allow: 2 };
         let node = Node {
+            agent: Hearing::Heard,
             exists: true,
             ready: true,
             unschedulable: false,
@@ -165,8 +182,13 @@ impl Cluster {
         };
         let mut nodes = vec![node; rules.nodes];
         nodes[0].guarded = rules.forever;
+        if rules.absent {
+            let agent = Hearing::NotYet;
+            nodes[0] = Node { agent, told: None, word: None, has: None, begun: 0, ..nodes[0] };
+        }
         let written = Written { hash: (!rules.takeover).then_some(0), ..Written::default() };
-        Self { spec: 1, deleting: false, released: false, paused: false, written, nodes, opened: 1 }
+        let (deleting, released, paused, senseless) = (false, false, false, false);
+        Self { spec: 1, deleting, released, paused, senseless, written, nodes, opened: 1 }
     }
 }
 

@@ -121,6 +121,7 @@ fn base(nodes: usize) -> Rules {
         forever: false,
         takeover: false,
         overlap: false,
+        absent: false,
         faults: Faults::default(),
     }
 }
@@ -174,6 +175,27 @@ fn a_spec_that_changes_meanwhile() {
     explore("a spec with a fault", Rules { fails: true, faults, ..base(2) });
     let faults = Faults { specs: 2, ..Faults::default() };
     explore("two specs", Rules { fails: true, overlap: true, faults, ..base(2) });
+}
+
+#[test]
+fn a_node_without_an_agent() {
+    let absent = |rules: Rules| Rules { absent: true, fails: true, ..rules };
+    let faults = Faults { agents: 1, nodes: 1, ..Faults::default() };
+    explore("no agent", absent(Rules { faults, ..base(2) }));
+    let faults = Faults { agents: 1, ..Faults::default() };
+    explore("no agent, two canaries", absent(Rules { canary: 2, max: 2, faults, ..base(3) }));
+    let faults = Faults { agents: 1, specs: 1, ..Faults::default() };
+    explore("no agent, two operators", absent(Rules { overlap: true, faults, ..base(2) }));
+    let faults = Faults { agents: 1, deletes: 1, ..Faults::default() };
+    explore("no agent, and a deletion", absent(Rules { overlap: true, faults, ..base(2) }));
+}
+
+#[test]
+fn a_spec_that_makes_no_sense_for_a_while() {
+    let faults = Faults { nonsense: 1, nodes: 1, ..Faults::default() };
+    explore("nonsense with a fault", Rules { fails: true, faults, ..base(2) });
+    let faults = Faults { nonsense: 1, deletes: 1, ..Faults::default() };
+    explore("nonsense and a deletion", Rules { pods: true, fails: true, overlap: true, faults, ..base(2) });
 }
 
 #[test]

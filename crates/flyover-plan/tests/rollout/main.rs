@@ -1,5 +1,6 @@
 //! The roll-out machine against a model of a cluster: every run of two and three nodes, and random runs of more.
 
+mod agents;
 mod cluster;
 mod explore;
 mod moves;

@@ -58,7 +58,7 @@ impl Do {
 
     fn writes(&self) -> Option<Object> {
         match self {
-            Self::Note(_) => Some(Object::Resource),
+            Self::Note(_) | Self::Release => Some(Object::Resource),
             Self::Assign(node, _) => Some(Object::State(*node)),
             Self::Cordon(node) | Self::Uncordon(node) => Some(Object::Node(*node)),
             _ => None,

@@ -13,19 +13,21 @@ const MOST_MOVES: usize = 20_000;
 const CASES: u32 = 1000;
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let faults = (0_u8..6, 0_u8..3, 0_u8..3, 0_u8..2, 0_u8..3, 0_u8..2).prop_map(
-        |(nodes, drift, specs, deletes, places, pauses)| Faults {
+    let faults = (0_u8..6, 0_u8..3, 0_u8..3, 0_u8..2, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(
+        |(nodes, drift, specs, deletes, places, pauses, nonsense, agents)| Faults {
             nodes,
             drift,
             specs,
             deletes,
             places,
             pauses,
+            nonsense,
+            agents,
         },
     );
     let needs = prop::collection::vec(2_u8..5, 1..9);
-    (needs, 0_u32..4, 1_u32..4, any::<[bool; 4]>(), faults).prop_map(
-        |(needs, canary, max, [stay, fails, pods, takeover], faults)| Rules {
+    (needs, 0_u32..4, 1_u32..4, any::<[bool; 5]>(), faults).prop_map(
+        |(needs, canary, max, [stay, fails, pods, takeover, absent], faults)| Rules {
             nodes: needs.len(),
             canary,
             max,
@@ -36,6 +38,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
             forever: false,
             takeover,
             overlap: true,
+            absent,
             faults,
         },
     )

@@ -1,11 +1,12 @@
 //! When a cluster is at rest, and what is remembered of it on the way there.
 
-use crate::cluster::{Cluster, Node, Phase, Rules, Set, WORKLOADS, Whose};
+use crate::cluster::{Cluster, Hearing, Node, Phase, Rules, Set, WORKLOADS, Whose};
 
 impl Cluster {
     /// Remembers that the canaries were ready with a spec.
     pub(crate) fn note_opened(&mut self, rules: &Rules) {
         let own = self.nodes.iter().filter(|node| node.exists && node.whose == Whose::Own);
+        let own = own.filter(|node| node.agent != Hearing::Never);
         let canaries = own.clone().count().min(rules.canary as usize);
         let have = self.nodes.iter().filter(|node| {
             node.exists && (node.whose == Whose::Own || node.told.is_some_and(|told| told.is_ours()))
@@ -42,7 +43,7 @@ impl Cluster {
         calm && claims == 0
             && !self.deleting
             && self.nodes.iter().enumerate().all(|(at, node)| {
-                let exempt = !node.exists || rules.forever && at == 0;
+                let exempt = !node.exists || node.agent == Hearing::Never || rules.forever && at == 0;
                 exempt || self.node_rests(node, rules)
             })
     }

@@ -53,8 +53,10 @@ fn anyone(now: &Cluster, act: &Do) {
         Do::Uncordon(at) => assert!(now.nodes[*at].annotated, "n{at}: an administrator's cordon is lifted"),
         Do::Release => {
             let ours = now.nodes.iter().filter(|node| node.exists && ours(node));
-            let clean =
-                |node: &Node| node.has.is_none() && node.word.is_some_and(|w| w.phase == Phase::Clean);
+            let clean = |node: &Node| {
+                let said = node.word.is_some_and(|word| word.phase == Phase::Clean);
+                node.has.is_none() && (said || node.begun == 0)
+            };
             assert!(ours.clone().all(clean), "it is gone, and nodes still have it");
         }
         _ => {}

@@ -7,9 +7,11 @@ use flyover_api::resource::{
     RolloutStatus, Wanted,
 };
 use flyover_core::Disturbance;
-use flyover_plan::rollout::{Abandoned, NodeView, Place, PodView, ResourceView, View};
+use flyover_plan::rollout::{Abandoned, Agent, NodeView, Place, PodView, ResourceView, View};
 
-use crate::cluster::{Cluster, NOW, Name, Node, Phase, Pods, Rules, Set, Spec, Told, Whose, Word, Written};
+use crate::cluster::{
+    Cluster, Hearing, NOW, Name, Node, Phase, Pods, Rules, Set, Spec, Told, Whose, Word, Written,
+};
 
 const LEVELS: [Disturbance; 5] =
     [Disturbance::None, Disturbance::Service, Disturbance::Link, Disturbance::Workloads, Disturbance::Reboot];
@@ -60,6 +62,7 @@ impl Cluster {
                 ..RolloutSpec::default()
             },
             wanted: wanted(Name { spec: self.spec, ours: true, text: true }),
+            senseless: self.senseless,
             deleting: self.deleting,
             abandoned: Abandoned::Nobody,
             status: self.written.status(),
@@ -158,6 +161,11 @@ impl Node {
                 allow: LEVELS[usize::from(told.allow)],
             }),
             status: self.word.map(Word::status),
+            agent: match self.agent {
+                Hearing::Heard => Agent { spoke: true, silent: 0 },
+                Hearing::NotYet => Agent { spoke: false, silent: 0 },
+                Hearing::Never => Agent { spoke: false, silent: 120 },
+            },
             assignment_orphaned: false,
             cordon_orphaned: false,
             claimed_elsewhere: false,

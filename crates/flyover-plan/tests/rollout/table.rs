@@ -7,17 +7,22 @@ use flyover_api::resource::{
     Wanted,
 };
 use flyover_core::Disturbance;
-use flyover_plan::rollout::{Abandoned, Act, NodeView, Place, PodView, ResourceView, View, step, wake};
+use flyover_plan::rollout::{
+    Abandoned, Act, Agent, NodeView, Place, PodView, ResourceView, View, step, wake,
+};
 
 /// The time of every view here.
 pub(crate) const NOW: i64 = 1000;
+
+/// An agent that has just said something.
+const HEARD: Agent = Agent { spoke: true, silent: 0 };
 
 pub(crate) fn spec(hash: &str, from: &str) -> Wanted {
     let text = serde_json::Map::from_iter([("is".to_owned(), hash.into())]);
     Wanted { from: from.into(), generation: 1, hash: hash.into(), spec: text }
 }
 
-fn name_of(hash: &str, from: &str) -> Wanted {
+pub(crate) fn name_of(hash: &str, from: &str) -> Wanted {
     Wanted { spec: serde_json::Map::new(), ..spec(hash, from) }
 }
 
@@ -51,6 +56,7 @@ pub(crate) fn node(name: &str) -> NodeView {
         cordoned_for: None,
         assignment: Some(assignment),
         status: Some(said(Some("old"), LanePhase::Ready, Disturbance::None)),
+        agent: HEARD,
         assignment_orphaned: false,
         cordon_orphaned: false,
         claimed_elsewhere: false,
@@ -82,6 +88,7 @@ pub(crate) fn view(nodes: Vec<NodeView>) -> View {
         lane: Lane::Switch,
         rollout: RolloutSpec { canary: 0, ..RolloutSpec::default() },
         wanted: spec("new", "r"),
+        senseless: false,
         deleting: false,
         abandoned: Abandoned::Nobody,
         status: RolloutStatus { hash: "new".into(), ..RolloutStatus::default() },
@@ -225,6 +232,27 @@ fn an_administrators_cordon_counts_and_the_node_may_be_changed_under_it() {
     first.ready = false;
     let acts = step(&claimed(view(vec![first, second]), &["n2"], NOW + 9));
     assert_eq!(acts, [Act::Note(RolloutStatus { hash: "new".into(), ..RolloutStatus::default() })]);
+}
+
+#[test]
+fn what_makes_no_sense_comes_to_no_node_and_gives_back_those_it_has_down() {
+    let senseless = |mut view: View| {
+        view.resource.senseless = true;
+        step(&view)
+    };
+    assert_eq!(
+        senseless(view(vec![node("n1"), changed("n2", LanePhase::Waiting, Disturbance::Workloads)])),
+        []
+    );
+    assert_eq!(senseless(view(vec![changed("n1", LanePhase::Failed, Disturbance::None)])), []);
+    let held = claimed(view(vec![emptied("n1", Some(vec![pod("web")]))]), &["n1"], NOW + 9);
+    let acts = senseless(held);
+    assert_eq!(assigned(&acts), [("n1", Some("new"), Disturbance::Link)]);
+    assert_eq!(acts.len(), 1);
+    let mut out = emptied("n1", None);
+    out.assignment.iter_mut().for_each(|assignment| assignment.allow = Disturbance::Link);
+    let out = claimed(view(vec![out]), &["n1"], NOW + 9);
+    assert!(senseless(out).contains(&Act::Uncordon { node: "n1".into() }));
 }
 
 #[test]

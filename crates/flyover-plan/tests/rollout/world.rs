@@ -1,7 +1,7 @@
 //! What can happen next in a cluster beside its operators: what agents do, what becomes well by itself, what goes wrong, what people
 //! want.
 
-use crate::cluster::{Cluster, Faults, Name, Node, Phase, Pods, Rules, Told, Whose, Word};
+use crate::cluster::{Cluster, Faults, Hearing, Name, Node, Phase, Pods, Rules, Told, Whose, Word};
 use crate::moves::{Move, Object, State};
 use crate::rules;
 
@@ -13,7 +13,7 @@ impl State {
             rules::begun(&to.cluster, rules);
             moves.push(Move { what: format!("n{at} {what}"), fault: false, to });
         };
-        let (Some(told), true) = (node.told, node.ready) else { return };
+        let (Some(told), true, Hearing::Heard) = (node.told, node.ready, node.agent) else { return };
         let word = |phase, spec, needs| Some(Word { spec, phase, needs });
         if let Some(Word { phase: Phase::Working, spec, .. }) = node.word {
             say("is done", &|node| (node.has, node.word) = (spec, word(end(spec), spec, 0)));
@@ -52,6 +52,9 @@ impl State {
         let of_node = Some(Object::Node(at));
         if !node.ready {
             happen("comes back", of_node, &|node| node.ready = true);
+        }
+        if node.agent == Hearing::NotYet {
+            happen("nobody is heard for long", None, &|node| node.agent = Hearing::Never);
         }
         if node.unschedulable && !node.annotated {
             happen("the administrator lifts the cordon", of_node, &|node| node.unschedulable = false);
@@ -107,6 +110,10 @@ impl State {
                 (node.pods, node.guarded, node.has) = (Pods::Gone, false, None);
             });
         }
+        if self.left.agents > 0 && node.agent != Hearing::Heard {
+            let left = Faults { agents: self.left.agents - 1, ..self.left };
+            happen("an agent comes", Some(Object::State(at)), left, &|node| node.agent = Hearing::Heard);
+        }
         if self.left.drift > 0 && node.word.is_some_and(|word| word.phase == Phase::Ready) {
             let left = Faults { drift: self.left.drift - 1, ..self.left };
             let allowed = node.told.is_some_and(|told| told.allow >= rules.needs[at]);
@@ -142,8 +149,15 @@ impl State {
         if self.cluster.paused {
             happen("it goes on", false, self.left, &|cluster| cluster.paused = false);
         }
+        if self.cluster.senseless {
+            happen("it makes sense again", false, self.left, &|cluster| cluster.senseless = false);
+        }
         if self.cluster.deleting {
             return;
+        }
+        if self.left.nonsense > 0 && !self.cluster.senseless {
+            let left = Faults { nonsense: self.left.nonsense - 1, ..self.left };
+            happen("it makes no sense", true, left, &|cluster| cluster.senseless = true);
         }
         if self.left.pauses > 0 && !self.cluster.paused {
             let left = Faults { pauses: self.left.pauses - 1, ..self.left };
