@@ -170,7 +170,8 @@ mod tests {
             chosen: watch::Sender::new(Choice::default()),
             kept: folder.path().join("choice.json"),
         };
-        let wish = PodsSpec { opt_out: [("bypass".to_owned(), "off".to_owned())].into(), ..PodsSpec::default() };
+        let wish =
+            PodsSpec { opt_out: [("bypass".to_owned(), "off".to_owned())].into(), ..PodsSpec::default() };
         let nobody = Choice { only: Some(BTreeSet::new()), not: BTreeSet::new() };
         let first = chooser();
         first.wish(wish.clone());
@@ -182,7 +183,8 @@ mod tests {
         second.wish(wish);
         assert_eq!(*second.chosen.borrow(), known);
         // By other labels others may have opted out.
-        let other = PodsSpec { opt_out: [("fast".to_owned(), "no".to_owned())].into(), ..PodsSpec::default() };
+        let other =
+            PodsSpec { opt_out: [("fast".to_owned(), "no".to_owned())].into(), ..PodsSpec::default() };
         let third = chooser();
         third.wish(other);
         assert_eq!(*third.chosen.borrow(), nobody);

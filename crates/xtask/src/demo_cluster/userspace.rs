@@ -57,7 +57,7 @@ pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
     for pod in pods {
         stage.kubectl(&["delete", "pod", pod.name(), "--wait"])?;
     }
-    Ok(())
+    cluster.unconfigure_userspace()
 }
 
 fn received(pods: &[Pod<'_>]) -> anyhow::Result<Vec<u64>> {

@@ -18,6 +18,7 @@ const HUGEPAGES: &str = "2Gi";
 /// A node's own word for where sockets are: the document's pod has the switch's directory, and nothing else of the node.
 const NODE: &str =
     "mkdir -p /etc/flyover; echo '{\"socketRoot\": \"/run/openvswitch/pods\"}' >/etc/flyover/cni.json";
+const NODE_FORGETS: &str = "rm /etc/flyover/cni.json; rmdir --ignore-fail-on-non-empty /etc/flyover";
 /// The network of the document, as it stands there.
 const NETWORK: &str = include_str!("../../../../flyover-cni-core/tests/fixtures/nad-ovs-dpdk-br0.json");
 
@@ -32,6 +33,11 @@ impl Cluster {
     /// Writes the nodes' own word down.
     pub fn configure_userspace(&self) -> anyhow::Result<()> {
         self.nodes().try_for_each(|node| node.exec(&["sh", "-c", NODE]).map(drop))
+    }
+
+    /// Takes that word back.
+    pub fn unconfigure_userspace(&self) -> anyhow::Result<()> {
+        self.nodes().try_for_each(|node| node.exec(&["sh", "-c", NODE_FORGETS]).map(drop))
     }
 
     /// Waits until pods can ask for the switch, which is ready: kubelets count hugepages when they start.
