@@ -5,7 +5,7 @@ mod root {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use flyover_testkit::cluster::Proxy;
+    use flyover_testkit::cluster::{Asked, Proxy};
 
     use crate::stage::{Stage, soon};
     use crate::traces::{differences, traces};
@@ -144,14 +144,17 @@ mod root {
         soon("the pod is left alone", || carried_during(stage, || fetch(stage)) > 1000);
         let told = stage.done(&["explain", "pod", "default/left"]);
         assert!(told.contains("leaves out pods with speed=slow"), "{told}");
-        let asked = stage.cluster.asked().unwrap();
-        let of_agents = asked.iter().filter(|asked| asked.pod.starts_with("flyover-agent-"));
-        let of_pods: Vec<_> =
-            of_agents.filter(|asked| asked.address.split(['/', '?']).any(|part| part == "pods")).collect();
-        for node in ["node1", "node2"] {
-            assert!(of_pods.iter().any(|asked| asked.node == node), "{node}: {of_pods:?}");
-        }
-        for asked in of_pods {
+        let of_pods = || -> Vec<Asked> {
+            let asked = stage.cluster.asked().unwrap().into_iter();
+            let of_agents = asked.filter(|asked| asked.pod.starts_with("flyover-agent-"));
+            of_agents.filter(|asked| asked.address.split(['/', '?']).any(|part| part == "pods")).collect()
+        };
+        // One node has a change first.
+        soon("both agents ask for pods", || {
+            let asked = of_pods();
+            ["node1", "node2"].iter().all(|node| asked.iter().any(|asked| asked.node == *node))
+        });
+        for asked in of_pods() {
             let own = format!("fieldSelector=spec.nodeName%3D{}", asked.node);
             assert!(asked.address.contains(&own), "{asked:?}");
         }
