@@ -73,6 +73,12 @@ impl Keeper {
         }
     }
 
+    /// Whether a lane waits, and has to be looked at again before long.
+    pub(super) fn waits(&self) -> bool {
+        let mut phases = self.known.lanes.values().map(|status| status.phase);
+        phases.any(|phase| matches!(phase, LanePhase::Waiting | LanePhase::Removing))
+    }
+
     fn hear(&mut self, heard: Heard) {
         if heard.uid.is_empty() {
             return;

@@ -31,6 +31,8 @@ use keeper::Keeper;
 
 /// How often the lanes are looked at, whether or not anything was heard.
 const EACH: Duration = Duration::from_secs(60);
+/// The same where a lane waits for something that nobody will tell of, such as the end of a pod or of who holds hugepages.
+const WAITS: Duration = Duration::from_secs(5);
 /// How long what is being done may go on after the end was asked for. What is cut off then is continued by the next agent.
 const LAST: Duration = Duration::from_secs(20);
 
@@ -157,6 +159,7 @@ async fn keep(
             () = &mut stop => return end(working).await,
         };
         keeper = done.map_err(AgentError::Died)?;
+        let each = if keeper.waits() { each.min(WAITS) } else { each };
         next = Instant::now() + each;
     }
 }
