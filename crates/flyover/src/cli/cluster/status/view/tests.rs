@@ -63,7 +63,7 @@ fn what_is_wrong_comes_first_and_says_what_to_do() {
             "",
             "wrong:",
             "  agents: NotReady: 1/2 are ready",
-            "    next: kubectl get pods -A -l app.kubernetes.io/part-of=flyover",
+            "    next: kubectl get pods -A -l flyover.dev/installed",
             "  Switch/br: Halted: goes to no further node, for it failed on n2: no memory",
             "    next: mend the spec (kubectl edit Switch/br), which begins it anew",
             "  node n2, switch: Failed: no memory on node 0",
