@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flyover_api::resource::{Assignment, Lane, LanePhase, LaneStatus, NodeState};
+use flyover_api::resource::{Assignment, LanePhase, LaneStatus, NodeState};
 use flyover_core::Disturbance;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Node;
