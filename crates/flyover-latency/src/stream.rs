@@ -19,8 +19,8 @@ use crate::samples::Samples;
 
 /// A message holds its number and the time it was sent.
 pub const LEAST_SIZE: usize = 16;
-/// How long answers are waited for after the last message.
-const LAST_ANSWERS: Duration = Duration::from_millis(100);
+/// How long answers are waited for after the last message: a peer that was given no processor for a while has lost nothing.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Messages to be offered.
 #[derive(Clone, Copy, Debug)]

@@ -15,12 +15,17 @@ pub(crate) struct Load<'a> {
     stage: &'a Stage,
 }
 
-/// What was lost of them, in percent.
+/// Messages a second by the bypass.
+const RATE: u64 = 1000;
+
+/// What was lost of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lost {
-    /// Of a thousand messages a second by the bypass.
-    pub(crate) stream: f64,
-    /// Of ten pings a second to each testpmd.
+    /// Messages by the bypass, there or back, that came to no socket.
+    pub(crate) stream: u64,
+    /// Those that came, to a program that was not given a processor for so long that its socket was full.
+    pub(crate) unread: u64,
+    /// Percent of ten pings a second to each testpmd.
     pub(crate) pings: [f64; 2],
 }
 
@@ -54,12 +59,13 @@ impl<'a> Load<'a> {
     /// What is lost for a while, in which something is done.
     pub(crate) fn lost_during(&self, time: Duration, work: impl FnOnce()) -> Lost {
         let command = format!(
-            "rm -f /tmp/report; (flyover bench stream --rates 1000 --affinity 'any;any' --millisec {} -o json {} \
+            "rm -f /tmp/report; (flyover bench stream --rates {RATE} --affinity 'any;any' --millisec {} -o json {} \
              >/tmp/report.part && mv /tmp/report.part /tmp/report) >/tmp/stream.log 2>&1 </dev/null &",
             time.as_millis(),
             self.stage.address("right")
         );
         let run = |command: &str| self.stage.cluster.kubectl(&["exec", "load", "--", "sh", "-c", command]);
+        let unread = self.unread();
         run(&command).unwrap();
         let pings = thread::scope(|scope| {
             let pinging = [1, 2]
@@ -69,9 +75,28 @@ impl<'a> Load<'a> {
         });
         soon("the stream has come to its end", || run("test -e /tmp/report").is_ok());
         let report: Value = serde_json::from_str(&run("cat /tmp/report").unwrap()).unwrap();
-        let lost = Lost { stream: report[0]["lost"].as_f64().unwrap(), pings };
+        let sent = RATE as f64 * time.as_secs_f64();
+        let lost = (report[0]["lost"].as_f64().unwrap() / 100.0 * sent).round() as u64;
+        let unread = self.unread() - unread;
+        let lost = Lost { stream: lost.saturating_sub(unread), unread, pings };
         eprintln!("{lost:?} of {report}");
         lost
+    }
+
+    /// How many messages both ends' sockets had no room for.
+    fn unread(&self) -> u64 {
+        [("load", "load"), ("right", "web")]
+            .map(|(pod, container)| {
+                let ask = ["exec", pod, "-c", container, "--", "cat", "/proc/net/snmp"];
+                let told = self.stage.cluster.kubectl(&ask).unwrap();
+                let mut rows =
+                    told.lines().filter(|line| line.starts_with("Udp:")).map(str::split_whitespace);
+                let (names, values) = (rows.next().unwrap(), rows.next().unwrap());
+                let (_, value) = names.zip(values).find(|(name, _)| *name == "RcvbufErrors").unwrap();
+                value.parse::<u64>().unwrap()
+            })
+            .iter()
+            .sum()
     }
 
     /// The links as they are.

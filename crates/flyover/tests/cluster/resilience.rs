@@ -45,10 +45,10 @@ mod root {
         (all.parse().unwrap(), own.parse().unwrap())
     }
 
-    /// Nothing is lost that a quiet cluster does not lose: a switch that polls on a busy machine may be late for a ping. A
-    /// receiver that has to wait for a processor loses a few of a stream: `share` per cent of it are allowed for.
-    fn no_more(lost: Lost, quiet: Lost, share: f64) {
-        assert!(lost.stream <= quiet.stream + share, "{lost:?}, and {quiet:?} without");
+    /// Nothing is lost that a quiet cluster does not lose, or `most` of the stream. A switch that polls on a busy machine may be
+    /// late for a ping.
+    fn no_more(lost: Lost, quiet: Lost, most: u64) {
+        assert!(lost.stream <= quiet.stream + most, "{lost:?}, and {quiet:?} without");
         let pings = lost.pings.iter().zip(quiet.pings).all(|(lost, quiet)| *lost <= quiet + 5.0);
         assert!(pings, "{lost:?}, and {quiet:?} without");
     }
@@ -69,7 +69,7 @@ mod root {
         });
         converges(&stage);
         assert_eq!(load.links(), links);
-        no_more(upgraded, quiet, 0.0);
+        no_more(upgraded, quiet, 0);
 
         let dead = load.lost_during(Duration::from_secs(40), || {
             kill(&stage, "flyover-operator");
@@ -84,8 +84,7 @@ mod root {
         stage.cluster.until_ready().unwrap();
         converges(&stage);
         assert_eq!(load.links(), links);
-        // All that starts again takes the processors: a fifth of a second of forty is not a datapath that stopped.
-        no_more(dead, quiet, 0.5);
+        no_more(dead, quiet, 0);
 
         for node in stage.cluster.nodes() {
             let (all, own) = memory_of_agent(node);
