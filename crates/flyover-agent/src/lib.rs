@@ -23,9 +23,9 @@ mod pods;
 mod status;
 mod stay;
 
-/// Where the agent writes down what it has to remember.
-const DIRECTORY: &str = "/var/lib/flyover/agent";
-
 pub use agent::{Agent, AgentError};
 pub use cni::Plugin;
 pub use options::{Options, run};
+
+/// Where the agent writes down what it has to remember.
+const DIRECTORY: &str = "/var/lib/flyover/agent";

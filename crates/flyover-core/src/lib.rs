@@ -22,9 +22,6 @@ mod switch;
 mod switch_start;
 mod word;
 
-/// What networks call our CNI plugin: its own name, and that of the plugin whose networks it takes as they are.
-pub const CNI_PLUGINS: [&str; 2] = ["flyover", "userspace"];
-
 pub use action::{
     Action, BootArgs, BootState, DriverOf, FileAt, FileState, Hugepages, Link, Module, MountAt, Reboot,
     Subject, Sysctl, UnitLink, UnitState,
@@ -53,3 +50,6 @@ pub use switch::{
     PortState, Processes, Strings, SwitchAt, SwitchFacts, VswitchdFacts, is_read_at_start,
 };
 pub use switch_start::SwitchDaemon;
+
+/// What networks call our CNI plugin: its own name, and that of the plugin whose networks it takes as they are.
+pub const CNI_PLUGINS: [&str; 2] = ["flyover", "userspace"];

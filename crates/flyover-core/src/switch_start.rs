@@ -30,8 +30,8 @@ impl Processes {
         self.netns.as_deref().map(path)
     }
 
-    /// The words that start a daemon in its network namespace, with all its files in the switch's own directory. `real` tells
-    /// under which name whoever runs them has a file of the host.
+    /// What env(1) is told to start a daemon in its network namespace, with all its files in the switch's own directory. `real`
+    /// tells under which name whoever runs it has a file of the host.
     #[must_use]
     pub fn start(
         &self,
@@ -42,8 +42,7 @@ impl Processes {
         let (rundir, name) = (real(&switch.rundir), daemon.name());
         // DPDK keeps its files where the last of them says, and two switches would meet in /run/dpdk.
         let directories = ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "RUNTIME_DIRECTORY"];
-        let mut words = vec!["env".to_owned()];
-        words.extend(directories.map(|directory| format!("{directory}={rundir}")));
+        let mut words = directories.map(|directory| format!("{directory}={rundir}")).to_vec();
         if let Some(netns) = self.netns_path() {
             words.extend(["nsenter".to_owned(), format!("--net={}", real(&netns))]);
         }

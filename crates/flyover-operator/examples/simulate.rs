@@ -2,7 +2,8 @@
 //! simulated here.
 //!
 //! `simulate KUBECONFIG OPERATOR NODES`: a kubeconfig that may do anything, the operator's program, and how many nodes. The server
-//! must have the namespace `flyover-system`. Prints what was measured as one JSON document.
+//! must have the namespace `flyover-system`, and no controller-manager beside it: that one would find that no kubelet is heard and
+//! call the nodes dead. Prints what was measured as one JSON document.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -39,12 +39,6 @@ impl Leading {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Of a process that leads for a day.
-    #[cfg(test)]
-    pub(crate) fn always() -> Self {
-        Self(watch::channel(Some(Instant::now() + Duration::from_secs(86_400))).1)
-    }
-
     /// Waits until it is said anew whether it leads.
     pub(crate) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {

@@ -1,7 +1,8 @@
 //! Hugepages lent by the machine for as long as a rig stands.
 //!
 //! Invariant: what is given back is what was taken. Others may raise the number as well, so it is changed by a
-//! difference, under a lock that all rigs of the machine take.
+//! difference, under a lock that all rigs of the machine take. [`Found`] alone sets a number again, for what an agent under test
+//! changed without us.
 
 use std::fs::{self, File};
 

@@ -2,8 +2,6 @@
 //!
 //! Invariants: nothing is written by who does not lead; an answer is given back whole, so that it is believed at once.
 
-#[cfg(test)]
-pub(crate) mod mock;
 mod nodes;
 mod resources;
 mod states;

@@ -62,12 +62,7 @@ impl Hands {
         uid: &str,
     ) -> Result<Option<String>, NotDone> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        // Not `Api::evict`, which calls the options by a name that the server does not know, and so passes over.
-        let body = json!({
-            "apiVersion": "policy/v1", "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": {"preconditions": {"uid": uid}},
-        });
+        let body = eviction(namespace, name, uid);
         let how = PostParams::default();
         let evicted = self.ask(|| format!("Pod/{namespace}/{name}"), async {
             let asked = api.create_subresource::<_, Value>("eviction", name, &how, &body).await;
@@ -75,6 +70,15 @@ impl Hands {
         });
         evicted.await
     }
+}
+
+/// What asks one pod to leave. `Api::evict` calls the options by a name that the server does not know, and so passes over.
+fn eviction(namespace: &str, name: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": {"name": name, "namespace": namespace},
+        "deleteOptions": {"preconditions": {"uid": uid}},
+    })
 }
 
 /// Why a pod may not leave, if it is there. Whatever the server answers is of this pod: a budget, two of them, a namespace that is
@@ -98,15 +102,14 @@ fn whole(error: &kube::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::hands::mock::{Mock, status};
+    use kube::core::Status;
 
     use super::*;
 
-    #[tokio::test]
-    async fn whatever_the_server_says_to_an_eviction_is_of_that_pod_and_ends_no_turn() {
+    #[test]
+    fn whatever_the_server_says_to_an_eviction_is_of_that_pod_and_ends_no_turn() {
         let two = "This pod has more than one PodDisruptionBudget";
         let cases = [
-            (201, "", None),
             (404, "no such pod", None),
             (409, "the UID in the precondition does not match", None),
             (400, "a webhook does not like it", Some("a webhook does not like it")),
@@ -115,23 +118,22 @@ mod tests {
             (500, two, Some(two)),
         ];
         for (code, said, told) in cases {
-            let mock = Mock::default();
-            mock.will(code, status(code, said));
-            let refused = mock.hands().evict("ns", "web-0", "u1").await.unwrap();
-            assert_eq!(refused.as_deref(), told, "{code}");
-            let (method, path, body) = mock.asked().remove(0);
-            assert_eq!(
-                (method.as_str(), path.as_str()),
-                ("POST", "/api/v1/namespaces/ns/pods/web-0/eviction")
-            );
-            assert_eq!(body["deleteOptions"]["preconditions"]["uid"], "u1");
+            let error = kube::Error::Api(Box::new(Status::failure(said, "").with_code(code)));
+            assert_eq!(refusal(error).unwrap().as_deref(), told, "{code}");
         }
     }
 
-    #[tokio::test]
-    async fn a_server_that_does_not_answer_an_eviction_is_an_error() {
-        let mock = Mock::default();
-        let failed = mock.hands().evict("ns", "web-0", "u1").await;
-        assert!(matches!(failed, Err(NotDone::Failed { .. })), "{failed:?}");
+    #[test]
+    fn a_server_that_does_not_answer_an_eviction_is_an_error() {
+        let cut = kube::Error::Service(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
+        assert!(refusal(cut).is_err());
+    }
+
+    #[test]
+    fn an_eviction_is_of_one_pod_and_of_no_later_one_of_its_name() {
+        let body = eviction("ns", "web-0", "u1");
+        let asked: k8s_openapi::api::policy::v1::Eviction = serde_json::from_value(body).unwrap();
+        let conditions = asked.delete_options.unwrap().preconditions.unwrap();
+        assert_eq!(conditions.uid.as_deref(), Some("u1"));
     }
 }

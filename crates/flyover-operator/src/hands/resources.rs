@@ -107,27 +107,7 @@ fn change(before: &Value, after: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use flyover_api::resource::Lane;
-
     use super::*;
-    use crate::hands::mock::Mock;
-
-    #[tokio::test]
-    async fn it_is_let_go_though_another_wrote_our_finalizer_and_others_keep_theirs() {
-        let wire = |version: &str, finalizers: &[&str]| json!({"metadata": {"name": "all", "resourceVersion": version, "finalizers": finalizers}});
-        let key = Key { lane: Lane::FastPath, name: "all".into() };
-        let before = serde_json::from_value(wire("7", &["a/b", CLEAN_NODES, "c/d"])).unwrap();
-        let before = kept(&key, before);
-        let mock = Mock::default();
-        mock.will(200, wire("8", &["a/b", "c/d"]));
-        let after = mock.hands().release(&key, &before).await.unwrap();
-        assert_eq!((after.version.as_str(), after.value.is_held()), ("8", false));
-        let body = json!({"metadata": {"resourceVersion": "7", "finalizers": ["a/b", "c/d"]}});
-        assert_eq!(mock.asked()[0].2, body);
-        mock.will(200, wire("9", &[CLEAN_NODES]));
-        let still = mock.hands().release(&key, &before).await;
-        assert!(matches!(still, Err(NotDone::Changed(_))), "{still:?}");
-    }
 
     #[test]
     fn what_is_no_more_is_taken_away_by_a_merge() {

@@ -44,7 +44,8 @@ fn of_daemons(daemons: &OvsDaemons) -> Vec<String> {
 
 fn start(switch: &SwitchAt, processes: &Processes, daemon: SwitchDaemon) -> String {
     let words = processes.start(switch, daemon, ToString::to_string);
-    words.iter().map(|word| shell::word(word)).collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = words.iter().map(|word| shell::word(word)).collect();
+    format!("env {}", words.join(" "))
 }
 
 fn of_option(option: &OvsOption) -> Vec<String> {

@@ -51,9 +51,7 @@ fn start(
     end_strays(host, at, daemon.name())?;
     let words = processes.start(at, daemon, |path| host.path(path).display().to_string());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let [program, arguments @ ..] = words.as_slice() {
-        host.run(program, arguments, SLOW)?;
-    }
+    host.run("env", &words, SLOW)?;
     // Also where an agent in a container started it, it is the host's.
     started_as(host, at, daemon.name()).iter().for_each(|daemon| groups::leave(host, daemon.pid));
     Ok(())

@@ -74,9 +74,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
         // What came before the connection broke says more than that it broke.
         let _read = stream.take(MOST).read_to_end(&mut bytes).await;
     }
-    // It goes to a terminal.
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn said(error: &kube::Error) -> String {

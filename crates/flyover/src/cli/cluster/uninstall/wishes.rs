@@ -129,7 +129,9 @@ fn not_clean(states: &[NodeState], abandon: &[String]) -> Vec<String> {
 }
 
 fn not_clean_lane(state: &NodeState, lane: Lane) -> Option<String> {
-    let said = state.status.as_ref().and_then(|status| status.lanes.get(&lane));
+    // Where no agent ever ran nothing was done, and nobody will say so: the operator knows how long to wait for one.
+    let status = state.status.as_ref().filter(|status| !status.version.is_empty())?;
+    let said = status.lanes.get(&lane);
     let how = match said {
         Some(said) if said.phase == LanePhase::Clean => return None,
         Some(said) if said.message.is_empty() => format!("{:?}", said.phase),
@@ -153,4 +155,29 @@ fn late(waiting: &[String]) -> anyhow::Error {
     Fault::new(Exit::Failed, format!("not all was taken back in time; still to do: {who}"))
         .hint("it goes on; run this again. A node that is dead for good is given up with --abandon NODE")
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(status: serde_json::Value) -> NodeState {
+        let state = json!({
+            "apiVersion": "flyover.dev/v1alpha1", "kind": "NodeState", "metadata": {"name": "a"},
+            "spec": {"lanes": {"fastPath": {"allow": "none"}}}, "status": status,
+        });
+        serde_json::from_value(state).unwrap()
+    }
+
+    #[test]
+    fn a_lane_is_waited_for_where_an_agent_ran_and_not_where_none_ever_did() {
+        let said = |status| not_clean(&[state(status)], &[]);
+        assert_eq!(said(json!({})), Vec::<String>::new());
+        let heard = json!({"version": "0.1.0"});
+        assert_eq!(said(heard), ["node a, fastpath: its agent has said nothing of it"]);
+        let clean = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Clean"}}});
+        assert_eq!(said(clean), Vec::<String>::new());
+        let failed = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Failed", "message": "no"}}});
+        assert_eq!(said(failed), ["node a, fastpath: Failed: no"]);
+    }
 }
