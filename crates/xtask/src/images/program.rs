@@ -46,26 +46,42 @@ impl Program {
         Ok(stripped)
     }
 
-    /// Builds it below `to`; gives the file.
-    pub(super) fn build(
-        &self,
-        root: &Path,
-        to: &Path,
-        architecture: Architecture,
-    ) -> anyhow::Result<PathBuf> {
-        let (folder, target) = (to.join("build"), target(self.libc, architecture));
-        let sysroot = if self.libc == Libc::Gnu { sysroot::of(root, architecture)? } else { None };
-        let set = variables(self.libc, architecture, &Places::of(root, &folder)?, sysroot.as_deref());
+    /// Where `build` puts it below `to`.
+    pub(super) fn built(&self, to: &Path, architecture: Architecture) -> PathBuf {
+        to.join("build").join(target(self.libc, architecture)).join("image").join(self.name)
+    }
+}
+
+/// Builds all of an image below `to`: those of one target together, since what they share is built once then.
+pub(super) fn build(
+    programs: &[Program],
+    root: &Path,
+    to: &Path,
+    architecture: Architecture,
+) -> anyhow::Result<()> {
+    let folder = to.join("build");
+    for libc in [Libc::Musl, Libc::Gnu] {
+        let together: Vec<&Program> = programs.iter().filter(|program| program.libc == libc).collect();
+        if together.is_empty() {
+            continue;
+        }
+        let target = target(libc, architecture);
+        let sysroot = if libc == Libc::Gnu { sysroot::of(root, architecture)? } else { None };
+        let set = variables(libc, architecture, &Places::of(root, &folder)?, sysroot.as_deref());
         let cargo = Cmd::new("cargo")
             .args(["build", "--profile", "image", "--locked", "--target", target])
-            .args(["--package", self.package, "--bin", self.name])
+            .args(together.iter().flat_map(|program| ["--package", program.package, "--bin", program.name]))
             .args(["--manifest-path".as_ref(), root.join("Cargo.toml").as_os_str()])
             .args(["--target-dir".as_ref(), folder.as_os_str()]);
         set.into_iter()
             .fold(cargo, |cargo, (name, value)| cargo.env(name, value))
             .timeout(BUILD)
             .run()
-            .with_context(|| format!("failed to build `{}` for {target}", self.name))?;
-        Ok(folder.join(target).join("image").join(self.name))
+            .with_context(|| format!("failed to build {} for {target}", names(&together)))?;
     }
+    Ok(())
+}
+
+fn names(programs: &[&Program]) -> String {
+    programs.iter().map(|program| format!("`{}`", program.name)).collect::<Vec<_>>().join(" and ")
 }

@@ -10,7 +10,7 @@ use flyover_testkit::cluster::libraries;
 
 use super::program::{Program, Source};
 use super::toolchain::{Libc, target};
-use super::{sbom, sysroot};
+use super::{program, sbom, sysroot};
 
 /// An image of our programs.
 pub(super) struct Recipe {
@@ -71,9 +71,12 @@ impl Recipe {
     ) -> anyhow::Result<Image> {
         let mut files = Files::new().folder("/tmp", 0o1777)?;
         let mut linked = BTreeSet::new();
+        if source == Source::Image {
+            program::build(self.programs, root, to, architecture)?;
+        }
         for program in self.programs {
             let file = match source {
-                Source::Image => program.build(root, to, architecture)?,
+                Source::Image => program.built(to, architecture),
                 Source::Debug => program.debug(root, to)?,
             };
             if source == Source::Debug {
