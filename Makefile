@@ -57,12 +57,12 @@ setup-cluster: setup ## Install what clusters are made of, and build Kubernetes 
 	@scripts/install-kubernetes
 
 cluster: setup-cluster ## Raise a Kubernetes cluster of two nodes on this machine, with the images that are built (CLUSTER="--proxy nftables --hugepages 512 …")
-	cargo build --package xtask
+	cargo build --bin xtask
 	@$(SUDO) target/debug/xtask cluster up $(CLUSTER)
 	@$(if $(BUILT_IMAGES),$(SUDO) target/debug/xtask cluster load $(BUILT_IMAGES))
 
 cluster-down: ## Take it away
-	cargo build --package xtask
+	cargo build --bin xtask
 	@$(SUDO) target/debug/xtask cluster down
 
 demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{json,html}
@@ -74,18 +74,18 @@ demo: setup ## Build, raise a lab, compare the paths, write target/demo/report.{
 
 demo-switch: cni ## Raise a userspace switch, attach pods and a VM by both documents' networks, measure, take all back
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo build $(if $(filter target/release,$(PROGRAMS)),--release) --package flyover
-	cargo build --package xtask
+	cargo build $(if $(filter target/release,$(PROGRAMS)),--release --package flyover,--bin flyover)
+	cargo build --bin xtask
 	@$(SUDO) target/debug/xtask demo-switch --programs $(PROGRAMS) --plugin target/cni/flyover
 
 demo-cluster: setup-cluster ## Raise a cluster, install Flyover, measure what it does and takes, remove it, take all back
-	cargo build --package xtask
+	cargo build --bin xtask
 ifeq ($(PROGRAMS),target/release)
 	cargo build --release --package flyover
 	target/debug/xtask images --native
 	@$(SUDO) target/debug/xtask demo-cluster --programs $(PROGRAMS) --images target/images
 else
-	cargo build --package flyover --package flyover-agent --package flyover-operator --package flyover-cni
+	cargo build --bins
 	target/debug/xtask images --debug
 	@$(SUDO) target/debug/xtask demo-cluster --programs $(PROGRAMS) --images target/images/debug
 endif
@@ -110,7 +110,7 @@ lint: setup ## Check format, clippy, the house's own rules and the BPF programs'
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --test kernels --test node_vm --test cluster_vm --test guests --test cluster --test api -- -D warnings
-	cargo run --quiet --package tidy
+	cargo run --quiet --bin tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
 
@@ -139,14 +139,12 @@ test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the g
 # One machine at a time: each has eight CPUs, emulated.
 test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, a cluster in one, and VMs on a switch
 	@scripts/install-packages $(VM_PACKAGES)
-	RUST_TEST_THREADS=1 cargo test --package flyover --test node_vm -- --nocapture $(VM_TESTS)
-	RUST_TEST_THREADS=1 cargo test --package flyover-testkit --test cluster_vm -- --nocapture $(VM_TESTS)
-	RUST_TEST_THREADS=1 cargo test --package flyover-vhost --test guests -- --nocapture $(VM_TESTS)
+	RUST_TEST_THREADS=1 cargo test --workspace --test node_vm --test cluster_vm --test guests -- --nocapture $(VM_TESTS)
 
 # One cluster at a time: each is a gigabyte of daemons.
 test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster, with images of what the tests are built with
 	cargo test --workspace --test cluster --test api --test cni --no-run
-	cargo build --package xtask
+	cargo build --bin xtask
 	target/debug/xtask images --debug
 	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --test api --no-fail-fast -- --nocapture
 
