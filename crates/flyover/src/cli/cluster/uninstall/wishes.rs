@@ -174,10 +174,10 @@ mod tests {
         let said = |status| not_clean(&[state(status)], &[]);
         assert_eq!(said(json!({})), Vec::<String>::new());
         let heard = json!({"version": "0.1.0"});
-        assert_eq!(said(heard), ["node a, fastpath: its agent has said nothing of it"]);
+        assert_eq!(said(heard), ["node a, fastPath: its agent has said nothing of it"]);
         let clean = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Clean"}}});
         assert_eq!(said(clean), Vec::<String>::new());
         let failed = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Failed", "message": "no"}}});
-        assert_eq!(said(failed), ["node a, fastpath: Failed: no"]);
+        assert_eq!(said(failed), ["node a, fastPath: Failed: no"]);
     }
 }
