@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use flyover_api::resource::marks::ABANDON_NODES;
+use flyover_api::resource::marks::{ABANDON_NODES, CLEAN_NODES};
 use flyover_api::resource::{FastPath, GROUP, Lane, LanePhase, NodeProfile, NodeState, Switch};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::left;
 use super::super::progress::Progress;
@@ -105,21 +105,25 @@ async fn delete(
     let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
     let name = object.name_any();
     let failed = |error| told::error(&format!("failed to delete {} `{name}`", kind.kind), error);
-    let mut change = json!({});
     if !abandon.is_empty() {
-        change["metadata"]["annotations"][ABANDON_NODES] = json!(abandon.join(","));
-    }
-    if gives_up_all(abandon) {
-        // Nobody is waited for, so it need not wait for an operator either.
-        change["metadata"]["finalizers"] = json!(null);
-    }
-    if !abandon.is_empty() {
+        let change = giving_up(object, abandon);
         api.patch(&name, &PatchParams::default(), &Patch::Merge(&change)).await.map_err(failed)?;
     }
     match api.delete(&name, &DeleteParams::default()).await {
         Err(error) if !told::is_absent(&error) => Err(failed(error)),
         _ => Ok(()),
     }
+}
+
+/// What says on a resource which nodes are not waited for.
+fn giving_up(object: &DynamicObject, abandon: &[String]) -> Value {
+    let mut change = json!({"metadata": {"annotations": {ABANDON_NODES: abandon.join(",")}}});
+    if gives_up_all(abandon) {
+        // Nobody is waited for, so it need not wait for an operator either. What others wait for is theirs.
+        let others: Vec<&String> = object.finalizers().iter().filter(|name| *name != CLEAN_NODES).collect();
+        change["metadata"]["finalizers"] = json!(others);
+    }
+    change
 }
 
 /// Lanes of nodes that are not clean and were not given up, each with what it says.
@@ -170,14 +174,26 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_up_all_nodes_takes_away_our_finalizer_and_no_other() {
+        let object = json!({"metadata": {"name": "all", "finalizers": ["a/b", CLEAN_NODES]}});
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let all = giving_up(&object, &["*".to_owned()]);
+        assert_eq!(all["metadata"]["finalizers"], json!(["a/b"]));
+        let one = giving_up(&object, &["n1".to_owned(), "n2".to_owned()]);
+        assert_eq!(one, json!({"metadata": {"annotations": {ABANDON_NODES: "n1,n2"}}}));
+    }
+
+    #[test]
     fn a_lane_is_waited_for_where_an_agent_ran_and_not_where_none_ever_did() {
         let said = |status| not_clean(&[state(status)], &[]);
         assert_eq!(said(json!({})), Vec::<String>::new());
         let heard = json!({"version": "0.1.0"});
         assert_eq!(said(heard), ["node a, fastPath: its agent has said nothing of it"]);
-        let clean = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Clean"}}});
-        assert_eq!(said(clean), Vec::<String>::new());
-        let failed = json!({"version": "0.1.0", "lanes": {"fastPath": {"phase": "Failed", "message": "no"}}});
-        assert_eq!(said(failed), ["node a, fastPath: Failed: no"]);
+        let lane = |phase| {
+            let lane = json!({"phase": phase, "needs": "none", "reason": "", "message": "why"});
+            json!({"version": "0.1.0", "lanes": {"fastPath": lane}})
+        };
+        assert_eq!(said(lane("Clean")), Vec::<String>::new());
+        assert_eq!(said(lane("Failed")), ["node a, fastPath: Failed: why"]);
     }
 }
