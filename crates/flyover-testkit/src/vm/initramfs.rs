@@ -61,6 +61,14 @@ impl Initramfs {
         libraries(from).iter().try_for_each(|library| self.copy(library))
     }
 
+    /// The same of a program that was built here, without what only a debugger reads: a guest unpacks the archive into its memory.
+    pub fn built(&mut self, from: &Path, path: &str) -> anyhow::Result<()> {
+        let stage = tempfile::tempdir()?;
+        let stripped = stage.path().join("program");
+        Cmd::new("strip").args(["--strip-debug".as_ref(), from, "-o".as_ref(), stripped.as_path()]).run()?;
+        self.program(&stripped, path)
+    }
+
     /// Puts tools of this machine, by name, to where they are found before busybox's.
     pub fn tools(&mut self, names: &[&str]) -> anyhow::Result<()> {
         names.iter().try_for_each(|name| self.program(&find_tool(name)?, &format!("usr/sbin/{name}")))

@@ -47,6 +47,10 @@ impl Machine {
             Err(CmdError::Timeout { .. }) => follow(&format!("ended after its limit of {:?}", self.limit)),
             Err(error) => bail!(error),
         }
+        // It goes on, without whatever came last in the archive.
+        if tail.text.contains("Initramfs unpacking failed") {
+            bail!("the guest's memory does not hold its files, `{}`", self.initramfs.display());
+        }
         Ok(tail.text)
     }
 

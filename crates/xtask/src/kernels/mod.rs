@@ -126,7 +126,7 @@ impl Programs {
     }
 
     fn put(&self, initramfs: &mut Initramfs) -> anyhow::Result<()> {
-        self.0.iter().try_for_each(|(from, to)| initramfs.program(from, to))
+        self.0.iter().try_for_each(|(from, to)| initramfs.built(from, to))
     }
 }
 
