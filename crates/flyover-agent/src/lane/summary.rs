@@ -56,7 +56,8 @@ pub(crate) fn refused(refusals: &[Refusal]) -> Look {
 /// The last generations of a journal.
 pub(crate) fn journal(past: &[Past]) -> Vec<String> {
     let line = |past: &Past| {
-        format!("generation {} of {}: {} steps, {}", past.number, past.started, past.steps, past.state)
+        let steps = if past.steps == 1 { "step" } else { "steps" };
+        format!("generation {} of {}: {} {steps}, {}", past.number, past.started, past.steps, past.state)
     };
     past.iter().skip(past.len().saturating_sub(GENERATIONS)).map(line).collect()
 }

@@ -32,6 +32,8 @@ pub(super) struct Resource {
     pub(super) lane: Lane,
     pub(super) name: String,
     pub(super) deleting: bool,
+    /// How often its spec was changed.
+    pub(super) generation: i64,
     pub(super) placement: Placement,
     pub(super) status: ResourceStatus,
 }
@@ -88,6 +90,7 @@ fn resource(
         lane,
         name: object.name_any(),
         deleting: object.meta().deletion_timestamp.is_some(),
+        generation: object.meta().generation.unwrap_or_default(),
         placement: placement.clone(),
         status: status.cloned().unwrap_or_default(),
     }

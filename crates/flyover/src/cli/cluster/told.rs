@@ -18,7 +18,9 @@ pub(super) fn error(doing: &str, error: kube::Error) -> anyhow::Error {
 }
 
 fn refused(doing: &str, status: &Status) -> Fault {
-    let exit = if [400, 422].contains(&status.code) { Exit::Usage } else { Exit::Failed };
+    // A field that the schema does not know comes as a failure of the server's own.
+    let ours = [400, 422].contains(&status.code) || status.message.contains("typed patch object");
+    let exit = if ours { Exit::Usage } else { Exit::Failed };
     let fault = Fault::new(exit, format!("{doing}: {}", status.message));
     match status.code {
         401 => fault.hint("the credentials of the kubeconfig are not, or no longer, known to this cluster"),

@@ -47,7 +47,7 @@ impl OfPod {
             found.map_err(|error| told::error(&format!("failed to read pod {namespace}/{name}"), error))?;
         let Some(pod) = found else {
             return Err(Fault::new(Exit::Failed, format!("there is no pod {namespace}/{name}"))
-                .hint("name it as NAMESPACE/NAME, or give -n")
+                .hint(format!("`kubectl get pods -n {namespace}` lists those there are"))
                 .into());
         };
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());

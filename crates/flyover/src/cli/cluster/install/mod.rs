@@ -98,7 +98,8 @@ impl Install {
             .hint("Flyover labels its namespace, and an uninstall removes it: choose one for it alone")
             .into());
         }
-        let objects = objects(&self.wanted());
+        let wanted = self.wanted();
+        let objects = objects(&wanted);
         if self.dry_run == Some(DryRun::Client) {
             print(&objects, self.output)?;
             return Ok(ExitCode::SUCCESS);
@@ -106,6 +107,9 @@ impl Install {
         let client = self.connect.client().await?.client;
         let server_only = self.dry_run == Some(DryRun::Server);
         place::check(&client, &self.namespace).await?;
+        for other in place::other_images(&client, &wanted).await? {
+            eprintln!("note: {other}");
+        }
         for object in &objects {
             send(&client, object, server_only).await?;
             let how = if server_only { "would be applied" } else { "applied" };
@@ -114,7 +118,7 @@ impl Install {
         if !server_only && !self.no_wait {
             ready::wait(&client, &self.namespace, self.timeout).await?;
             eprintln!(
-                "Flyover is ready. Next: apply a FastPath, NodeProfile or Switch, and see `kubectl flyover status`."
+                "Flyover is ready. Next: apply a FastPath, NodeProfile or Switch if there is none, and see `kubectl flyover status`."
             );
         }
         Ok(ExitCode::SUCCESS)

@@ -1,8 +1,8 @@
 //! Whether Flyover may be installed into a namespace: an uninstall removes it, and two installations would share one cluster.
 
-use flyover_render::install::{INSTALLED, selector};
-use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::Namespace;
+use flyover_render::install::{INSTALLED, Installation, selector};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{Namespace, PodTemplateSpec};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 
@@ -19,6 +19,27 @@ pub(super) async fn check(client: &Client, namespace: &str) -> anyhow::Result<()
         list(client, "the agents", &ListParams::default().labels(&selector())).await?;
     let installed: Vec<String> = agents.iter().filter_map(ResourceExt::namespace).collect();
     verdict(namespace, there.as_ref(), &installed).map_or(Ok(()), |fault| Err(fault.into()))
+}
+
+/// What an installation over another one would run instead: a person who only meant to repair it named no image.
+pub(super) async fn other_images(client: &Client, wanted: &Installation) -> anyhow::Result<Vec<String>> {
+    let ours = ListParams::default().labels(&selector());
+    let operators: Vec<Deployment> = list(client, "the operator", &ours).await?;
+    let agents: Vec<DaemonSet> = list(client, "the agents", &ours).await?;
+    let operators = operators.iter().filter_map(|of| image(&of.spec.as_ref()?.template));
+    let agents = agents.iter().filter_map(|of| image(&of.spec.as_ref()?.template));
+    let operators = operators.filter_map(|is| differs("operator", &is, &wanted.image_operator));
+    let agents = agents.filter_map(|is| differs("agent", &is, &wanted.image_agent));
+    Ok(operators.chain(agents).collect())
+}
+
+fn image(template: &PodTemplateSpec) -> Option<String> {
+    template.spec.as_ref()?.containers.first()?.image.clone()
+}
+
+fn differs(whose: &str, is: &str, wanted: &str) -> Option<String> {
+    let keep = format!("`--image-{whose} {is}` keeps it");
+    (is != wanted).then(|| format!("the {whose}'s image was {is} and becomes {wanted}; {keep}"))
 }
 
 /// `installed` are the namespaces that have agents of ours.
@@ -60,5 +81,12 @@ mod tests {
         assert!(foreign.contains("namespace a is there, and is not Flyover's"), "{foreign}");
         let second = refused(None, &["b"]).unwrap();
         assert!(second.contains("installed in namespace b already"), "{second}");
+    }
+
+    #[test]
+    fn an_image_that_would_be_another_one_is_named_with_what_keeps_it() {
+        assert_eq!(differs("agent", "a:1", "a:1"), None);
+        let told = "the agent's image was reg/a:1 and becomes a:1; `--image-agent reg/a:1` keeps it";
+        assert_eq!(differs("agent", "reg/a:1", "a:1").as_deref(), Some(told));
     }
 }

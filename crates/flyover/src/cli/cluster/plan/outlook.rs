@@ -185,6 +185,7 @@ mod tests {
             lane: Lane::FastPath,
             name: "old".into(),
             deleting: false,
+            generation: 1,
             placement,
             status: flyover_api::resource::ResourceStatus::default(),
         }

@@ -76,7 +76,7 @@ pub(super) fn view(seen: &Seen) -> View {
     wrong.extend(seen.states.iter().flat_map(of_state));
     wrong.extend(seen.nodes.iter().filter_map(|node| of_machine(node, &seen.states)));
     wrong.sort();
-    let mut nodes: Vec<OfNode> = seen.states.iter().map(node).collect();
+    let mut nodes: Vec<OfNode> = seen.states.iter().map(|state| node(state, &seen.resources)).collect();
     nodes.sort_by_key(|node| (!node.is_wrong, node.name.clone()));
     let count = |count: Option<Count>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
     View {
@@ -102,7 +102,33 @@ fn workloads(seen: &Seen) -> Vec<Wrong> {
         };
         Some(Wrong { rank: 0, of: of.into(), reason: "NotReady".into(), message, next: next.into() })
     };
-    [told("operator", seen.operator), told("agents", seen.agents)].into_iter().flatten().collect()
+    let nobody = seen.operator.filter(|count| count.wanted == 0).map(|_| Wrong {
+        rank: 0,
+        of: "operator".into(),
+        reason: "Stopped".into(),
+        message: "it is scaled to 0, so nobody carries out what is asked for".into(),
+        next: "kubectl flyover install".into(),
+    });
+    let counted = [told("operator", seen.operator), told("agents", seen.agents), nobody, missed(seen)];
+    counted.into_iter().flatten().collect()
+}
+
+/// Nodes that are to have something, and no agent that would do it. How many agents are meant to run is the only word there is:
+/// a selector or a taint keeps one from a node without a trace.
+fn missed(seen: &Seen) -> Option<Wrong> {
+    let agents = usize::try_from(seen.agents?.wanted).unwrap_or_default();
+    let nodes =
+        seen.states.iter().filter(|state| state.spec.lanes.values().any(|lane| lane.wanted.is_some()));
+    let nodes = nodes.count();
+    (nodes > agents).then(|| Wrong {
+        rank: 0,
+        of: "agents".into(),
+        reason: "NoAgent".into(),
+        message: format!("{nodes} nodes are to have something, and agents are meant to run on {agents}"),
+        next:
+            "kubectl describe daemonset -A -l flyover.dev/installed (its nodeSelector), and the nodes' taints"
+                .into(),
+    })
 }
 
 fn of_resource(resource: &Resource) -> Vec<Wrong> {
@@ -205,6 +231,8 @@ fn of_machine(node: &Node, states: &[NodeState]) -> Option<Wrong> {
 
 fn resource(resource: &Resource) -> OfResource {
     let ready = resource.status.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+    // What is said of an older spec is said of nothing that is asked for.
+    let ready = ready.filter(|_| resource.status.observed_generation >= Some(resource.generation));
     let nodes = resource.status.nodes;
     OfResource {
         name: resource.title(),
@@ -219,10 +247,10 @@ fn resource(resource: &Resource) -> OfResource {
     }
 }
 
-fn node(state: &NodeState) -> OfNode {
+fn node(state: &NodeState, resources: &[Resource]) -> OfNode {
     let status = state.status.clone().unwrap_or_default();
     let phase = |lane: &Lane| match status.lanes.get(lane) {
-        Some(of) => format!("{:?}", of.phase),
+        Some(of) => format!("{:?}{}", of.phase, older(state, *lane, resources)),
         None if state.spec.lanes.contains_key(lane) => "Unknown".to_owned(),
         None => "-".to_owned(),
     };
@@ -234,6 +262,14 @@ fn node(state: &NodeState) -> OfNode {
         reported: status.reported.clone(),
         is_wrong: !of_state(state).is_empty(),
     }
+}
+
+/// Where a node has not the newest spec of its resource: it was not its turn yet, or the newest one failed somewhere.
+fn older(state: &NodeState, lane: Lane, resources: &[Resource]) -> &'static str {
+    let Some(wanted) = state.spec.lanes.get(&lane).and_then(|of| of.wanted.as_ref()) else { return "" };
+    let from = resources.iter().find(|resource| resource.lane == lane && resource.name == wanted.from);
+    let newest = from.map(|resource| resource.status.rollout.hash.as_str()).filter(|hash| !hash.is_empty());
+    if newest.is_some_and(|hash| hash != wanted.hash) { " (older spec)" } else { "" }
 }
 
 #[cfg(test)]

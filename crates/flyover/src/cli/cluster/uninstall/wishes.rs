@@ -165,7 +165,7 @@ fn late(waiting: &[String]) -> anyhow::Error {
 mod tests {
     use super::*;
 
-    fn state(status: serde_json::Value) -> NodeState {
+    fn state(status: Value) -> NodeState {
         let state = json!({
             "apiVersion": "flyover.dev/v1alpha1", "kind": "NodeState", "metadata": {"name": "a"},
             "spec": {"lanes": {"fastPath": {"allow": "none"}}}, "status": status,

@@ -20,7 +20,8 @@ fn lane(phase: &str, message: &str) -> serde_json::Value {
 
 fn resource(lane: Lane, name: &str, status: serde_json::Value) -> Resource {
     let status: ResourceStatus = serde_json::from_value(status).unwrap();
-    Resource { lane, name: name.into(), deleting: false, placement: Default::default(), status }
+    let generation = status.observed_generation.unwrap_or_default();
+    Resource { lane, name: name.into(), deleting: false, generation, placement: Default::default(), status }
 }
 
 fn sick() -> Seen {
@@ -102,4 +103,49 @@ fn a_resource_that_rests_without_its_nodes_is_wrong_and_one_that_is_paused_is_no
     assert_eq!(said(0, "NoNodes", "Complete"), ["NoNodes"]);
     assert_eq!(said(2, "NotAllReady", "Paused"), Vec::<String>::new());
     assert_eq!(said(0, "Outranked", "Complete"), Vec::<String>::new());
+}
+
+fn calm() -> Seen {
+    let mut seen = sick();
+    seen.agents = Some(Count::of(2, 2));
+    seen.resources.remove(0);
+    let ready = |name| state(name, json!({"fastPath": lane("Ready", "")}));
+    seen.states = vec![ready("n1"), ready("n2")];
+    for state in &mut seen.states {
+        let wanted =
+            json!({"allow": "none", "wanted": {"from": "all", "generation": 1, "hash": "old", "spec": {}}});
+        state.spec.lanes.insert(Lane::FastPath, serde_json::from_value(wanted).unwrap());
+    }
+    seen
+}
+
+#[test]
+fn where_nobody_carries_out_what_is_asked_for_something_is_wrong() {
+    assert!(view(&calm()).healthy);
+    let of_wrong = |seen: &Seen| {
+        let wrong = view(seen).wrong.into_iter();
+        wrong.map(|wrong| format!("{}: {}", wrong.of, wrong.reason)).collect::<Vec<_>>()
+    };
+    let stopped = Seen { operator: Some(Count::of(0, 0)), ..calm() };
+    assert_eq!(of_wrong(&stopped), ["operator: Stopped"]);
+    let kept_away = Seen { agents: Some(Count::of(1, 1)), ..calm() };
+    assert_eq!(of_wrong(&kept_away), ["agents: NoAgent"]);
+}
+
+#[test]
+fn what_the_operator_has_not_looked_at_is_not_said_to_be_done() {
+    let mut seen = calm();
+    seen.resources[0].generation += 1;
+    let told = view(&seen);
+    assert_eq!((told.resources[0].ready, told.resources[0].reason.as_str()), (Truth::Unknown, "NotSeenYet"));
+    assert!(table(&told, false).ends_with("Nothing is wrong, and not all is done yet.\n"));
+}
+
+#[test]
+fn a_node_that_is_ready_with_an_older_spec_says_so() {
+    let mut seen = calm();
+    seen.resources[0].status.rollout.hash = "new".into();
+    seen.states[1].spec.lanes.get_mut(&Lane::FastPath).unwrap().wanted.as_mut().unwrap().hash = "new".into();
+    let lanes: Vec<_> = view(&seen).nodes.into_iter().map(|node| node.lanes[1].clone()).collect();
+    assert_eq!(lanes, ["Ready (older spec)", "Ready"]);
 }
