@@ -75,8 +75,7 @@ impl<'a> Load<'a> {
         });
         soon("the stream has come to its end", || run("test -e /tmp/report").is_ok());
         let report: Value = serde_json::from_str(&run("cat /tmp/report").unwrap()).unwrap();
-        let sent = RATE as f64 * time.as_secs_f64();
-        let lost = (report[0]["lost"].as_f64().unwrap() / 100.0 * sent).round() as u64;
+        let lost = RATE * time.as_secs() - report[0]["iterations"].as_u64().unwrap();
         let unread = self.unread() - unread;
         let lost = Lost { stream: lost.saturating_sub(unread), unread, pings };
         eprintln!("{lost:?} of {report}");
