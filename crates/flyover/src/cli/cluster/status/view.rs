@@ -117,9 +117,10 @@ fn workloads(seen: &Seen) -> Vec<Wrong> {
 /// a selector or a taint keeps one from a node without a trace.
 fn missed(seen: &Seen) -> Option<Wrong> {
     let agents = usize::try_from(seen.agents?.wanted).unwrap_or_default();
-    let nodes =
-        seen.states.iter().filter(|state| state.spec.lanes.values().any(|lane| lane.wanted.is_some()));
-    let nodes = nodes.count();
+    let asked = |state: &&NodeState| state.spec.lanes.values().any(|lane| lane.wanted.is_some());
+    // What is kept of a node that is gone waits for nobody.
+    let there = |state: &&NodeState| seen.nodes.iter().any(|node| node.name_any() == state.name_any());
+    let nodes = seen.states.iter().filter(asked).filter(there).count();
     (nodes > agents).then(|| Wrong {
         rank: 0,
         of: "agents".into(),

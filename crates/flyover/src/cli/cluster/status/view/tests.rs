@@ -111,6 +111,8 @@ fn calm() -> Seen {
     seen.resources.remove(0);
     let ready = |name| state(name, json!({"fastPath": lane("Ready", "")}));
     seen.states = vec![ready("n1"), ready("n2")];
+    let node = |name| serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+    seen.nodes = vec![node("n1"), node("n2")];
     for state in &mut seen.states {
         let wanted =
             json!({"allow": "none", "wanted": {"from": "all", "generation": 1, "hash": "old", "spec": {}}});
@@ -130,6 +132,8 @@ fn where_nobody_carries_out_what_is_asked_for_something_is_wrong() {
     assert_eq!(of_wrong(&stopped), ["operator: Stopped"]);
     let kept_away = Seen { agents: Some(Count::of(1, 1)), ..calm() };
     assert_eq!(of_wrong(&kept_away), ["agents: NoAgent"]);
+    let gone = Seen { nodes: calm().nodes[..1].to_vec(), ..kept_away };
+    assert_eq!(of_wrong(&gone), Vec::<String>::new());
 }
 
 #[test]
