@@ -62,6 +62,17 @@ pub enum GenerationState {
     RolledBack,
 }
 
+/// Why a plan is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Somebody asks for it now. What is there was there before.
+    #[default]
+    Asked,
+    /// What was so by an earlier wish is so no more, and nobody asks now: what is there is not to come back.
+    Drift,
+}
+
 /// One step and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -71,6 +82,9 @@ pub struct Entry {
     pub found: Option<Action>,
     /// The state it had just after.
     pub left: Option<Action>,
+    /// Why it is done.
+    #[serde(default)]
+    pub cause: Cause,
     /// How far it is.
     pub state: EntryState,
 }
@@ -168,8 +182,17 @@ impl Generation {
 impl Entry {
     /// A step nothing was done of.
     #[must_use]
-    pub fn planned(step: Step) -> Self {
-        Self { step, found: None, left: None, state: EntryState::Planned }
+    pub fn planned(step: Step, cause: Cause) -> Self {
+        Self { step, found: None, left: None, cause, state: EntryState::Planned }
+    }
+
+    /// What goes back when all of ours goes, so far as this entry knows. Under drift lies what had been asked for.
+    #[must_use]
+    pub fn origin(&self) -> Option<Action> {
+        match self.cause {
+            Cause::Asked => self.found.clone(),
+            Cause::Drift => self.left.clone().or_else(|| Some(self.step.action.clone())),
+        }
     }
 
     /// What it is about.

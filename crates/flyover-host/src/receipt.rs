@@ -40,7 +40,7 @@ pub fn receipt(store: &Store) -> Result<Receipt, StoreError> {
     let mut all: Vec<(Mine, Option<Action>)> = Vec::new();
     for generation in store.generations()? {
         for entry in generation.standing() {
-            let Some(found) = entry.found.clone() else { continue };
+            let Some(found) = entry.origin() else { continue };
             let (wished, left) = (entry.step.action.clone(), entry.left.clone());
             let (number, since) = (generation.number, generation.started.clone());
             match all.iter_mut().find(|(mine, _)| mine.subject == entry.subject()) {

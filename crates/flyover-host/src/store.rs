@@ -15,7 +15,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Generation, LAYOUT, Rollback};
+use crate::journal::{Cause, Generation, LAYOUT, Rollback};
 use crate::past::stands;
 use crate::root::{HostError, HostRoot};
 
@@ -218,9 +218,7 @@ impl Store {
         let mut ledger = Ledger::new();
         for generation in self.generations()?.into_iter().filter(|generation| generation.number > to) {
             for entry in generation.standing() {
-                let (Some(found), wished) = (entry.found.clone(), entry.step.action.clone()) else {
-                    continue;
-                };
+                let (Some(found), wished) = (entry.origin(), entry.step.action.clone()) else { continue };
                 let mut left = entry.left.clone().unwrap_or_else(|| wished.clone());
                 let found = match ledger.remove(&entry.subject()) {
                     Some(Owned { found: first, left: before, .. }) if before.stays(&found) => first,
@@ -230,6 +228,7 @@ impl Store {
                         left = first.clone();
                         first
                     }
+                    Some(Owned { found: first, .. }) if entry.cause == Cause::Drift => first,
                     // Theirs is what goes back.
                     _ => found,
                 };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use flyover_api::resource::{FastPathBackend, FastPathSpec, PlanSummary, Wanted};
 use flyover_core::{Disturbance, IfName};
 use flyover_fastpath::{Backend, Instance, Report, ReportedDevice, Settings};
+use flyover_host::journal::Cause;
 use flyover_net::netlink::Netlink;
 
 use super::process::Process;
@@ -147,7 +148,7 @@ impl Runner for FastPathLane {
         }
     }
 
-    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance) -> Done {
+    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance, _cause: Cause) -> Done {
         let settings = match self.settings(wanted) {
             Ok(settings) => settings,
             Err(misfit) => return Done::Refused(misfit.why),
@@ -310,7 +311,7 @@ mod root {
             let notes =
                 vec!["1 of 1 devices of pods and 1 of 1 uplinks are followed by ebpf (tcx)".to_owned()];
             let made = Done::Made { drift: Vec::new(), notes };
-            assert_eq!(first.apply(&wanted(), Disturbance::None), made);
+            assert_eq!(first.apply(&wanted(), Disturbance::None, Cause::Asked), made);
             told(&mut first, "1 of 1 devices of pods and 1 of 1 uplinks");
             let pod: IpAddr = "10.244.0.2".parse().unwrap();
             chosen.send_modify(|choice| choice.not = [pod].into());

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use flyover_api::resource::{Assignment, Lane, LanePhase, LaneStatus, Wanted};
 use flyover_core::Disturbance;
+use flyover_host::journal::Cause;
 
 use super::decide::{Memory, Next, Verdict, decide, is_at_an_end};
 use super::heals::Heals;
@@ -112,7 +113,7 @@ impl Machine {
         if !self.begin(Some(wanted), doing, sight, desk) {
             return;
         }
-        let done = self.runner.apply(wanted, allow);
+        let done = self.runner.apply(wanted, allow, Cause::Asked);
         self.rebooting = matches!(done, Done::Rebooting(_));
         let (verdict, sight) = applied(done);
         let what = match verdict.phase {
@@ -135,7 +136,7 @@ impl Machine {
         self.heals.once_more(Instant::now());
         self.tell(Some(wanted), Happened::Drifted, found.clone(), desk);
         // No reboot heals what somebody changed.
-        let (verdict, left) = match self.runner.apply(wanted, Disturbance::Service) {
+        let (verdict, left) = match self.runner.apply(wanted, Disturbance::Service, Cause::Drift) {
             Done::Made { drift, .. } if drift.is_empty() => {
                 self.tell(Some(wanted), Happened::Healed, format!("made so again: {found}"), desk);
                 let verdict = Verdict::new(LanePhase::Ready, "AsAsked", "all is as it was asked for");

@@ -16,6 +16,7 @@ mod tests;
 
 use flyover_api::resource::{Lane, LaneStatus, PlanSummary, Wanted};
 use flyover_core::Disturbance;
+use flyover_host::journal::Cause;
 
 pub use decide::{Memory, Next, Verdict, decide};
 pub(crate) use fastpath::{FastPathLane, INSTANCE as FASTPATH_INSTANCE};
@@ -34,8 +35,8 @@ pub trait Runner: Send {
         let _nothing = wanted;
     }
 
-    /// Makes it so.
-    fn apply(&mut self, wanted: &Wanted, allow: Disturbance) -> Done;
+    /// Makes it so, anew or again.
+    fn apply(&mut self, wanted: &Wanted, allow: Disturbance, cause: Cause) -> Done;
 
     /// What taking all back would do.
     fn look_back(&mut self) -> Look;

@@ -4,6 +4,7 @@ use flyover_api::NodeProfileSpec;
 use flyover_api::resource::Wanted;
 use flyover_core::Disturbance;
 use flyover_host::executor::{ApplyError, Outcome};
+use flyover_host::journal::Cause;
 use flyover_host::node::{How, Node, NodeError};
 use flyover_host::store::StoreError;
 
@@ -51,14 +52,14 @@ impl Runner for ProfileLane {
         }
     }
 
-    fn apply(&mut self, wanted: &Wanted, allow: Disturbance) -> Done {
+    fn apply(&mut self, wanted: &Wanted, allow: Disturbance, cause: Cause) -> Done {
         let spec = match spec(wanted) {
             Ok(spec) => spec,
             Err(why) => return Done::Refused(why),
         };
         let allow_reboot = allow == Disturbance::Reboot;
         // The next agent goes on after a reboot: its program is not on the host.
-        let how = How { allow_reboot, now: now(), program: None, resumes: false };
+        let how = How { allow_reboot, cause, now: now(), program: None, resumes: false };
         match self.node.apply(&spec, &how) {
             Ok(applied) => match applied.outcome {
                 Outcome::Rebooting { why, .. } => Done::Rebooting(why),

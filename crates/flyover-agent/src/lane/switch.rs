@@ -12,6 +12,7 @@ use flyover_cni_core::node::Node;
 use flyover_cni_core::state::{Found, Store};
 use flyover_core::{Disturbance, HostPath, SwitchFacts};
 use flyover_host::executor::{ApplyError, Outcome};
+use flyover_host::journal::Cause;
 use flyover_host::root::HostRoot;
 use flyover_host::store::StoreError;
 use flyover_kubelet::Resources;
@@ -73,9 +74,9 @@ impl SwitchLane {
         names.into_iter().filter_map(directory).collect()
     }
 
-    fn made(&mut self, spec: &SwitchSpec) -> Result<Vec<String>, Done> {
+    fn made(&mut self, spec: &SwitchSpec, cause: Cause) -> Result<Vec<String>, Done> {
         let switch = Switch::for_spec(self.host.clone(), spec);
-        let applied = match switch.apply(spec, now()) {
+        let applied = match switch.apply(spec, cause, now()) {
             Ok(applied) => applied,
             Err(error @ (SwitchError::Refused(_) | SwitchError::Apply(ApplyError::Refused { .. }))) => {
                 return Err(Done::Refused(chain(&error)));
@@ -170,7 +171,7 @@ impl Runner for SwitchLane {
         }
     }
 
-    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance) -> Done {
+    fn apply(&mut self, wanted: &Wanted, _allow: Disturbance, cause: Cause) -> Done {
         let spec = match spec(wanted) {
             Ok(spec) => spec,
             Err(why) => return Done::Refused(why),
@@ -178,7 +179,7 @@ impl Runner for SwitchLane {
         if let Err(why) = Process::end(&mut self.running) {
             return Done::Failed(why);
         }
-        let made = self.made(&spec);
+        let made = self.made(&spec, cause);
         // Also what failed left a switch that is to be kept as it was.
         let begun = self.begin(&spec);
         match (made, begun) {

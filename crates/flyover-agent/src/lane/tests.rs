@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use flyover_api::resource::{Assignment, Lane, LanePhase, LaneStatus, PlanSummary, Wanted};
 use flyover_core::Disturbance::{self, Link, None as Nothing, Reboot, Service, Workloads};
+use flyover_host::journal::Cause;
 
 use super::{Desk, Done, Event, Look, Machine, Memory, Next, Removed, Runner, Sight, decide};
 
@@ -119,7 +120,7 @@ impl Runner for Scripted {
         self.looks.pop_front().expect("the script is long enough")
     }
 
-    fn apply(&mut self, _wanted: &Wanted, _allow: Disturbance) -> Done {
+    fn apply(&mut self, _wanted: &Wanted, _allow: Disturbance, _cause: Cause) -> Done {
         self.done.clone()
     }
 

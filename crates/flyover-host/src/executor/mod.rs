@@ -55,7 +55,7 @@ fn carry_out(held: &Held, order: &Order<'_>) -> Result<Outcome, ApplyError> {
     reboot::refuse_a_second(held, order.plan, waiting.as_ref())?;
     validate::validate(held, &steps)?;
     match waiting {
-        Some(same) if same.hash == order.plan.hash => go_on_with(held, same, steps, order.allow_reboot),
+        Some(same) if same.hash == order.plan.hash => go_on_with(held, same, steps, order),
         waiting if is_so(host, &steps) => {
             close(held, waiting)?;
             Ok(Outcome::AlreadySo)
@@ -79,7 +79,7 @@ fn begin(host: &HostRoot, number: u64, steps: Vec<Step>, order: &Order<'_>) -> G
         boot_id: boot_id(host),
         state: GenerationState::Running,
         run_from: 0,
-        steps: steps.into_iter().map(Entry::planned).collect(),
+        steps: steps.into_iter().map(|step| Entry::planned(step, order.cause)).collect(),
     }
 }
 
@@ -94,7 +94,7 @@ fn go_on_with(
     held: &Held,
     mut generation: Generation,
     steps: Vec<Step>,
-    allow_reboot: bool,
+    order: &Order<'_>,
 ) -> Result<Outcome, ApplyError> {
     let boot = boot_id(held.host());
     let rebooted = generation.state != GenerationState::AwaitingReboot { boot_id: boot.clone() };
@@ -103,10 +103,10 @@ fn go_on_with(
     }
     generation.steps.retain(|entry| !entry.is_reboot() || entry.state == EntryState::Done);
     generation.run_from = generation.steps.len();
-    generation.steps.extend(steps.into_iter().map(Entry::planned));
+    generation.steps.extend(steps.into_iter().map(|step| Entry::planned(step, order.cause)));
     generation.state = GenerationState::Running;
     generation.boot_id = boot;
-    run::run(held, generation, allow_reboot)
+    run::run(held, generation, order.allow_reboot)
 }
 
 /// Brings to its end what was cut off.

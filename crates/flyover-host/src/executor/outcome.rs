@@ -4,6 +4,7 @@ use flyover_core::{Plan, Subject};
 use serde::Serialize;
 
 use super::Report;
+use crate::journal::Cause;
 use crate::root::HostError;
 use crate::store::StoreError;
 
@@ -14,6 +15,8 @@ pub struct Order<'a> {
     pub plan: &'a Plan,
     /// The profile it came from, for the record.
     pub profile: serde_json::Value,
+    /// Why it is to be done.
+    pub cause: Cause,
     /// The time, for the record.
     pub now: String,
     /// Whether the plan's reboot may be made.

@@ -14,7 +14,7 @@ use super::run::{NEEDED, chain, last};
 use super::validate::prepares;
 use super::{NotUndone, reboot};
 use crate::hands;
-use crate::journal::{EntryState, Generation, GenerationState, Item, ItemState, LAYOUT, Rollback};
+use crate::journal::{Cause, EntryState, Generation, GenerationState, Item, ItemState, LAYOUT, Rollback};
 use crate::root::{HostError, HostRoot};
 use crate::store::{Held, StoreError};
 
@@ -75,16 +75,17 @@ pub fn roll_back(held: &Held, to: u64) -> Result<Report, StoreError> {
 fn items<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     for entry in generations.flat_map(Generation::standing) {
-        let Some(found) = entry.found.clone() else { continue };
+        let Some(found) = entry.origin() else { continue };
         let before =
             items.iter().position(|item| item.found.subject() == entry.subject()).map(|at| items.remove(at));
         let (found, mut wished, mixed) = match before {
             None => (found, Vec::new(), false),
             // Somebody changed it between two changes of ours: theirs is what goes back.
             Some(before) if !before.left.as_ref().is_none_or(|left| left.stays(&found)) => {
-                match before.found {
-                    first @ Action::BootArgs(_) => (first, before.wished, true),
-                    _ => (found, Vec::new(), false),
+                match (before.found, entry.cause) {
+                    (first @ Action::BootArgs(_), _) => (first, before.wished, true),
+                    (first, Cause::Drift) => (first, before.wished, before.mixed),
+                    (_, Cause::Asked) => (found, Vec::new(), false),
                 }
             }
             Some(before) => (before.found, before.wished, before.mixed),

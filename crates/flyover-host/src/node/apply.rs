@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Node, NodeError, resume_unit};
 use crate::executor::{self, Order, Outcome, Report};
-use crate::journal::{Generation, GenerationState};
+use crate::journal::{Cause, Generation, GenerationState};
 use crate::past::{Past, history, last_to_stand};
 use crate::receipt::{Receipt, receipt};
 use crate::store::Held;
@@ -20,6 +20,8 @@ use crate::store::Held;
 pub struct How<'a> {
     /// Whether the plan's reboot may be made.
     pub allow_reboot: bool,
+    /// Why it is applied.
+    pub cause: Cause,
     /// The time, for the record.
     pub now: String,
     /// The program that goes on after the reboot; none where whoever asks goes on by itself.
@@ -64,7 +66,8 @@ impl Node {
             resume_unit::add(&self.host, &mut plan, program)?;
         }
         let profile = serde_json::to_value(spec).expect("a profile has string keys only");
-        let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: how.allow_reboot };
+        let (now, cause) = (how.now.clone(), how.cause);
+        let order = Order { plan: &plan, profile, cause, now, allow_reboot: how.allow_reboot };
         let outcome = executor::apply(held, &order)?;
         let at_an_end = matches!(outcome, Outcome::Done { .. } | Outcome::AlreadySo);
         let drift = if at_an_end { self.view(spec)?.drift } else { Vec::new() };

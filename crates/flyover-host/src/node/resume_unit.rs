@@ -83,7 +83,7 @@ pub(super) fn take_away(node: &Node, held: &Held, how: &How<'_>) -> Result<(), N
     let plan = plan_wishes(&[], &node.facts(None)?, &executor::observe(&node.host, &[], &ledger)?, &ledger);
     let standing = generations.iter().rev().find(|generation| stands(generation));
     let profile = standing.map_or_else(|| serde_json::json!({}), |generation| generation.profile.clone());
-    let order = Order { plan: &plan, profile, now: how.now.clone(), allow_reboot: false };
+    let order = Order { plan: &plan, profile, cause: how.cause, now: how.now.clone(), allow_reboot: false };
     executor::apply(held, &order)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod crash;
+mod drift;
 mod failure;
 mod journal;
 mod person;

@@ -8,6 +8,7 @@ use flyover_core::{
 };
 use flyover_host::executor::{ApplyError, Order, Outcome, Report, Resumed, apply, resume, roll_back};
 use flyover_host::hands;
+use flyover_host::journal::Cause;
 use flyover_host::store::{Store, StoreError};
 use flyover_testkit::model::Model;
 
@@ -115,6 +116,7 @@ pub(crate) fn order(plan: &Plan) -> Order<'_> {
     Order {
         plan,
         profile: serde_json::Value::Null,
+        cause: Cause::Asked,
         now: "2026-01-01T00:00:00Z".to_owned(),
         allow_reboot: true,
     }
@@ -123,6 +125,12 @@ pub(crate) fn order(plan: &Plan) -> Order<'_> {
 pub(crate) fn do_apply(model: &Model, plan: &Plan) -> Result<Outcome, ApplyError> {
     let held = Store::at(&model.host()).lock()?;
     apply(&held, &order(plan))
+}
+
+/// What nobody asks for now: it was so before.
+pub(crate) fn do_heal(model: &Model, plan: &Plan) -> Result<Outcome, ApplyError> {
+    let held = Store::at(&model.host()).lock()?;
+    apply(&held, &Order { cause: Cause::Drift, ..order(plan) })
 }
 
 pub(crate) fn do_resume(model: &Model) -> Result<Resumed, ApplyError> {

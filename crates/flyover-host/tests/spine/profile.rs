@@ -5,6 +5,7 @@ use std::path::Path;
 
 use flyover_api::NodeProfileSpec;
 use flyover_host::executor::{ApplyError, Outcome};
+use flyover_host::journal::Cause;
 use flyover_host::node::{How, Node, NodeError};
 use flyover_testkit::model::{BootKind, Hardware, Model};
 use proptest::prelude::*;
@@ -17,7 +18,8 @@ fn node(model: &Model) -> Node {
 
 pub(crate) fn apply(model: &Model, spec: &NodeProfileSpec) -> Result<Outcome, NodeError> {
     let program = Some(Path::new("/usr/bin/flyover"));
-    let how = How { allow_reboot: true, now: "2026-01-01T00:00:00Z".to_owned(), program, resumes: false };
+    let now = "2026-01-01T00:00:00Z".to_owned();
+    let how = How { allow_reboot: true, cause: Cause::Asked, now, program, resumes: false };
     node(model).apply(spec, &how).map(|applied| applied.outcome)
 }
 

@@ -14,6 +14,7 @@ use flyover_core::{
 use flyover_host::cmd::{Cmd, CmdError};
 use flyover_host::executor::{ApplyError, Order, Outcome, Report, Resumed, apply, resume, roll_back};
 use flyover_host::hands;
+use flyover_host::journal::Cause;
 use flyover_host::ovs;
 use flyover_host::root::{HostRoot, Outside};
 use flyover_host::store::{Lane, Store};
@@ -127,6 +128,7 @@ impl World {
         let order = Order {
             plan: &plan,
             profile: serde_json::Value::Null,
+            cause: Cause::Asked,
             now: "2026-01-01T00:00:00Z".to_owned(),
             allow_reboot: false,
         };

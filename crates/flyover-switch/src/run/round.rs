@@ -12,6 +12,7 @@ use flyover_cni_core::reconcile::{self, Finding, Options, Verdict};
 use flyover_cni_core::repair::{Depth, Repaired, repair};
 use flyover_cni_core::state::Store;
 use flyover_cni_core::switch as attachments;
+use flyover_host::journal::Cause;
 use flyover_host::ovs;
 use serde::Serialize;
 
@@ -132,8 +133,8 @@ fn spec(settings: &Settings) -> Result<Vec<String>, SwitchError> {
     if settings.switch.view(&spec)?.plan.steps.is_empty() {
         return Ok(Vec::new());
     }
-    let applied =
-        settings.switch.apply(&spec, humantime::format_rfc3339_seconds(SystemTime::now()).to_string())?;
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let applied = settings.switch.apply(&spec, Cause::Drift, now)?;
     Ok(applied.plan.steps.iter().map(|step| step.action.subject().to_string()).collect())
 }
 

@@ -4,6 +4,7 @@ use flyover_api::SwitchSpec;
 use flyover_core::{Action, Drift, OvsDaemons, Plan};
 use flyover_host::executor::{self, Order, Outcome, Report};
 use flyover_host::hands;
+use flyover_host::journal::Cause;
 use flyover_host::past::{Past, history};
 use flyover_host::receipt::{Receipt, receipt};
 use flyover_host::store::Held;
@@ -29,21 +30,27 @@ pub struct Applied {
 impl Switch {
     /// Makes the switch what the spec says, once all that was begun before is at an end, and looks whether it is. `now` is
     /// the time, for the record.
-    pub fn apply(&self, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
+    pub fn apply(&self, spec: &SwitchSpec, cause: Cause, now: String) -> Result<Applied, SwitchError> {
         let held = self.store.lock()?;
-        let applied = self.apply_held(&held, spec, now);
+        let applied = self.apply_held(&held, spec, cause, now);
         let left = leave(held);
         applied.and_then(|applied| left.map(|()| applied))
     }
 
-    fn apply_held(&self, held: &Held, spec: &SwitchSpec, now: String) -> Result<Applied, SwitchError> {
+    fn apply_held(
+        &self,
+        held: &Held,
+        spec: &SwitchSpec,
+        cause: Cause,
+        now: String,
+    ) -> Result<Applied, SwitchError> {
         if is_cut_off(held)? {
             self.wake(held)?;
         }
         executor::finish(held)?;
         let plan = self.view(spec)?.plan;
         let profile = serde_json::to_value(spec).expect("a spec has string keys only");
-        let order = Order { plan: &plan, profile, now, allow_reboot: false };
+        let order = Order { plan: &plan, profile, cause, now, allow_reboot: false };
         let outcome = executor::apply(held, &order)?;
         let now = self.view(spec)?;
         Ok(Applied { outcome, plan, drift: now.drift, owed: now.owed })

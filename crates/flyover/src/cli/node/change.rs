@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use flyover_api::NodeProfileSpec;
 use flyover_host::executor::Outcome;
+use flyover_host::journal::Cause;
 use flyover_host::node::{How, Node};
 
 use super::Printed;
@@ -60,7 +61,8 @@ impl Apply {
         root_only("a node")?;
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let how = How { allow_reboot: self.allow_reboot, now, program: Some(&program), resumes: self.resume };
+        let (allow_reboot, program) = (self.allow_reboot, Some(&*program));
+        let how = How { allow_reboot, cause: Cause::Asked, now, program, resumes: self.resume };
         let applied = node.apply(&spec, &how).map_err(told)?;
         show(&self.printed, &applied, || spine::applied(&applied.outcome, &applied.plan, &applied.drift))?;
         if matches!(applied.outcome, Outcome::NeedsReboot { .. }) {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Args;
+use flyover_host::journal::Cause;
 use flyover_host::live::Live;
 use flyover_switch::Switch;
 
@@ -50,7 +51,7 @@ impl Apply {
         }
         root_only("a switch")?;
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let applied = switch.apply(&spec, now).map_err(told)?;
+        let applied = switch.apply(&spec, Cause::Asked, now).map_err(told)?;
         print::show(&self.printed, &applied, || {
             spine::applied(&applied.outcome, &applied.plan, &applied.drift)
         })?;
