@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::install::{Count, of_daemons, of_deployment};
+use super::install::{Count, kept, of_daemons, of_deployment};
 use super::told;
 
 /// What the API server knows.
@@ -18,6 +18,8 @@ pub(super) struct Seen {
     pub(super) operator: Option<Count>,
     /// The agents.
     pub(super) agents: Option<Count>,
+    /// Pods of theirs that are not ready, and why.
+    pub(super) kept: Vec<String>,
     /// What people wrote.
     pub(super) resources: Vec<Resource>,
     /// What nodes are to have, and have.
@@ -45,6 +47,11 @@ impl Resource {
     }
 }
 
+/// Whether nothing new is scheduled on a node, by whoever's wish.
+pub(super) fn is_cordoned(node: &Node) -> bool {
+    node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default()
+}
+
 /// Reads all of it.
 pub(super) async fn look(client: &Client) -> anyhow::Result<Seen> {
     let ours = ListParams::default().labels(&selector());
@@ -54,13 +61,10 @@ pub(super) async fn look(client: &Client) -> anyhow::Result<Seen> {
     let mut states: Vec<NodeState> = list(client, "the nodes' states", &ListParams::default()).await?;
     nodes.sort_by_key(ResourceExt::name_any);
     states.sort_by_key(ResourceExt::name_any);
-    Ok(Seen {
-        operator: deployments.first().map(of_deployment),
-        agents: daemons.first().map(of_daemons),
-        resources: resources(client).await?,
-        states,
-        nodes,
-    })
+    let (operator, agents) = (deployments.first().map(of_deployment), daemons.first().map(of_daemons));
+    let all_ready = operator.iter().chain(&agents).all(|count| count.is_ready());
+    let kept = if all_ready { Vec::new() } else { kept(Api::all(client.clone())).await? };
+    Ok(Seen { operator, agents, kept, resources: resources(client).await?, states, nodes })
 }
 
 /// All that people wrote, by kind and name.

@@ -13,7 +13,7 @@ use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
 
-pub(super) use ready::{Count, of_daemons, of_deployment};
+pub(super) use ready::{Count, SHOWN, kept, of_daemons, of_deployment};
 
 use super::connect::Connect;
 use super::told;

@@ -12,6 +12,9 @@ use super::super::progress::Progress;
 use super::super::told;
 use crate::cli::fault::{Exit, Fault};
 
+/// So many pods that are not ready are named.
+pub(in crate::cli::cluster) const SHOWN: usize = 5;
+
 /// Waits until operator and agents are ready.
 pub(super) async fn wait(client: &Client, namespace: &str, limit: Duration) -> anyhow::Result<()> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
@@ -78,19 +81,28 @@ pub(in crate::cli::cluster) fn of_daemons(of: &DaemonSet) -> Count {
 }
 
 async fn late(client: &Client, namespace: &str, operator: &Count, agents: &Count) -> anyhow::Result<Fault> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let ours = ListParams::default().labels(&selector());
-    let pods = pods.list(&ours).await.map_err(|error| told::error("failed to list the pods", error))?;
-    let mut kept: Vec<String> =
-        pods.iter().filter_map(|pod| Some(format!("pod {}: {}", pod.name_any(), trouble(pod)?))).collect();
-    kept.sort();
-    kept.truncate(5);
+    let mut kept = kept(Api::namespaced(client.clone(), namespace)).await?;
+    kept.truncate(SHOWN);
     if kept.is_empty() {
         kept.push("the pods were not made yet, or say nothing".into());
     }
     let what = format!("not ready in time: operator {operator}, agents {agents}; {}", kept.join("; "));
     Ok(Fault::new(Exit::Failed, what)
         .hint(format!("see `kubectl -n {namespace} describe pods`; it goes on meanwhile")))
+}
+
+/// Our pods that are not ready, and why: `pod flyover-agent-x7k2p on n1: ...`.
+pub(in crate::cli::cluster) async fn kept(pods: Api<Pod>) -> anyhow::Result<Vec<String>> {
+    let ours = ListParams::default().labels(&selector());
+    let pods = pods.list(&ours).await.map_err(|error| told::error("failed to list the pods", error))?;
+    let told = |pod: &Pod| {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+        let place = node.map_or_else(String::new, |node| format!(" on {node}"));
+        Some(format!("pod {}{place}: {}", pod.name_any(), trouble(pod)?))
+    };
+    let mut kept: Vec<String> = pods.iter().filter_map(told).collect();
+    kept.sort();
+    Ok(kept)
 }
 
 /// Why a pod does not run, in the words of scheduler, kubelet or runtime.

@@ -81,7 +81,7 @@ fn nodes(nodes: &[OfNode], most: usize, wide: bool) -> String {
         plain(short)
     };
     for node in nodes.iter().take(most) {
-        let mut row = vec![node.name.clone()];
+        let mut row = vec![format!("{}{}", node.name, if node.cordoned { " (cordoned)" } else { "" })];
         row.extend(node.lanes.iter().cloned());
         if wide {
             row.extend([node.kernel.clone(), node.version.clone(), node.reported.clone()]);

@@ -1,12 +1,13 @@
 //! What is said of a cluster, from what is known of it: what is wrong first, and what to do about each.
 
 use flyover_api::resource::{Condition, ConditionType, Lane, LanePhase, LaneStatus, NodeState, Truth};
+use flyover_render::install::{AGENT, OPERATOR};
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::super::install::Count;
-use super::super::seen::{Resource, Seen};
+use super::super::install::{Count, SHOWN};
+use super::super::seen::{Resource, Seen, is_cordoned};
 
 /// What is said of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +60,8 @@ pub(super) struct OfResource {
 #[serde(rename_all = "camelCase")]
 pub(super) struct OfNode {
     pub(super) name: String,
+    /// Nothing new is scheduled on it: a roll-out empties it, or an administrator wants it so.
+    pub(super) cordoned: bool,
     /// By lane in the order of [`Lane::ALL`]: how far it is.
     pub(super) lanes: Vec<String>,
     pub(super) kernel: String,
@@ -76,7 +79,7 @@ pub(super) fn view(seen: &Seen) -> View {
     wrong.extend(seen.states.iter().flat_map(of_state));
     wrong.extend(seen.nodes.iter().filter_map(|node| of_machine(node, &seen.states)));
     wrong.sort();
-    let mut nodes: Vec<OfNode> = seen.states.iter().map(|state| node(state, &seen.resources)).collect();
+    let mut nodes: Vec<OfNode> = seen.states.iter().map(|state| node(state, seen)).collect();
     nodes.sort_by_key(|node| (!node.is_wrong, node.name.clone()));
     let count = |count: Option<Count>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
     View {
@@ -90,10 +93,13 @@ pub(super) fn view(seen: &Seen) -> View {
 }
 
 fn workloads(seen: &Seen) -> Vec<Wrong> {
-    let told = |of: &str, count: Option<Count>| {
+    let told = |of: &str, name: &str, count: Option<Count>| {
         let message = match count {
             Some(count) if count.is_ready() => return None,
-            Some(count) => format!("{count} are ready"),
+            Some(count) => {
+                let kept = seen.kept.iter().filter(|pod| pod.contains(name)).take(SHOWN);
+                kept.fold(format!("{count} are ready"), |told, pod| format!("{told}; {pod}"))
+            }
             None => "there is none".to_owned(),
         };
         let next = match count {
@@ -109,7 +115,8 @@ fn workloads(seen: &Seen) -> Vec<Wrong> {
         message: "it is scaled to 0, so nobody carries out what is asked for".into(),
         next: "kubectl flyover install".into(),
     });
-    let counted = [told("operator", seen.operator), told("agents", seen.agents), nobody, missed(seen)];
+    let operator = told("operator", OPERATOR, seen.operator);
+    let counted = [operator, told("agents", AGENT, seen.agents), nobody, missed(seen)];
     counted.into_iter().flatten().collect()
 }
 
@@ -248,14 +255,16 @@ fn resource(resource: &Resource) -> OfResource {
     }
 }
 
-fn node(state: &NodeState, resources: &[Resource]) -> OfNode {
+fn node(state: &NodeState, seen: &Seen) -> OfNode {
     let status = state.status.clone().unwrap_or_default();
+    let cordoned = seen.nodes.iter().filter(|node| is_cordoned(node));
     let phase = |lane: &Lane| match status.lanes.get(lane) {
-        Some(of) => format!("{:?}{}", of.phase, older(state, *lane, resources)),
+        Some(of) => format!("{:?}{}", of.phase, older(state, *lane, &seen.resources)),
         None if state.spec.lanes.contains_key(lane) => "Unknown".to_owned(),
         None => "-".to_owned(),
     };
     OfNode {
+        cordoned: cordoned.map(ResourceExt::name_any).any(|name| name == state.name_any()),
         name: state.name_any(),
         lanes: Lane::ALL.iter().map(phase).collect(),
         kernel: status.facts.kernel.clone(),

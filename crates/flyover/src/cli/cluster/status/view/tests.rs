@@ -49,6 +49,7 @@ fn sick() -> Seen {
                 json!({"fastPath": lane("Ready", ""), "switch": lane("Failed", "no memory on node 0")}),
             ),
         ],
+        kept: vec!["pod flyover-agent-x on n2: ImagePullBackOff".into(), "pod flyover-operator-y: p".into()],
         nodes: Vec::new(),
     }
 }
@@ -63,7 +64,7 @@ fn what_is_wrong_comes_first_and_says_what_to_do() {
             "operator 2/2, agents 1/2",
             "",
             "wrong:",
-            "  agents: NotReady: 1/2 are ready",
+            "  agents: NotReady: 1/2 are ready; pod flyover-agent-x on n2: ImagePullBackOff",
             "    next: kubectl get pods -A -l flyover.dev/installed",
             "  Switch/br: Halted: goes to no further node, for it failed on n2: no memory",
             "    next: mend the spec (kubectl edit Switch/br), which begins it anew",
@@ -134,6 +135,16 @@ fn where_nobody_carries_out_what_is_asked_for_something_is_wrong() {
     assert_eq!(of_wrong(&kept_away), ["agents: NoAgent"]);
     let gone = Seen { nodes: calm().nodes[..1].to_vec(), ..kept_away };
     assert_eq!(of_wrong(&gone), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_that_is_cordoned_says_so() {
+    let mut seen = calm();
+    seen.nodes[1].spec = Some(serde_json::from_value(json!({"unschedulable": true})).unwrap());
+    let text = table(&view(&seen), false);
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains("Ready")).collect();
+    assert!(rows.iter().any(|row| row.trim_start().starts_with("n2 (cordoned) ")), "{text}");
+    assert_eq!(text.matches("cordoned").count(), 1, "{text}");
 }
 
 #[test]
