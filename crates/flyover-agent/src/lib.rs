@@ -15,6 +15,7 @@ mod devices;
 mod facts;
 mod flows;
 mod follow;
+mod foresee;
 pub mod hostns;
 mod known;
 pub mod lane;

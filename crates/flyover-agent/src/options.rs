@@ -15,6 +15,7 @@ use crate::agent::Agent;
 use crate::client::{by_account, by_kubeconfig};
 use crate::cni::Plugin;
 use crate::flows::Flows;
+use crate::foresee::Foresee;
 use crate::hostns::{self, Kept};
 use crate::stay::{be_child, stay};
 
@@ -62,6 +63,8 @@ pub struct Options {
 enum Question {
     /// Print the conversations of a pod, and which of them are bypassed, as JSON.
     Flows(Flows),
+    /// Print what a spec would take on this node, as JSON. Nothing is changed.
+    Foresee(Foresee),
 }
 
 /// What of the pod is still within reach after its mounts were left.
@@ -110,12 +113,7 @@ fn start(options: Options) -> anyhow::Result<()> {
         let mut agent = Agent::new(options.node_name.clone(), Live::host(), client);
         agent.host_ip = options.host_ip;
         agent.kubelet = Some(options.kubelet_dir.join("device-plugins"));
-        let program = baggage.image.path().join(PLUGIN);
-        agent.plugin = program.exists().then(|| Plugin {
-            program,
-            directory: options.cni_bin_dir.clone(),
-            kubelet: options.kubelet_dir.clone(),
-        });
+        agent.plugin = options.plugin(&baggage);
         if agent.plugin.is_none() {
             tracing::info!("there is no CNI plugin beside the agent, so none is installed");
         }
@@ -132,6 +130,10 @@ impl Options {
             Some(Question::Flows(flows)) => {
                 hostns::enter(Path::new(FIRST))?;
                 flows.print()?;
+            }
+            Some(Question::Foresee(foresee)) => {
+                let plugin = self.plugin(&self.move_out()?);
+                foresee.print(&Live::host(), self.host_ip, plugin)?;
             }
             None if self.kubeconfig.is_none() && !self.moves => return stay(),
             None => start(self)?,
@@ -150,6 +152,13 @@ impl Options {
         let account = Kept::open(Path::new(ACCOUNT))?;
         hostns::enter(Path::new(FIRST))?;
         Ok(Baggage { account: Some(account), image })
+    }
+
+    /// The plugin that is beside the agent, if one is.
+    fn plugin(&self, baggage: &Baggage) -> Option<Plugin> {
+        let program = baggage.image.path().join(PLUGIN);
+        let (directory, kubelet) = (self.cni_bin_dir.clone(), self.kubelet_dir.clone());
+        program.exists().then_some(Plugin { program, directory, kubelet })
     }
 
     async fn client(&self, baggage: &Baggage) -> anyhow::Result<Client> {

@@ -37,6 +37,12 @@ struct Kept {
 }
 
 impl Chooser {
+    /// For a look alone: nobody chooses, and nobody hears.
+    pub(crate) fn unheard() -> Self {
+        let (wishes, chosen) = (watch::Sender::new(None), watch::Sender::new(Choice::default()));
+        Self { wishes, chosen, kept: PathBuf::new() }
+    }
+
     /// Has pods chosen by a wish; what holds until they are known holds at once.
     pub(crate) fn wish(&self, wish: PodsSpec) {
         if self.wishes.borrow().as_ref() == Some(&wish) {

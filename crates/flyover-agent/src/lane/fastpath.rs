@@ -136,7 +136,8 @@ impl Runner for FastPathLane {
                 )];
                 let plan = PlanSummary { hash: wanted.hash.clone(), steps, count: 1, reboot: None };
                 let drift = vec![ended.unwrap_or_else(|| "the process does not run".to_owned())];
-                Look::Seen(Sight { plan: Some(plan), needs: Disturbance::None, drift, notes: Vec::new() })
+                let notes = absent(&settings.uplinks);
+                Look::Seen(Sight { plan: Some(plan), needs: Disturbance::None, drift, notes })
             }
         }
     }
@@ -183,6 +184,13 @@ impl Runner for FastPathLane {
     fn journal(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// Uplinks that are not there: one that is named may be mistyped, or come later.
+fn absent(uplinks: &[IfName]) -> Vec<String> {
+    let Ok(links) = Netlink::open().and_then(|netlink| netlink.links()) else { return Vec::new() };
+    let there = |name: &IfName| links.iter().any(|link| link.name == *name);
+    uplinks.iter().filter(|name| !there(name)).map(|name| format!("there is no device {name} now")).collect()
 }
 
 /// What is bypassed, and what is not and why.

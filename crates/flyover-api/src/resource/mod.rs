@@ -11,6 +11,7 @@ mod condition;
 #[cfg(feature = "resources")]
 mod crd;
 mod fast_path;
+mod foresight;
 mod lane;
 pub mod marks;
 mod node_state;
@@ -26,6 +27,7 @@ pub use condition::{Condition, ConditionType, Conditions, Truth};
 #[cfg(feature = "resources")]
 pub use crd::crds;
 pub use fast_path::{FastPathBackend, FastPathSpec, PodsSpec};
+pub use foresight::Foresight;
 pub use lane::Lane;
 #[cfg(feature = "resources")]
 pub use node_state::NodeState;

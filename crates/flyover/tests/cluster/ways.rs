@@ -73,8 +73,37 @@ pub(crate) fn the_command_line_changes_nothing_unasked(stage: &Stage, folder: &P
     fs::write(&wish, flyover_testkit::cluster::LANE).unwrap();
     let file = wish.display().to_string();
     let planned = stage.done(&["plan", "-f", &file]);
-    for word in ["Switch/dpdk", "NodeProfile/hugepages", "node1", "node2"] {
+    // The nodes' agents say what it takes: what was looked at changed nothing.
+    for word in [
+        "NodeProfile/hugepages: 1 first",
+        "  node1: gets it: 1 step; nothing that runs notices\n    hugepages 2M",
+        "Switch/dpdk: 1 first",
+        "  node2: gets it after NodeProfile/hugepages: as the node is now, ",
+    ] {
         assert!(planned.contains(word), "{word}: {planned}");
+    }
+    assert!(!stage.done(&["plan", "-f", &file, "--ask=0"]).contains("1 step"));
+    // What only a node can know.
+    for (spec, code, word) in [
+        (
+            "kind: FastPath\nmetadata: {name: all}\nspec: {uplinks: [eth9]}\n",
+            0,
+            "there is no device eth9 now",
+        ),
+        (
+            "kind: NodeProfile\nmetadata: {name: x}\nspec: {hugepages: {pages: [{size: 16G, count: 1}]}}\n",
+            4,
+            "and would refuse it as it is now: hugepages.pages[0]",
+        ),
+    ] {
+        let other = folder.join("other.yaml");
+        fs::write(&other, format!("apiVersion: flyover.dev/v1alpha1\n{spec}")).unwrap();
+        let planned = stage.flyover(&["plan", "-f", &other.display().to_string()]);
+        assert_eq!(
+            (planned.status.code(), planned.stdout.matches(word).count()),
+            (Some(code), 2),
+            "{planned:?}"
+        );
     }
     let told: Value = serde_json::from_str(&stage.done(&["plan", "-f", &file, "-o", "json"])).unwrap();
     let resources: Vec<&str> =

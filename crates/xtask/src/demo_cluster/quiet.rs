@@ -1,6 +1,6 @@
 //! What Flyover takes while nothing changes: memory, processor, requests to the API server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ const LOOK: &str = r#"for process in /proc/[0-9]*; do
     echo "${pod:--} $name $memory $(awk '{ print $14 + $15 }' $process/stat)"
 done"#;
 
+/// An event: of what, how often, why, and its words.
+const EVENTS: &str = r#"--output=jsonpath={range .items[*]}{.regarding.kind} {.regarding.name} {.series.count}: {.reason}: {.note}{"\n"}{end}"#;
+
 /// A pod of ours.
 #[derive(Debug)]
 struct Seen {
@@ -51,6 +54,7 @@ pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
     ));
     interrupt::sleep(SETTLE)?;
     let (began, before, asked) = (Instant::now(), all(stage)?, stage.cluster().asked()?.len());
+    let told_before = events(stage)?;
     interrupt::sleep(QUIET)?;
     let (took, after) = (began.elapsed().as_secs_f64(), all(stage)?);
     let asked = stage.cluster().asked()?.split_off(asked);
@@ -64,7 +68,16 @@ pub(super) fn show(stage: &Stage) -> anyhow::Result<()> {
         let mine: Vec<&Asked> = asked.iter().filter(|asked| asked.pod == seen.pod).collect();
         say(told(seen, busy, mine.len() as f64 * 60.0 / took, &of(&mine)));
     }
+    for event in events(stage)?.difference(&told_before) {
+        say(format!("an event came meanwhile: {event}"));
+    }
     Ok(())
+}
+
+/// What nodes tell of what happened on them, a line each.
+fn events(stage: &Stage) -> anyhow::Result<BTreeSet<String>> {
+    let lines = stage.cluster().kubectl(&["get", "events.v1.events.k8s.io", "--all-namespaces", EVENTS])?;
+    Ok(lines.lines().filter(|line| line.starts_with("NodeState ")).map(str::to_owned).collect())
 }
 
 fn told(seen: &Seen, busy: f64, asked: f64, of: &str) -> String {

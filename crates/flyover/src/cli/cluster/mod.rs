@@ -2,6 +2,7 @@
 //!
 //! The same program is the node's command line and kubectl's plugin; what is here never touches the machine it runs on.
 
+mod agents;
 mod connect;
 mod explain;
 mod format;

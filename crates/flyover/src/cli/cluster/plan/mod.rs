@@ -1,9 +1,11 @@
 //! `kubectl flyover plan`: what resources would do, by the API server's own checks and the operator's own choice of nodes.
 //!
-//! Only a node's agent can say what a spec takes there, and it says so once the spec is its own. So for a node that has the same
-//! spec already its plan is shown; for another it is said that its agent would plan first and wait before it disturbs pods.
+//! Only a node's agent can say what a spec takes there: for a node that has the same spec already, what it said is shown; another's
+//! agent is asked by a command in its pod, which plans as it would if the spec were its own, and changes nothing. Where it cannot
+//! be asked, it is said that it would plan first and wait before it disturbs pods.
 
 mod boot;
+mod foresee;
 mod outlook;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,10 @@ pub(crate) struct Plan {
     /// YAML or JSON with NodeProfile, FastPath or Switch objects; `-` reads from standard input.
     #[arg(short, long, value_name = "FILE")]
     filename: PathBuf,
+    /// Ask the agents of at most so many nodes of each resource what it would take there; 0 asks nobody. It takes the right to
+    /// `create` `pods/exec` in the agents' namespace; without it all else is said.
+    #[arg(long, value_name = "NODES", default_value_t = 20)]
+    ask: usize,
     #[command(flatten)]
     formatted: Formatted,
 }
@@ -52,9 +58,11 @@ impl Plan {
         for object in objects {
             proposed.push(check(&client, object).await?);
         }
-        let outlook = outlook::outlook(&proposed, &seen::look(&client).await?);
+        let mut outlook = outlook::outlook(&proposed, &seen::look(&client).await?);
+        foresee::ask(&client, &proposed, &mut outlook, self.ask).await;
         self.formatted.show(&outlook, |_| outlook::table(&outlook))?;
-        Ok(ExitCode::SUCCESS)
+        let refused = outlook.iter().flat_map(|one| &one.nodes).any(|node| node.refuses);
+        Ok(if refused { Exit::Impossible.into() } else { ExitCode::SUCCESS })
     }
 }
 

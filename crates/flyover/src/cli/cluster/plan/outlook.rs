@@ -15,25 +15,42 @@ use super::{Proposed, boot};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Outlook {
-    resource: String,
+    #[serde(skip)]
+    pub(super) lane: Lane,
+    pub(super) resource: String,
     /// How it would come to its nodes.
     rollout: String,
-    nodes: Vec<OnNode>,
+    pub(super) nodes: Vec<OnNode>,
 }
 
 /// What would be on a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OnNode {
-    node: String,
+pub(super) struct OnNode {
+    pub(super) node: String,
     /// A sentence.
-    what: String,
+    pub(super) what: String,
+    /// Its beginning, where something changes that the node's agent can be asked of.
+    #[serde(skip)]
+    pub(super) gets: Option<String>,
     /// Steps that are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<String>,
+    pub(super) steps: Vec<String>,
     /// Why it would reboot, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reboot: Option<String>,
+    pub(super) reboot: Option<String>,
+    /// What somebody should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
+    /// The node's agent would refuse it.
+    pub(super) refuses: bool,
+}
+
+impl OnNode {
+    pub(super) fn plain(node: &str, what: String) -> Self {
+        let (steps, notes) = (Vec::new(), Vec::new());
+        Self { node: node.into(), what, gets: None, steps, reboot: None, notes, refuses: false }
+    }
 }
 
 /// What would be of each.
@@ -64,6 +81,7 @@ fn of(new: &Proposed, verdicts: &BTreeMap<(Lane, String), Verdict>, seen: &Seen)
     };
     let paused = if rollout.pause { "; paused, so no node gets it yet" } else { "" };
     Outlook {
+        lane: new.lane,
         resource: new.lane.title(&new.name),
         rollout: format!("{} first, then at most {most} down at a time{paused}", rollout.canary),
         nodes,
@@ -83,11 +101,11 @@ fn leaves(new: &Proposed, node: String, verdicts: &BTreeMap<(Lane, String), Verd
         Some(Holder::Conflict(_)) => "no longer selected, and others contend for it: stays as it is".into(),
         None => "no longer selected: what it has is taken back, waiting before pods are disturbed".into(),
     };
-    OnNode { node, what, steps: Vec::new(), reboot: None }
+    OnNode::plain(&node, what)
 }
 
 fn on_node(new: &Proposed, node: &str, verdict: &Verdict, seen: &Seen) -> Option<OnNode> {
-    let plain = |what: String| OnNode { node: node.into(), what, steps: Vec::new(), reboot: None };
+    let plain = |what: String| OnNode::plain(node, what);
     let state = seen.states.iter().find(|state| state.name_any() == node);
     match &verdict.holder {
         Holder::Winner(winner) if *winner == new.name => Some(won(new, node, state)),
@@ -116,26 +134,26 @@ fn won(new: &Proposed, node: &str, state: Option<&NodeState>) -> OnNode {
     let status = state.and_then(|state| state.status.as_ref()?.lanes.get(&new.lane));
     let same = now.is_some_and(|now| now.spec == new.spec);
     let plan = status.filter(|_| same).and_then(|status| status.plan.clone());
-    let what = match (now, status) {
-        (Some(_), Some(status)) if same => {
+    let gets = match now {
+        Some(_) if same => None,
+        Some(now) if now.from == new.name => Some("gets the change".to_owned()),
+        Some(now) => Some(format!("changes from {}", now.from)),
+        None => Some("gets it".to_owned()),
+    };
+    let what = match (&gets, status) {
+        (Some(gets), _) => format!("{gets}; its agent plans it, and waits before it disturbs pods"),
+        (None, Some(status)) => {
             let message =
                 if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
             format!("has this spec already, {:?}{message}", status.phase)
         }
-        (Some(_), _) if same => "has this spec already, and its agent has not said anything of it".into(),
-        (Some(now), _) if now.from == new.name => {
-            "gets the change; its agent plans it, and waits before it disturbs pods".into()
-        }
-        (Some(now), _) => {
-            format!("changes from {}; its agent plans it, and waits before it disturbs pods", now.from)
-        }
-        (None, _) => "gets it; its agent plans it, and waits before it disturbs pods".into(),
+        (None, None) => "has this spec already, and its agent has not said anything of it".into(),
     };
     OnNode {
-        node: node.into(),
-        what,
+        gets,
         steps: plan.as_ref().map(|plan| plan.steps.clone()).unwrap_or_default(),
         reboot: plan.map_or_else(|| boot::needed(new), |plan| plan.reboot),
+        ..OnNode::plain(node, what)
     }
 }
 
@@ -151,6 +169,9 @@ pub(super) fn table(outlooks: &[Outlook]) -> String {
             }
             if let Some(why) = &node.reboot {
                 let _infallible = writeln!(text, "    reboots: {why}");
+            }
+            for note in &node.notes {
+                let _infallible = writeln!(text, "    note: {note}");
             }
         }
         if outlook.nodes.is_empty() {
