@@ -42,7 +42,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster images
+.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster test-cluster-built images
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -91,7 +91,7 @@ else
 endif
 
 # Labs, agents and captures of many tests at once would starve each other on two cores.
-test: setup-cluster ## Run every test: unit, root and BPF (builds Kubernetes the first time)
+test: setup ## Run every test that needs this machine alone: unit, root and BPF
 	RUST_TEST_THREADS=1 cargo test --workspace --no-fail-fast
 
 bench: setup ## Measure at length; the report goes to target/bench; fails if this tool adds more than sockperf
@@ -141,11 +141,13 @@ test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, i
 	@scripts/install-packages $(VM_PACKAGES)
 	RUST_TEST_THREADS=1 cargo test --workspace --test node_vm --test cluster_vm --test guests -- --nocapture $(VM_TESTS)
 
-# One cluster at a time: each is a gigabyte of daemons.
-test-cluster: setup-cluster ## Run the tests on a real Kubernetes cluster, with images of what the tests are built with
+test-cluster-built: setup-cluster
 	cargo test --workspace --test cluster --test api --test cni --no-run
 	cargo build --bin xtask
 	target/debug/xtask images --debug
+
+# One cluster at a time: each is a gigabyte of daemons.
+test-cluster: test-cluster-built ## Run the tests against a real API server and on a real Kubernetes cluster, with images of what they are built with
 	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --test api --no-fail-fast -- --nocapture
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed

@@ -2,7 +2,9 @@
 
 use flyover_testkit::model::{BootKind, Hardware, Model};
 
-use crate::plans::{assert_holds, assert_same, do_apply, do_resume, do_roll_back, everything, finish, plan};
+use crate::plans::{
+    assert_holds, assert_same, do_apply, do_resume, do_roll_back, everything, finish, plan, with_each,
+};
 
 fn model(boot: BootKind) -> Model {
     Model::new(Hardware { boot, ..Hardware::default() }).unwrap()
@@ -19,7 +21,7 @@ fn crash_everywhere(boot: BootKind) -> u64 {
     let found = model(boot);
     let (wishes, the_plan) = (everything(&found), plan(&found, &everything(&found)));
     let points = changes(&found, |model| drop(do_apply(model, &the_plan).unwrap()));
-    for n in 0..points {
+    with_each(0..points, |n| {
         let crashed = found.copy().unwrap();
         assert!(
             crashed.until_crash(n, || do_apply(&crashed, &the_plan)).is_err(),
@@ -34,7 +36,7 @@ fn crash_everywhere(boot: BootKind) -> u64 {
         let report = do_roll_back(&other, 0).unwrap();
         assert!(report.failed.is_empty() && report.kept.is_empty(), "{report:?}");
         assert_same(&found, &other, &format!("{boot:?}, rolled back after a crash at {n}"));
-    }
+    });
     points
 }
 

@@ -4,7 +4,9 @@ use flyover_host::executor::ApplyError;
 use flyover_host::store::Store;
 use flyover_testkit::model::{BootKind, Hardware, Model};
 
-use crate::plans::{assert_holds, assert_same, do_apply, do_roll_back, everything, finish, pages, plan};
+use crate::plans::{
+    assert_holds, assert_same, do_apply, do_roll_back, everything, finish, pages, plan, with_each,
+};
 
 #[test]
 fn whichever_change_fails_the_host_is_as_found_and_a_second_try_succeeds() {
@@ -13,7 +15,7 @@ fn whichever_change_fails_the_host_is_as_found_and_a_second_try_succeeds() {
         let (wishes, the_plan) = (everything(&found), plan(&found, &everything(&found)));
         let count = found.copy().unwrap();
         do_apply(&count, &the_plan).unwrap();
-        for n in 0..count.changes() {
+        with_each(0..count.changes(), |n| {
             let model = found.copy().unwrap();
             model.fail_at(n);
             let ended = do_apply(&model, &the_plan);
@@ -21,7 +23,7 @@ fn whichever_change_fails_the_host_is_as_found_and_a_second_try_succeeds() {
             // A failure that changes nothing in the end is none: an unbind that is tried in another way, for one.
             let Err(error) = ended else {
                 assert_holds(&model, &wishes, &format!("{boot:?}, failure at {n}"));
-                continue;
+                return;
             };
             if let ApplyError::Stopped { remains, .. } = &error {
                 assert!(remains.is_empty(), "{boot:?}, failure at {n}: {remains:?}");
@@ -30,7 +32,7 @@ fn whichever_change_fails_the_host_is_as_found_and_a_second_try_succeeds() {
             assert!(Store::at(&model.host()).ledger().unwrap().is_empty(), "{boot:?}, failure at {n}");
             finish(&model, &wishes);
             assert_holds(&model, &wishes, &format!("{boot:?}, second try after a failure at {n}"));
-        }
+        });
     }
 }
 

@@ -1,5 +1,10 @@
 //! Plans for the model host, and how to carry them out in a test.
 
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
 use flyover_core::facts::{Enablement, Loader};
 use flyover_core::{
     Action, ArgEdit, BootArgs, BootState, Bytes, Disturbance, DriverOf, FileAt, FileMode, FileState,
@@ -91,6 +96,17 @@ pub(crate) fn everything(model: &Model) -> Vec<Action> {
         vfio("0000:06:00.0"),
         args(model.loader(), &["iommu=pt", "intel_iommu=on", "hugepagesz=2M", "hugepages=64"], &["quiet"]),
     ]
+}
+
+/// Does it with each number, on all processors: hosts that are directories know nothing of each other.
+pub(crate) fn with_each(numbers: Range<u64>, does: impl Fn(u64) + Sync) {
+    let (next, end) = (AtomicU64::new(numbers.start), numbers.end);
+    let work = || {
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < end);
+        std::iter::from_fn(take).for_each(&does);
+    };
+    let hands = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| (0..hands).for_each(|_| drop(scope.spawn(work))));
 }
 
 /// A plan of those wishes that do not hold.

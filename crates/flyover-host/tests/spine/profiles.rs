@@ -4,6 +4,7 @@ use flyover_api::NodeProfileSpec;
 use flyover_host::executor::Outcome;
 use flyover_testkit::model::{BootKind, Hardware, Model};
 
+use crate::plans::with_each;
 use crate::profile::{apply, assert_is_so, assert_rolls_back, make_so};
 
 /// Everything, and the reboot that turns the IOMMU on for it.
@@ -104,11 +105,11 @@ fn a_crash_at_any_change_of_a_profile_through_its_reboot_is_finished_and_rolled_
     to_its_end(&whole, &spec);
     let points = whole.changes();
     assert!(points > 100, "{points}");
-    for n in 0..points {
+    with_each(0..points, |n| {
         let crashed = found.copy().unwrap();
         assert!(crashed.until_crash(n, || to_its_end(&crashed, &spec)).is_err(), "change {n} does not come");
         to_its_end(&crashed, &spec);
         assert_is_so(&crashed, &spec);
         assert_rolls_back(&found, &crashed, &format!("crashed at {n}"));
-    }
+    });
 }

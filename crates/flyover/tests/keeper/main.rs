@@ -9,13 +9,11 @@ mod exposition;
 mod root {
     //! Tests that need namespaces and a switch.
 
-    mod api;
     mod gc;
     mod heal;
     mod memory;
     mod metrics;
     mod node;
-    mod publish;
     mod silence;
     mod spec;
 }

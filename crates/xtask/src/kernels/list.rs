@@ -70,26 +70,35 @@ const fn all(package: &'static str, target: &'static str) -> Tests {
 
 /// Test binaries that run in the guest.
 pub(super) const TESTS: [Tests; 6] = [
-    all("flyover-net", "flyover_net"),
-    Tests { filter: "root:: --skip in_less_than", ..all("flyover-lab", "lab") },
+    Tests {
+        brief: Some("hooks::root watch::root conntrack::root analysis::root::what_kube_proxy"),
+        ..all("flyover-net", "flyover_net")
+    },
+    Tests {
+        filter: "root:: --skip in_less_than",
+        brief: Some("root::reach::geneve root::reach::vxlan_over_both"),
+        ..all("flyover-lab", "lab")
+    },
     // Each loads the programs anew, which takes an emulated verifier two seconds.
     Tests {
         told: "RUST_TEST_THREADS=2",
-        brief: Some("root::checksum root::fast root::older root::types root::round"),
+        brief: Some(
+            "root::checksum root::older root::types root::round root::fast::vxlan_over_ipv4 root::fast::geneve_without",
+        ),
         ..all("flyover-fastpath", "packets")
     },
-    all("flyover", "kernels"),
+    Tests { brief: Some("root::a_geneve_lab root::what_others"), ..all("flyover", "kernels") },
     Tests {
         told: "FLYOVER_TWIN_CASES=8",
         filter: "through_a_tunnel pods_of_one_node over_plain_routes",
-        brief: Some("pods_on_two_nodes_meet_the_same_packets_through_a_tunnel pods_of_one_node"),
+        brief: Some("pods_on_two_nodes_meet_the_same_packets_through_a_tunnel"),
         ..all("flyover", "twin")
     },
     Tests {
         told: "FLYOVER_TWIN_CASES=8 FLYOVER_TWIN_OVERLAY=geneve",
         // Flaws are drawn for VXLAN's header.
         filter: "pods_on_two_nodes_meet_the_same_packets_through_a_tunnel root::named --skip with_a_flaw",
-        brief: Some("root::named --skip with_a_flaw"),
+        brief: Some("root::named::a_port_that_a_node_chose"),
         ..all("flyover", "twin")
     },
 ];

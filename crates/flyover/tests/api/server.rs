@@ -1,4 +1,4 @@
-//! An API server with pods that no node runs: etcd and kube-apiserver, as `make setup` installs them, on the loopback.
+//! An API server with pods that no node runs: etcd and kube-apiserver, as `make setup-cluster` builds them, on the loopback.
 
 use std::fs;
 use std::net::TcpListener;

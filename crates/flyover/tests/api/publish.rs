@@ -3,8 +3,8 @@
 use flyover_testkit::ovs::{Options, Switch};
 use serde_json::{Value, json};
 
-use super::api::Api;
-use super::node::{Keeper, Node, wait};
+use crate::node::{Keeper, Node, wait};
+use crate::server::Api;
 
 const DATA: &str = "userspace/configuration-data";
 
