@@ -42,7 +42,7 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster test-cluster-built images
+.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster test-cluster-built test-scenarios test-servers images
 
 help: ## List what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -109,7 +109,7 @@ bench-cni: cni ## Measure attaching to a switch, beside the switch's own work an
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test kernels --test node_vm --test cluster_vm --test guests --test cluster --test api -- -D warnings
+	cargo clippy --workspace --test kernels --test node_vm --test cluster_vm --test guests --test scenarios --test cluster --test api -- -D warnings
 	cargo run --quiet --bin tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -142,12 +142,17 @@ test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, i
 	RUST_TEST_THREADS=1 cargo test --workspace --test node_vm --test cluster_vm --test guests -- --nocapture $(VM_TESTS)
 
 test-cluster-built: setup-cluster
-	cargo test --workspace --test cluster --test api --test cni --no-run
+	cargo test --workspace --test scenarios --test cluster --test api --test cni --no-run
 	cargo build --bin xtask
 	target/debug/xtask images --debug
 
+test-cluster: test-scenarios test-servers ## Run the tests on a real Kubernetes cluster and against a real API server, with images of what they are built with
+
 # One cluster at a time: each is a gigabyte of daemons.
-test-cluster: test-cluster-built ## Run the tests against a real API server and on a real Kubernetes cluster, with images of what they are built with
+test-scenarios: test-cluster-built ## Install, use, upgrade, break and remove Flyover on a cluster
+	RUST_TEST_THREADS=1 cargo test --workspace --test scenarios --no-fail-fast -- --nocapture
+
+test-servers: test-cluster-built ## Run the tests of the cluster itself, and of what talks to its API server and kubelets
 	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --test api --no-fail-fast -- --nocapture
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed

@@ -132,8 +132,8 @@ impl Options {
                 flows.print()?;
             }
             Some(Question::Foresee(foresee)) => {
-                let plugin = self.plugin(&self.move_out()?);
-                foresee.print(&Live::host(), self.host_ip, plugin)?;
+                let baggage = self.move_out()?;
+                foresee.print(&Live::host(), self.host_ip, self.plugin(&baggage))?;
             }
             None if self.kubeconfig.is_none() && !self.moves => return stay(),
             None => start(self)?,

@@ -13,7 +13,7 @@ use super::interrupt;
 use crate::demo::say;
 
 /// The pods that the tests of the cluster use: one answers ping-pong, and serves 64 MiB behind a service of its name.
-const POD: &str = include_str!("../../../flyover/tests/cluster/pod.yaml");
+const POD: &str = include_str!("../../../flyover/tests/scenarios/pod.yaml");
 const IMAGES: [&str; 2] = ["flyover-agent", "flyover-operator"];
 
 /// The cluster.

@@ -1,5 +1,6 @@
 //! The switch in user space: the first document's pods, from bare nodes to bare nodes.
 
+use std::fs;
 use std::path::Path;
 
 use flyover_testkit::cluster::{LANE, READY};
@@ -13,6 +14,17 @@ pub(crate) fn prepare(stage: &Stage, folder: &Path) {
     stage.cluster.apply(LANE).unwrap();
     stage.wait(&READY);
     stage.cluster.offer_userspace().unwrap();
+}
+
+/// A change of a switch that is there is planned on both nodes, down to the plugin's files, which are as they are to be.
+fn foresees(stage: &Stage, folder: &Path) {
+    let changed = folder.join("changed.yaml");
+    fs::write(&changed, LANE.replace("maxSleepUs: 100", "maxSleepUs: 200")).unwrap();
+    let planned = stage.done(&["plan", "-f", &changed.display().to_string()]);
+    for (word, times) in [("has this spec already", 2), ("gets the change: 1 step;", 2), ("pmd-maxsleep", 2)]
+    {
+        assert_eq!(planned.matches(word).count(), times, "{word}: {planned}");
+    }
 }
 
 mod root {
@@ -34,6 +46,7 @@ mod root {
             stage.cluster.nodes().map(|node| node.exec(&list).unwrap()).collect()
         };
         let bare = ports();
+        super::foresees(&stage, &folder);
         let pods = stage.cluster.userspace_pods().unwrap();
         for pod in &pods {
             pod.forward().unwrap();
