@@ -30,6 +30,10 @@ PROGRAMS ?= target/release
 BUILT_IMAGES = $(dir $(wildcard target/images/flyover-*/index.json))
 CNI_TARGET := x86_64-unknown-linux-musl
 CNI_MOST_BYTES := 4194304
+# `.ci/run` lints what it compiles, and compiles nothing twice.
+CLIPPY ?= cargo clippy
+# Those that no plain `cargo test` runs.
+NAMED_TESTS := kernels node_vm cluster_vm guests scenarios kubelet cluster api
 # Name of the lab that demo and bench raise.
 LAB ?= $@
 
@@ -42,10 +46,10 @@ ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER := sudo -E
 endif
 
-.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster test-cluster-built test-scenarios test-servers images
+.PHONY: help setup demo demo-switch demo-cluster test bench bench-cni lint fuzz cni test-kernels test-kernels-built test-kernels-node test-vm test-fresh clean setup-cluster cluster cluster-down test-cluster test-cluster-built test-scenarios test-servers test-servers-kubelet test-servers-cluster images
 
 help: ## List what can be asked for
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all packages and tools; does nothing when all is there
 	@scripts/install-packages $(PACKAGES) $(SWITCH_PACKAGES)
@@ -108,8 +112,8 @@ bench-cni: cni ## Measure attaching to a switch, beside the switch's own work an
 
 lint: setup ## Check format, clippy, the house's own rules and the BPF programs' form
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test kernels --test node_vm --test cluster_vm --test guests --test scenarios --test cluster --test api -- -D warnings
+	$(CLIPPY) --workspace --all-targets -- -D warnings
+	$(CLIPPY) --workspace $(NAMED_TESTS:%=--test %) -- -D warnings
 	cargo run --quiet --bin tidy
 	cargo xtask gen --check
 	@$(if $(BPF_SOURCES),clang-format-16 --dry-run -Werror $(BPF_SOURCES))
@@ -122,6 +126,8 @@ fuzz: setup ## Fuzz every target for FUZZ_SECONDS each (installs nightly and car
 			-- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
+# For the target's own size, by the compiler alone.
+cni: export RUSTC_WORKSPACE_WRAPPER :=
 cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni/userspace
 	cargo build --profile cni --target $(CNI_TARGET) --package flyover-cni
 	@mkdir -p target/cni
@@ -132,9 +138,16 @@ cni: setup ## Build the CNI plugin, static, as target/cni/flyover and target/cni
 images: setup ## Build the images that a cluster installs, as OCI layouts and archives below target/images
 	cargo xtask images
 
-test-kernels: setup ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
+test-kernels-built: setup
 	@scripts/install-packages $(VM_PACKAGES)
-	cargo xtask kernels $(BRIEF) $(KERNELS)
+	cargo build --bin xtask
+	target/debug/xtask kernels --no-boot $(KERNELS)
+
+test-kernels: test-kernels-built ## Boot each of KERNELS="6.1 6.12 7.2" in a VM and run the guest's tests there
+	target/debug/xtask kernels $(BRIEF) $(KERNELS)
+
+test-kernels-node: test-kernels-built ## Boot each of KERNELS on the hardware of a node: an IOMMU, two NUMA nodes, NICs to take away
+	target/debug/xtask kernels --node $(KERNELS)
 
 # One machine at a time: each has eight CPUs, emulated.
 test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, in VMs with a disk, a cluster in one, and VMs on a switch
@@ -142,7 +155,7 @@ test-vm: setup-cluster ## Run the tests that reboot nodes and take their NICs, i
 	RUST_TEST_THREADS=1 cargo test --workspace --test node_vm --test cluster_vm --test guests -- --nocapture $(VM_TESTS)
 
 test-cluster-built: setup-cluster
-	cargo test --workspace --test scenarios --test cluster --test api --test cni --no-run
+	cargo test --workspace --test scenarios --test kubelet --test cluster --test api --test cni --no-run
 	cargo build --bin xtask
 	target/debug/xtask images --debug
 
@@ -152,8 +165,15 @@ test-cluster: test-scenarios test-servers ## Run the tests on a real Kubernetes 
 test-scenarios: test-cluster-built ## Install, use, upgrade, break and remove Flyover on a cluster
 	RUST_TEST_THREADS=1 cargo test --workspace --test scenarios --no-fail-fast -- --nocapture
 
+# They wait more than they compute, so one half runs beside the other.
 test-servers: test-cluster-built ## Run the tests of the cluster itself, and of what talks to its API server and kubelets
-	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --test api --no-fail-fast -- --nocapture
+	@$(MAKE) --jobs --keep-going --output-sync test-servers-kubelet test-servers-cluster
+
+test-servers-kubelet:
+	RUST_TEST_THREADS=1 cargo test --workspace --test kubelet --test api --no-fail-fast -- --nocapture
+
+test-servers-cluster:
+	RUST_TEST_THREADS=1 cargo test --workspace --test cluster --no-fail-fast -- --nocapture
 
 test-fresh: setup ## Run setup, lint and test in a bare Debian 12, to see that nothing else is needed
 	@scripts/install-packages mmdebstrap

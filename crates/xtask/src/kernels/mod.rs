@@ -32,6 +32,9 @@ pub(crate) struct Kernels {
     /// Run only what a kernel's own ways decide.
     #[arg(long, conflicts_with = "node")]
     brief: bool,
+    /// Fetch and build what they need, and boot none.
+    #[arg(long)]
+    no_boot: bool,
     /// CPUs of the guest.
     #[arg(long, default_value_t = 2)]
     cpus: u32,
@@ -54,6 +57,9 @@ impl Kernels {
         let mut rows = Vec::new();
         for name in &names {
             let kernel = Kernel::get(name, &store)?;
+            if self.no_boot {
+                continue;
+            }
             let verdicts = self.boot(&kernel, &self.guest(name), &programs, &store)?;
             rows.extend(verdicts.into_iter().map(|v| (kernel.release.clone(), v)));
         }
@@ -92,12 +98,13 @@ impl Kernels {
         let mut initramfs = list::furnish(kernel, if self.node { &node::MODULES } else { &[] })?;
         programs.put(&mut initramfs)?;
         guest.install(&mut initramfs);
-        let archive = runs.join(format!("{}.cpio", kernel.name));
+        let run = format!("{}{}", kernel.name, if self.node { "-node" } else { "" });
+        let archive = runs.join(format!("{run}.cpio"));
         initramfs.write(&archive)?;
         let machine = Machine {
             vmlinuz: kernel.vmlinuz()?,
             initramfs: archive,
-            console: runs.join(format!("{}.log", kernel.name)),
+            console: runs.join(format!("{run}.log")),
             hardware: self.hardware(),
             limit: BOOT + guest.limit(),
         };

@@ -4,6 +4,7 @@
 //! `FLYOVER_WRITE=1 cargo test -p flyover-fastpath --test packets the_reduced_header`.
 
 use std::fs;
+use std::time::Duration;
 
 use flyover_fastpath::Abilities;
 use flyover_host::cmd::Cmd;
@@ -49,7 +50,8 @@ fn kernel() -> String {
     let of = if fs::exists(module).unwrap_or(false) { module } else { all };
     let base: &[&str] = if of == module { &["-B", all] } else { &[] };
     let dump = Cmd::new("bpftool").args(base).args(["btf", "dump", "file", of, "format", "c"]);
-    dump.run().expect("bpftool reads the kernel's types")
+    // An emulated processor that others leave little of takes its time.
+    dump.timeout(Duration::from_secs(300)).run().expect("bpftool reads the kernel's types")
 }
 
 /// The members up to the closing brace, which is taken too.
