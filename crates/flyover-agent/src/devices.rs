@@ -9,34 +9,86 @@ use std::time::Duration;
 
 use flyover_api::SwitchSpec;
 use flyover_core::NumaNode;
-use flyover_kubelet::{Allocation, Device, Health, Plugin, Resource, ResourceName, Resources};
+use flyover_kubelet::{
+    Allocation, Device, Health, Plugin, Registration, Resource, ResourceName, Resources, States,
+};
 use flyover_switch::truth::{Condition, Truth};
 use tokio::sync::watch;
+
+use crate::lane::chain;
 
 /// How many ports a bridge has where nobody says how many are expected.
 const PORTS: usize = 64;
 /// Until it is tried again where there is no kubelet.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Publishes what comes, as long as the process lives.
-pub(crate) async fn publish(directory: PathBuf, mut resources: watch::Receiver<Resources>) {
+/// What pods can ask for, from who has it to who tells kubelet; and back, why pods cannot.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    resources: watch::Sender<Resources>,
+    refusals: watch::Sender<Vec<String>>,
+}
+
+impl Offer {
+    /// Of nothing.
+    pub(crate) fn new() -> Self {
+        Self { resources: watch::Sender::new(Resources::new()), refusals: watch::Sender::new(Vec::new()) }
+    }
+
+    /// From now on this.
+    pub(crate) fn put(&self, offered: Resources) {
+        self.resources.send_if_modified(|resources| std::mem::replace(resources, offered.clone()) != offered);
+    }
+
+    /// What is offered.
+    pub(crate) fn resources(&self) -> watch::Receiver<Resources> {
+        self.resources.subscribe()
+    }
+
+    /// Why pods cannot ask for it, a sentence each.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.refusals.borrow().clone()
+    }
+}
+
+/// Publishes what is offered, as long as the process lives.
+pub(crate) async fn publish(directory: PathBuf, offer: Offer) {
+    let mut resources = offer.resources();
     // Where there never was a switch, nobody is told of none.
     if resources.wait_for(|resources| !resources.is_empty()).await.is_err() {
         return pending().await;
     }
     loop {
         match Plugin::start(directory.clone(), resources.clone(), pending()) {
-            Ok((_plugin, running)) => {
-                // It ends by dying only, and the agent with it.
-                let _died = running.await;
-                return;
+            Ok((plugin, mut running)) => {
+                let mut states = plugin.states();
+                loop {
+                    offer.refusals.send_replace(refusals(&states.borrow_and_update()));
+                    tokio::select! {
+                        // It ends by dying only, and the agent with it.
+                        _died = &mut running => return,
+                        Ok(()) = states.changed() => {}
+                    }
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "the switch's ports cannot be told to kubelet; again in a while")
+                tracing::warn!(%error, "the switch's ports cannot be told to kubelet; again in a while");
+                let why = format!("pods cannot ask for the switch's ports: {}", chain(&error));
+                offer.refusals.send_replace(vec![why]);
             }
         }
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+fn refusals(states: &States) -> Vec<String> {
+    let refused = states.iter().filter_map(|(name, state)| match &state.registration {
+        Registration::Refused { reason } => Some((name, reason)),
+        Registration::Registered | Registration::Waiting { .. } => None,
+    });
+    refused
+        .map(|(name, reason)| format!("pods cannot ask for {name}: kubelet refuses it: {reason}"))
+        .collect()
 }
 
 /// What a switch has for pods.
@@ -79,6 +131,7 @@ fn resource(nodes: &[Option<NumaNode>], health: Health) -> Resource {
 
 #[cfg(test)]
 mod tests {
+    use flyover_kubelet::ResourceState;
     use flyover_switch::truth::BridgeTruth;
 
     use super::*;
@@ -132,5 +185,30 @@ mod tests {
             .map(|r| r.devices.len())
             .collect();
         assert_eq!(counts, [64]);
+    }
+
+    #[test]
+    fn a_resource_that_kubelet_refuses_is_told_with_its_words() {
+        let state = |registration| ResourceState { registration, last_allocation: None };
+        let name = |bridge: &str| ResourceName::of_switch(&bridge.parse().unwrap()).unwrap();
+        let states = States::from([
+            (name("br0"), state(Registration::Registered)),
+            (name("br1"), state(Registration::Refused { reason: "invalid name".to_owned() })),
+            (name("br2"), state(Registration::Waiting { why: "it is away".to_owned() })),
+        ]);
+        let told = "pods cannot ask for flyover.dev/switch-br1: kubelet refuses it: invalid name";
+        assert_eq!(refusals(&states), [told]);
+    }
+
+    #[tokio::test]
+    async fn why_nothing_can_be_told_to_kubelet_comes_back_to_who_offers_it() {
+        let offer = Offer::new();
+        let publishing = tokio::spawn(publish(PathBuf::from(format!("/{}", "x".repeat(100))), offer.clone()));
+        let mut refusals = offer.refusals.subscribe();
+        offer.put(resources(&spec("{bridges: [{name: br0}]}"), None));
+        refusals.changed().await.unwrap();
+        let told = offer.refusals();
+        assert!(told[0].starts_with("pods cannot ask for the switch's ports: "), "{told:?}");
+        publishing.abort();
     }
 }

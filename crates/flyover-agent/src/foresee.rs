@@ -10,10 +10,9 @@ use clap::Args;
 use flyover_api::resource::{Foresight, Lane, Wanted};
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
-use flyover_kubelet::Resources;
-use tokio::sync::watch;
 
 use crate::cni::Plugin;
+use crate::devices::Offer;
 use crate::lane::{FastPathLane, Look, ProfileLane, Runner, Sight, SwitchLane};
 use crate::pods::Chooser;
 
@@ -57,7 +56,7 @@ fn runner(lane: Lane, host: &HostRoot, host_ip: Option<IpAddr>, plugin: Option<P
     match lane {
         Lane::Profile => Box::new(ProfileLane::of(Node::of(host.clone(), Vec::new()))),
         Lane::FastPath => Box::new(FastPathLane::new(host.root(), host_ip, &Chooser::unheard())),
-        Lane::Switch => Box::new(SwitchLane::new(host.clone(), plugin, watch::Sender::new(Resources::new()))),
+        Lane::Switch => Box::new(SwitchLane::new(host.clone(), plugin, Offer::new())),
     }
 }
 

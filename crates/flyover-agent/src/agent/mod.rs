@@ -14,14 +14,13 @@ use flyover_api::resource::Lane;
 use flyover_fastpath::Instance;
 use flyover_host::node::Node;
 use flyover_host::root::HostRoot;
-use flyover_kubelet::Resources;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::cni::Plugin;
-use crate::devices;
+use crate::devices::{self, Offer};
 use crate::follow::{Heard, follow};
 use crate::known::Known;
 use crate::lane::{FASTPATH_INSTANCE, FastPathLane, ProfileLane, Runner, SwitchLane};
@@ -72,12 +71,12 @@ impl Agent {
         Self { node, host, client, each: EACH, host_ip: None, kubelet: None, plugin: None }
     }
 
-    fn runner(&self, lane: Lane, pods: &Chooser, devices: &watch::Sender<Resources>) -> Box<dyn Runner> {
+    fn runner(&self, lane: Lane, pods: &Chooser, offer: &Offer) -> Box<dyn Runner> {
         let host = self.host.clone();
         match lane {
             Lane::Profile => Box::new(ProfileLane::of(Node::of(host, Vec::new()))),
             Lane::FastPath => Box::new(FastPathLane::new(host.root(), self.host_ip, pods)),
-            Lane::Switch => Box::new(SwitchLane::new(host, self.plugin.clone(), devices.clone())),
+            Lane::Switch => Box::new(SwitchLane::new(host, self.plugin.clone(), offer.clone())),
         }
     }
 
@@ -97,9 +96,8 @@ impl Agent {
         let publishing = tokio::spawn(publish(client, node, ear.events, heard.clone()));
         let (pods, choosing) = choose(self.client.clone(), self.node.clone(), kept_choice(&self.host));
         let choosing = tokio::spawn(choosing);
-        let (devices, offered) = watch::channel(Resources::new());
-        let kubelet = self.kubelet.clone();
-        let offering = offered.clone();
+        let offer = Offer::new();
+        let (kubelet, offering) = (self.kubelet.clone(), offer.clone());
         let offering = tokio::spawn(async move {
             match kubelet {
                 Some(kubelet) => devices::publish(kubelet, offering).await,
@@ -107,8 +105,8 @@ impl Agent {
             }
         });
         let known = Known::read(&self.host);
-        let keeper =
-            Keeper::new(&self.host, &|lane| self.runner(lane, &pods, &devices), (known, offered), board);
+        let runner = |lane| self.runner(lane, &pods, &offer);
+        let keeper = Keeper::new(&self.host, &runner, (known, offer.resources()), board);
         let ended = |name: &'static str| {
             move |ended: Result<(), JoinError>| match ended {
                 Ok(()) => Err(AgentError::Ended(name)),

@@ -197,7 +197,12 @@ fn absent(uplinks: &[IfName]) -> Vec<String> {
 fn told(report: &Report) -> Vec<String> {
     let on =
         |devices: &[ReportedDevice]| devices.iter().filter(|device| device.out_because.is_empty()).count();
-    let mut notes = vec![format!(
+    let mut notes = Vec::new();
+    // The first is what everybody sees.
+    if !report.paused.is_empty() {
+        notes.push(format!("nothing is bypassed: {}", report.paused.join("; ")));
+    }
+    notes.push(format!(
         "{} of {} devices of pods and {} of {} uplinks are followed by {} ({})",
         on(&report.pods),
         report.pods.len(),
@@ -205,10 +210,7 @@ fn told(report: &Report) -> Vec<String> {
         report.uplinks.len(),
         report.backend,
         report.attached_by
-    )];
-    if !report.paused.is_empty() {
-        notes.push(format!("nothing is bypassed: {}", report.paused.join("; ")));
-    }
+    ));
     let out = report.uplinks.iter().chain(&report.pods).filter(|device| !device.out_because.is_empty());
     notes
         .extend(out.take(5).map(|out| format!("{} is left alone: {}", out.name, out.out_because.join("; "))));
@@ -325,6 +327,15 @@ mod root {
             chosen.send_modify(|choice| choice.not = [pod].into());
             told(&mut first, "0 of 1 devices of pods");
             chosen.send_modify(|choice| choice.not = BTreeSet::new());
+            told(&mut first, "1 of 1 devices of pods");
+            // What says that the bypass rests comes before what it would follow.
+            let policy = |verb| {
+                let line = format!("xfrm policy {verb} src 192.0.2.0/24 dst 198.51.100.0/24 dir fwd");
+                Cmd::new("ip").args(line.split(' ')).run().unwrap();
+            };
+            policy("add");
+            told(&mut first, "nothing is bypassed: 1 IPsec policies");
+            policy("delete");
             told(&mut first, "1 of 1 devices of pods");
             // The agent ends, and another one begins.
             Process::end(&mut first.running).unwrap();

@@ -19,13 +19,12 @@ use flyover_kubelet::Resources;
 use flyover_switch::run::{Settings, run};
 use flyover_switch::truth::{evidence, judge};
 use flyover_switch::{Switch, SwitchError, facts};
-use tokio::sync::watch;
 
 use super::process::Process;
 use super::summary::{chain, drift, journal, refused, sight, went_back};
 use super::{Done, Look, Removed, Runner};
 use crate::cni::Plugin;
-use crate::devices::resources;
+use crate::devices::{Offer, resources};
 use crate::status::now;
 
 /// Where journals are, one for each switch.
@@ -43,21 +42,20 @@ pub(crate) struct SwitchLane {
     host: HostRoot,
     plugin: Option<Plugin>,
     running: Option<Process>,
-    devices: watch::Sender<Resources>,
+    offer: Offer,
 }
 
 impl SwitchLane {
-    /// Of a host; `plugin` is what pods attach by, where it is to be installed. What pods can ask for goes to `devices`.
-    pub(crate) fn new(host: HostRoot, plugin: Option<Plugin>, devices: watch::Sender<Resources>) -> Self {
-        Self { host, plugin, running: None, devices }
+    /// Of a host; `plugin` is what pods attach by, where it is to be installed. What pods can ask for goes to `offer`.
+    pub(crate) fn new(host: HostRoot, plugin: Option<Plugin>, offer: Offer) -> Self {
+        Self { host, plugin, running: None, offer }
     }
 
     /// Says what pods can ask for, of a switch that was applied.
     fn offer(&self, spec: &SwitchSpec) {
         let switch = Switch::for_spec(self.host.clone(), spec);
         let truth = switch.at().ok().and_then(|at| evidence(&self.host, &at).ok()).map(judge);
-        let offered = resources(spec, truth.as_ref());
-        self.devices.send_if_modified(|devices| std::mem::replace(devices, offered.clone()) != offered);
+        self.offer.put(resources(spec, truth.as_ref()));
     }
 
     fn node(&self) -> Result<Node, String> {
@@ -160,6 +158,7 @@ impl Runner for SwitchLane {
         }
         if self.running.is_some() {
             self.offer(&spec);
+            seen.notes.extend(self.offer.refusals());
         }
         Look::Seen(seen)
     }
@@ -215,7 +214,7 @@ impl Runner for SwitchLane {
     fn remove(&mut self) -> Removed {
         let left = |reason, message| Removed::Left { reason, message };
         // No further pod is to come.
-        self.devices.send_replace(Resources::new());
+        self.offer.put(Resources::new());
         match self.attached() {
             Ok(pods) if pods.is_empty() => {}
             Ok(pods) => {
