@@ -29,6 +29,7 @@ pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    removed: Vec<OsString>,
     stdin: Vec<u8>,
     timeout: Duration,
     inherits: Option<Arc<OwnedFd>>,
@@ -84,6 +85,7 @@ impl Cmd {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            removed: Vec::new(),
             stdin: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
             inherits: None,
@@ -101,6 +103,13 @@ impl Cmd {
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Keeps a variable from it that it would inherit.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.removed.push(name.as_ref().to_owned());
         self
     }
 
@@ -142,8 +151,7 @@ impl Cmd {
         let command = self.to_string();
         tracing::debug!(%command, "starting");
         let started = Instant::now();
-        let mut child = Command::new(&self.program);
-        child.args(&self.args).envs(self.env);
+        let mut child = self.command();
         let leads = self.inherits.is_some();
         if let Some(descriptor) = self.inherits {
             // What it starts in turn has the descriptor too, and ends with it.
@@ -179,11 +187,7 @@ impl Cmd {
     /// Runs it in the foreground on our own standard streams, without a bound in time; tells how it ended.
     pub fn foreground(self) -> Result<ExitStatus, CmdError> {
         let command = self.to_string();
-        Command::new(&self.program)
-            .args(&self.args)
-            .envs(self.env)
-            .status()
-            .map_err(|source| CmdError::Start { command, source })
+        self.command().status().map_err(|source| CmdError::Start { command, source })
     }
 
     /// Starts it in a session of its own, its outputs appended to `log`, and leaves it to itself.
@@ -191,13 +195,23 @@ impl Cmd {
         let command = self.to_string();
         let start = |source| CmdError::Start { command: command.clone(), source };
         let second = log.try_clone().map_err(start)?;
-        let mut child = Command::new(&self.program);
-        child.args(&self.args).envs(self.env).stdin(Stdio::null()).stdout(log).stderr(second);
+        let mut child = self.command();
+        child.stdin(Stdio::null()).stdout(log).stderr(second);
         first(&mut child, || {
             setsid()?;
             Ok(())
         });
         child.spawn().map_err(start)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        for name in &self.removed {
+            command.env_remove(name);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 
@@ -266,6 +280,13 @@ mod tests {
     fn a_tool_that_fails_has_still_said_something() {
         let ended = Cmd::new("sh").args(["-c", "echo $WORD; exit 3"]).env("WORD", "because").end().unwrap();
         assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "because\n"));
+    }
+
+    #[test]
+    fn a_variable_that_is_removed_is_not_inherited() {
+        let told = || Cmd::new("sh").args(["-c", "echo ${CARGO_PKG_NAME-none}"]);
+        assert_eq!(told().run().unwrap(), "flyover-host\n");
+        assert_eq!(told().env_remove("CARGO_PKG_NAME").run().unwrap(), "none\n");
     }
 
     #[test]
